@@ -1,0 +1,4 @@
+#ifndef RDO_CZlib_SHIM_H
+#define RDO_CZlib_SHIM_H
+#include <zlib.h>
+#endif

@@ -1,0 +1,41 @@
+/// The one error type of the program: what went wrong, where, and what to do about it.
+///
+/// `kind` is the process's exit code (see docs/errors.md). A user sees exactly one line of it, from one rank.
+public struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Why the program stopped; the raw value is the exit code.
+    public enum Kind: Int32, Sendable {
+        /// Wrong command line or configuration.
+        case usage = 2
+        /// Bad input data: a preference file, a text, a row.
+        case data = 3
+        /// Bad or mismatched artefact: a model, tokenizer, checkpoint, coefficient or reference file.
+        case artefact = 4
+        /// A loss, gradient or score that is not finite or not what it must be.
+        case numerical = 5
+        /// Ranks that vanished, or that cannot work together.
+        case peers = 6
+        /// Stopped early by a signal with everything saved: run the same command again.
+        case stopped = 75
+    }
+
+    public let kind: Kind
+    /// What is wrong, without a final full stop.
+    public let what: String
+    /// Where: a file, `file:line`, a configuration key. Nil when `what` says it.
+    public let place: String?
+    /// What the user can do. Nil when it is obvious.
+    public let remedy: String?
+
+    public init(_ kind: Kind, _ what: String, at place: String? = nil, remedy: String? = nil) {
+        self.kind = kind
+        self.what = what
+        self.place = place
+        self.remedy = remedy
+    }
+
+    /// One line: `place: what; remedy`.
+    public var description: String {
+        let text = (place.map { $0 + ": " } ?? "") + what + (remedy.map { "; " + $0 } ?? "")
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+}
