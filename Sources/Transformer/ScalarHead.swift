@@ -1,0 +1,41 @@
+import Tensors
+
+extension TransformerModel {
+    /// `score.weight · norm(hidden)` at each of `rows`, no bias. Collective like `forward`.
+    public func scalars(atRows rows: [Int], in pass: TrunkPass, parameters: any ParameterSource) throws -> [Float] {
+        let (norm, weight) = try acquireScalarHead(parameters)
+        defer { parameters.release(group: headGroup) }
+        let gathered = GatheredRows(rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
+        return rows.indices.map { Vectors.dot(gathered.normed.row($0), weight.pointer, count: weight.columns) }
+    }
+
+    /// Gradient of `Σ weights_i · scalar_i` through head, final norm and trunk.
+    ///
+    /// - Parameter weights: dLoss / d(scalar) at each of `rows`.
+    public func backward(
+        scalarsAtRows rows: [Int], weights: [Float], pass: TrunkPass, parameters: any ParameterSource,
+        gradients: any GradientSink
+    ) throws {
+        precondition(weights.count == rows.count, "one weight for each scalar")
+        let (norm, weight) = try acquireScalarHead(parameters)
+        let headGradients = gradients.gradients(group: headGroup)
+        let gathered = GatheredRows(rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
+        let normedGradient = Matrix(rows: rows.count, columns: weight.columns)
+        for (index, factor) in weights.enumerated() {
+            Vectors.addScaledRow(weight.pointer, scale: factor, to: normedGradient.row(index), count: weight.columns)
+            Vectors.addScaledRow(
+                gathered.normed.row(index), scale: factor, to: headGradients[1].pointer, count: weight.columns)
+        }
+        let outputGradient = Matrix(rows: pass.output.rows, columns: pass.output.columns)
+        gathered.backward(normedGradient, norm: norm, normGradient: headGradients[0], addingTo: outputGradient)
+        parameters.release(group: headGroup)
+        try gradients.finish(group: headGroup)
+        try backward(pass, outputGradient: outputGradient, parameters: parameters, gradients: gradients)
+    }
+
+    private func acquireScalarHead(_ parameters: any ParameterSource) throws -> (norm: Matrix, weight: Matrix) {
+        precondition(head == .scalar, "this model has a language-model head")
+        let matrices = try parameters.acquire(group: headGroup)
+        return (matrices[0], matrices[1])
+    }
+}

@@ -1,0 +1,84 @@
+import Tensors
+
+/// A Llama-architecture decoder: embedding, pre-norm blocks of grouped-query attention and SwiGLU, final norm, head.
+///
+/// Everything but attention sees a `[tokens, features]` matrix of packed token trees; only `TreeAttention` knows the
+/// trees. Forward and backward stand side by side, block by block, in `TransformerBlock.swift`; the heads in
+/// `LanguageModelHead.swift` and `ScalarHead.swift`.
+public struct TransformerModel: Sendable {
+    public let configuration: ModelConfiguration
+    public let head: HeadKind
+    public let layout: ParameterLayout
+
+    public init(_ configuration: ModelConfiguration, head: HeadKind) {
+        self.configuration = configuration
+        self.head = head
+        layout = ParameterLayout(configuration, head: head)
+    }
+
+    /// Group of the final norm and the head.
+    var headGroup: Int { configuration.layerCount + 1 }
+
+    /// Runs the trunk over `forest`.
+    ///
+    /// Collective over the ranks that share `parameters`; a rank without work passes an empty forest.
+    /// - Parameter keepingActivations: what `backward` needs is kept only when true.
+    /// - Throws: what `parameters` throws.
+    public func forward(_ forest: TokenForest, parameters: any ParameterSource, keepingActivations: Bool) throws
+        -> TrunkPass
+    {
+        let tokens = forest.tokens.count
+        let embedding = try parameters.acquire(group: 0)[0]
+        var hidden = Matrix(rows: tokens, columns: configuration.hiddenSize)
+        for (row, token) in forest.tokens.enumerated() {
+            precondition((0..<embedding.rows).contains(Int(token)), "a token id lies outside the vocabulary")
+            hidden.row(row).update(from: embedding.row(Int(token)), count: hidden.columns)
+        }
+        parameters.release(group: 0)
+
+        let rotary = RotaryTable(forest, configuration)
+        var blocks: [BlockActivations] = []
+        for layer in 0..<configuration.layerCount {
+            let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
+            parameters.release(group: layer + 1)
+            hidden = output
+            if keepingActivations { blocks.append(activations) }
+        }
+        return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
+    }
+
+    /// Carries the gradient at the trunk's output back to all parameters below the head.
+    ///
+    /// - Parameters:
+    ///   - outputGradient: `[tokens, hidden]`, gradient at `pass.output`; overwritten.
+    ///   - gradients: receives the gradient of every block and of the embedding and is told when each is complete.
+    /// - Throws: what `parameters` and `gradients` throw.
+    public func backward(
+        _ pass: TrunkPass, outputGradient: Matrix, parameters: any ParameterSource, gradients: any GradientSink
+    ) throws {
+        precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
+        for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
+            let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            block.backward(
+                pass.blocks[layer], gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
+                parameterGradients: gradients.gradients(group: layer + 1))
+            parameters.release(group: layer + 1)
+            try gradients.finish(group: layer + 1)
+        }
+        let embedding = gradients.gradients(group: 0)[0]
+        for (row, token) in pass.forest.tokens.enumerated() {
+            Vectors.add(outputGradient.row(row), to: embedding.row(Int(token)), count: embedding.columns)
+        }
+        try gradients.finish(group: 0)
+    }
+}
+
+/// What one forward pass over the trunk leaves behind.
+public struct TrunkPass {
+    public let forest: TokenForest
+    /// `[tokens, hidden]`: the residual stream after the last block, before the final norm.
+    public let output: Matrix
+    let rotary: RotaryTable
+    let blocks: [BlockActivations]
+}
