@@ -1,0 +1,34 @@
+// All kernels, once for each file that includes this: the including file chooses the instruction set and defines
+// KERNEL_TABLE and KERNEL_TABLE_NAME. Everything but the table is static.
+#include "vector.h"
+
+#include "reductions.h"
+
+#include "elementwise.h"
+#include "half.h"
+#include "normalization.h"
+#include "optimizer.h"
+#include "softmax.h"
+
+const struct rdo_kernels KERNEL_TABLE = {
+    .name = KERNEL_TABLE_NAME,
+    .dot = dot,
+    .sum_of_squares = sum_of_squares,
+    .all_finite = all_finite,
+    .add = add,
+    .scale = scale,
+    .add_scaled = add_scaled,
+    .rms_norm_forward = rms_norm_forward,
+    .rms_norm_backward = rms_norm_backward,
+    .rotary = rotary,
+    .swiglu_forward = swiglu_forward,
+    .swiglu_backward = swiglu_backward,
+    .softmax_forward = softmax_forward,
+    .scaled_exponential = scaled_exponential,
+    .softmax_backward = softmax_backward,
+    .log_sum_exp = log_sum_exp,
+    .adamw = adamw,
+    .bf16_to_float = bf16_to_float,
+    .float16_to_float = float16_to_float,
+    .float_to_bf16 = float_to_bf16,
+};
