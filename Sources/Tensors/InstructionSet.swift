@@ -17,7 +17,7 @@ public enum InstructionSet: String, CaseIterable, Sendable, Comparable {
     public static var active: InstructionSet { Kernels.active.instructionSet }
 
     /// - Throws: `RDOError.usage` when `RDO_ISA` names no instruction set, or one this processor lacks. Kernels then
-    ///   run with the best one available, so a program checks this once at its start.
+    ///   run with the best one available up to it, so a program checks this once at its start.
     public static func validateEnvironment() throws {
         guard let name = environmentValue else { return }
         let names = available.map(\.rawValue).joined(separator: ", ")
