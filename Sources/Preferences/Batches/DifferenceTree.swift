@@ -1,0 +1,74 @@
+import Transformer
+
+/// The token tree of a query and the orders its responses are compared in: what the difference model reads.
+///
+/// A comparison d(a, b) is the path query → `; Response 1: a` → `; Response 2: b` and EOS; it is read at the EOS.
+public enum DifferenceTree {
+    /// Rows of the EOS tokens of a comparison's three terms.
+    public struct Ends: Sendable, Equatable {
+        /// d(first, second).
+        public let main: Int
+        /// d(y, y).
+        public let duplication: Int
+        /// d(second, first).
+        public let reverse: Int
+    }
+
+    /// One ordered pair of responses and the row of its EOS token.
+    public struct OrderedPair: Sendable, Equatable {
+        public let first: Int
+        public let second: Int
+        public let row: Int
+    }
+
+    /// Appends the training tree of a pair: 5 response segments where three separate inputs have 6.
+    ///
+    /// - Parameters:
+    ///   - swap: response 1 (rejected) and not response 0 (chosen) is Response 1.
+    ///   - duplicated: the response, 0 or 1, that is also compared with itself.
+    public static func append(
+        _ example: DifferenceExample, swap: Bool, duplicated: Int, eos: Int32, to forest: inout TokenForest
+    ) -> Ends {
+        precondition(example.asFirst.count == 2, "a difference model is trained on pairs")
+        precondition(duplicated == 0 || duplicated == 1, "a pair has responses 0 and 1")
+        let (first, second) = swap ? (1, 0) : (0, 1)
+        let query = forest.append(example.query)
+        var duplication = 0
+        /// The branch with `a` as Response 1; returns the end of d(a, b).
+        func branch(_ a: Int, _ b: Int) -> Int {
+            let parent = forest.append(example.asFirst[a], under: query)
+            let end = appendSecond(b, of: example, eos: eos, under: parent, to: &forest)
+            if duplicated == a {
+                duplication = appendSecond(a, of: example, eos: eos, under: parent, to: &forest)
+            }
+            return end
+        }
+        let main = branch(first, second)
+        let reverse = branch(second, first)
+        return Ends(main: main, duplication: duplication, reverse: reverse)
+    }
+
+    /// Appends the scoring tree: every ordered pair of different responses, first by first.
+    public static func appendOrderedPairs(
+        _ example: DifferenceExample, eos: Int32, to forest: inout TokenForest
+    ) -> [OrderedPair] {
+        let query = forest.append(example.query)
+        var pairs: [OrderedPair] = []
+        for first in example.asFirst.indices {
+            let parent = forest.append(example.asFirst[first], under: query)
+            for second in example.asSecond.indices where second != first {
+                let row = appendSecond(second, of: example, eos: eos, under: parent, to: &forest)
+                pairs.append(OrderedPair(first: first, second: second, row: row))
+            }
+        }
+        return pairs
+    }
+
+    /// Appends `; Response 2: y` and EOS; returns the row of EOS.
+    private static func appendSecond(
+        _ response: Int, of example: DifferenceExample, eos: Int32, under parent: Int, to forest: inout TokenForest
+    ) -> Int {
+        let segment = forest.append(example.asSecond[response] + [eos], under: parent)
+        return forest.segments[segment].rows.upperBound - 1
+    }
+}

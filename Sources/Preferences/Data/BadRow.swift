@@ -1,0 +1,29 @@
+/// A row of data that cannot be used: where it stands and why. Reasons name no row, so that rows can be counted by them.
+public struct BadRow: Error, Sendable, Equatable {
+    public let file: String
+    public let line: Int
+    public let reason: String
+
+    public init(file: String, line: Int, reason: String) {
+        self.file = file
+        self.line = line
+        self.reason = reason
+    }
+
+    var place: String { "\(file):\(line)" }
+}
+
+/// What to do about bad rows (`data.on_error`).
+public enum BadRowPolicy: String, Sendable, Codable, CaseIterable {
+    /// Any bad row is an error.
+    case fail
+    /// Bad rows are left out and reported.
+    case skip
+}
+
+/// Why a row is bad, before anyone knows where it stands.
+struct RowError: Error {
+    let reason: String
+
+    init(_ reason: String) { self.reason = reason }
+}

@@ -1,0 +1,117 @@
+import Diagnostics
+import Foundation
+
+/// What became of every row of a data set: how many were read, kept, cut, and which were bad for what reason.
+public struct DataReport: Sendable, Equatable, Codable {
+    public struct File: Sendable, Equatable, Codable {
+        public var path: String
+        public var format: DataFormat
+        /// Rows that are not blank.
+        public var rows: Int
+    }
+
+    public struct Reason: Sendable, Equatable, Codable {
+        public var reason: String
+        public var count: Int
+        /// `file:line` of the first of them.
+        public var first: [String]
+    }
+
+    public private(set) var files: [File] = []
+    public private(set) var rows = 0
+    /// Rows left after everything admitted so far.
+    public private(set) var kept = 0
+    /// In the order of their first occurrence.
+    public private(set) var bad: [Reason] = []
+    public private(set) var truncatedPrompts = 0
+    public private(set) var truncatedResponses = 0
+
+    private static let placesPerReason = 10
+
+    private enum CodingKeys: String, CodingKey {
+        case files, rows, kept, bad
+        case truncatedPrompts = "truncated_prompts"
+        case truncatedResponses = "truncated_responses"
+    }
+
+    public init() {}
+
+    public var badCount: Int { bad.reduce(0) { $0 + $1.count } }
+
+    mutating func count(_ file: File, kept: Int, bad: [BadRow]) {
+        files.append(file)
+        rows += file.rows
+        self.kept += kept
+        bad.forEach { count($0) }
+    }
+
+    /// Keeps the rows that could be tokenised and counts those that could not, and those that were cut.
+    ///
+    /// - Parameter results: of all kept rows of the data set, in order.
+    /// - Throws: as `check`.
+    public mutating func admit<Row: TokenizedRow>(_ results: [Result<Row, BadRow>], policy: BadRowPolicy) throws
+        -> [Row]
+    {
+        var admitted: [Row] = []
+        for result in results {
+            switch result {
+            case .success(let row):
+                admitted.append(row)
+                truncatedPrompts += row.isPromptTruncated ? 1 : 0
+                truncatedResponses += row.truncatedResponses.count { $0 }
+            case .failure(let row): count(row)
+            }
+        }
+        kept = admitted.count
+        try check(policy: policy)
+        return admitted
+    }
+
+    private mutating func count(_ row: BadRow) {
+        let index =
+            bad.firstIndex { $0.reason == row.reason }
+            ?? {
+                bad.append(Reason(reason: row.reason, count: 0, first: []))
+                return bad.count - 1
+            }()
+        bad[index].count += 1
+        if bad[index].first.count < Self.placesPerReason { bad[index].first.append(row.place) }
+    }
+
+    /// - Throws: `RDOError.data` when nothing is left or, with `fail`, when a row is bad.
+    func check(policy: BadRowPolicy) throws {
+        if policy == .fail, let worst = bad.first {
+            let counts = bad.count == 1 ? "" : ": " + summary
+            throw RDOError(
+                .data, "\(worst.reason) (\(badCount) of \(rows) rows \(badCount == 1 ? "is" : "are") bad\(counts))",
+                at: worst.first[0], remedy: Self.remedy(for: worst.reason))
+        }
+        guard kept == 0 else { return }
+        throw RDOError(
+            .data, "none of \(rows) rows can be used: \(summary)",
+            at: bad.first?.first.first ?? files.map(\.path).joined(separator: ", "),
+            remedy: bad.first.map { Self.remedy(for: $0.reason) })
+    }
+
+    /// "23 missing field "chosen", 2 malformed JSON".
+    public var summary: String { bad.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
+
+    private static func remedy(for reason: String) -> String {
+        let skip = "or set data.on_error to skip"
+        switch reason {
+        case TruncationPlan.responseTooLong: return "raise max_tokens, set data.over_long to truncate, \(skip)"
+        case PromptTemplate.chatUnsupported: return "set the template to chatml or hh"
+        case DataFormat.unrecognised: return "set data.format to one of \(DataFormat.named), \(skip)"
+        default: return "correct the data, \(skip)"
+        }
+    }
+
+    /// The report as a JSON object, for people and programs.
+    public func json() -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // A value of strings and integers always encodes.
+        guard let data = try? encoder.encode(self) else { preconditionFailure("a data report must encode as JSON") }
+        return String(decoding: data, as: UTF8.self)
+    }
+}

@@ -1,0 +1,87 @@
+import CZlib
+import Diagnostics
+import Foundation
+
+/// Streams the lines of a text file, plain or gzip-compressed, whatever their length.
+///
+/// Lines end in LF or CRLF; the last one needs no end. A byte order mark at the start of the file is dropped. Memory
+/// is that of the longest line. Compression is recognised by the file's content; a name in `.gz` demands it.
+public final class LineReader {
+    public struct Line: Sendable {
+        /// Counted from 1.
+        public let number: Int
+        /// Without the line end.
+        public let bytes: [UInt8]
+
+        /// Nil when the bytes are not valid UTF-8.
+        public var text: String? { String(validating: bytes, as: UTF8.self) }
+    }
+
+    public let path: String
+    private let file: gzFile
+    private var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    private var unread = 0..<0
+    private var lineNumber = 0
+
+    /// - Throws: `RDOError.data` when the file cannot be opened.
+    public init(path: String) throws {
+        self.path = path
+        guard let file = gzopen(path, "rb") else {
+            throw RDOError(
+                .data, "cannot open the file (\(String(cString: strerror(errno))))", at: path,
+                remedy: "check the path and its permissions")
+        }
+        self.file = file
+        gzbuffer(file, 1 << 17)
+    }
+
+    deinit { gzclose(file) }
+
+    /// The next line; nil at the end of the file.
+    /// - Throws: `RDOError.data` when the file cannot be read or its compressed data is corrupt or cut short.
+    public func next() throws -> Line? {
+        var bytes: [UInt8] = []
+        while true {
+            if unread.isEmpty {
+                guard try fill() else {
+                    if bytes.isEmpty { return nil }
+                    break
+                }
+            }
+            if let end = chunk[unread].firstIndex(of: UInt8(ascii: "\n")) {
+                bytes += chunk[unread.lowerBound..<end]
+                unread = (end + 1)..<unread.upperBound
+                break
+            }
+            bytes += chunk[unread]
+            unread = 0..<0
+        }
+        lineNumber += 1
+        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        if lineNumber == 1 && bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+        return Line(number: lineNumber, bytes: bytes)
+    }
+
+    /// Reads the next chunk; false at the end of the file.
+    private func fill() throws -> Bool {
+        let count = chunk.withUnsafeMutableBytes { gzread(file, $0.baseAddress, UInt32($0.count)) }
+        // zlib hands plain data through, so a damaged first byte would otherwise turn compressed data into text.
+        if path.hasSuffix(".gz") && gzdirect(file) == 1 {
+            throw RDOError(
+                .data, "the file is not gzip-compressed", at: path, remedy: "copy it again, or drop .gz from its name")
+        }
+        // A stream that ends too early is told by the error state alone: what came before is still returned.
+        var code: Int32 = Z_OK
+        let message = gzerror(file, &code).map { String(cString: $0) } ?? ""
+        if code == Z_ERRNO {
+            throw RDOError(.data, "cannot read the file (\(message))", at: path, remedy: "check the file and its disk")
+        }
+        if count < 0 || code < 0 {
+            throw RDOError(
+                .data, "the gzip data after line \(lineNumber) is corrupt or cut short", at: path,
+                remedy: "copy the file again; `gzip -t` checks it")
+        }
+        unread = 0..<Int(count)
+        return count > 0
+    }
+}

@@ -1,0 +1,68 @@
+import Diagnostics
+
+/// Reads files of preference data, `.jsonl` or `.jsonl.gz`, into records.
+public struct PreferenceReader: Sendable {
+    public var format: DataFormat
+    public var policy: BadRowPolicy
+
+    public init(format: DataFormat = .auto, policy: BadRowPolicy = .fail) {
+        self.format = format
+        self.policy = policy
+    }
+
+    /// Reads all rows of all files, in order. Blank lines are passed over.
+    ///
+    /// All files are read to their ends before a bad row is reported, so that the error can say how many there are.
+    /// - Throws: `RDOError.data` at `file:line` of the first bad row unless bad rows are skipped; at the file when it
+    ///   cannot be read; when nothing is left.
+    public func read(_ paths: [String]) throws -> PreferenceData {
+        var data = PreferenceData(records: [], report: DataReport())
+        for path in paths {
+            let file = try read(path)
+            data.records += file.records
+            data.report.count(file.summary, kept: file.records.count, bad: file.bad)
+        }
+        try data.report.check(policy: policy)
+        return data
+    }
+
+    private func read(_ path: String) throws -> (records: [PreferenceRecord], summary: DataReport.File, bad: [BadRow]) {
+        let lines = try LineReader(path: path)
+        var records: [PreferenceRecord] = []
+        var bad: [BadRow] = []
+        var summary = DataReport.File(path: path, format: format, rows: 0)
+        while let line = try lines.next() {
+            if line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
+            summary.rows += 1
+            do throws(RowError) {
+                let row = try JSONRow(line)
+                if summary.format == .auto {
+                    guard let detected = DataFormat.detect(row) else { throw RowError(DataFormat.unrecognised) }
+                    summary.format = detected
+                }
+                let content = try summary.format.parse(row)
+                records.append(PreferenceRecord(content, file: path, line: line.number))
+            } catch {
+                bad.append(BadRow(file: path, line: line.number, reason: error.reason))
+            }
+        }
+        guard summary.rows > 0 else {
+            throw RDOError(.data, "the file has no rows", at: path, remedy: "name a file with data")
+        }
+        return (records, summary, bad)
+    }
+}
+
+/// Records and what became of the rows they come from.
+public struct PreferenceData: Sendable {
+    public var records: [PreferenceRecord]
+    public var report: DataReport
+}
+
+extension PreferenceRecord {
+    fileprivate init(_ content: RowContent, file: String, line: Int) {
+        self.init(
+            file: file, line: line, kind: content.kind, prompt: content.prompt, messages: content.messages,
+            responses: content.responses, scores: content.scores, label: content.label, weight: content.weight)
+    }
+}

@@ -1,0 +1,143 @@
+import Diagnostics
+
+/// How texts become token ids. The one place that puts BOS and EOS.
+///
+/// Prompt ids are BOS? + ids(prompt text), response ids are ids(response text) + EOS; the two are tokenised separately,
+/// so no token straddles their boundary. Nothing is padded.
+public struct TokenizationPlan: Sendable {
+    public let tokenizer: any Tokenizer
+    public let template: PromptTemplate
+    public let eosTokenID: Int32
+    /// Nil when the tokenizer puts no BOS before a text.
+    public let bosTokenID: Int32?
+    /// Most tokens of a prompt and one response together; of a difference model's whole input.
+    public let maxTokens: Int
+    /// How many tokens a prompt keeps however long the responses are.
+    ///
+    /// By default half of `maxTokens`, and a third in the difference model's input, which holds two responses.
+    public let maxPromptTokens: Int?
+    public let overLong: OverLongPolicy
+
+    /// - Throws: `RDOError.usage` when the limits leave no room.
+    public init(
+        tokenizer: any Tokenizer, template: PromptTemplate, eosTokenID: Int32, bosTokenID: Int32?, maxTokens: Int,
+        maxPromptTokens: Int? = nil, overLong: OverLongPolicy = .reject
+    ) throws {
+        guard maxTokens >= 8 else {
+            throw RDOError(
+                .usage, "max_tokens is \(maxTokens)", remedy: "set it to the model's context length, at least 8")
+        }
+        if let maxPromptTokens {
+            guard (2...(maxTokens - 3)).contains(maxPromptTokens) else {
+                throw RDOError(
+                    .usage, "max_prompt_tokens is \(maxPromptTokens) with max_tokens \(maxTokens)",
+                    remedy: "set it between 2 and max_tokens - 3, so that a response fits beside the prompt")
+            }
+        }
+        self.tokenizer = tokenizer
+        self.template = template
+        self.eosTokenID = eosTokenID
+        self.bosTokenID = bosTokenID
+        self.maxTokens = maxTokens
+        self.maxPromptTokens = maxPromptTokens
+        self.overLong = overLong
+    }
+
+    /// Tokenises `records[rows]`, such as one rank's slice. A record that cannot be used is a `BadRow`.
+    public func examples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<TokenizedExample, BadRow>] {
+        map(records, rows, example)
+    }
+
+    /// Tokenises `records[rows]` for the difference model.
+    public func differenceExamples(
+        of records: [PreferenceRecord], rows: Range<Int>
+    ) -> [Result<DifferenceExample, BadRow>] {
+        map(records, rows, differenceExample)
+    }
+
+    private func map<Row>(
+        _ records: [PreferenceRecord], _ rows: Range<Int>,
+        _ tokenize: (PreferenceRecord, Int) throws(RowError) -> Row
+    ) -> [Result<Row, BadRow>] {
+        rows.map { row in
+            let record = records[row]
+            do throws(RowError) {
+                return .success(try tokenize(record, row))
+            } catch {
+                return .failure(BadRow(file: record.file, line: record.line, reason: error.reason))
+            }
+        }
+    }
+
+    private func example(_ record: PreferenceRecord, _ row: Int) throws(RowError) -> TokenizedExample {
+        let prompt = try promptIDs(template.prompt(of: record))
+        var whole: [[Int32]] = []
+        for response in record.responses { whole.append(try responseIDs(template.response(response))) }
+        let longest = whole.reduce(0) { max($0, $1.count + 1) }
+        let plan = TruncationPlan(
+            promptCount: prompt.count, longestResponse: longest, maxTokens: maxTokens,
+            promptFloor: maxPromptTokens ?? maxTokens / 2)
+        let isTruncated = whole.map { $0.count + 1 > plan.responseRoom }
+        try checkLengths(isTruncated)
+        let responses = zip(whole, isTruncated).map { ids, isTruncated in
+            isTruncated ? Array(ids.prefix(plan.responseRoom)) : ids + [eosTokenID]
+        }
+        try checkDistinct(responses)
+        return TokenizedExample(
+            row: row, kind: record.kind, prompt: plan.cut(prompt: prompt, keepingFirst: bosTokenID != nil),
+            responses: responses, truncatedResponses: isTruncated, isPromptTruncated: prompt.count > plan.promptCount,
+            scores: record.scores, label: record.label, weight: record.weight, promptText: record.prompt,
+            responseTexts: record.responses)
+    }
+
+    private func differenceExample(_ record: PreferenceRecord, _ row: Int) throws(RowError) -> DifferenceExample {
+        let query = try promptIDs("Query: " + template.query(of: record))
+        var asFirst: [[Int32]] = []
+        var asSecond: [[Int32]] = []
+        for response in record.responses {
+            asFirst.append(try responseIDs("; Response 1: " + response))
+            asSecond.append(try responseIDs("; Response 2: " + response))
+        }
+        func longest(_ responses: [[Int32]]) -> Int { responses.reduce(0) { max($0, $1.count) } }
+        let plan = TruncationPlan(
+            promptCount: query.count, longestResponse: longest(asFirst) + longest(asSecond) + 1, maxTokens: maxTokens,
+            promptFloor: maxPromptTokens ?? maxTokens / 3)
+        // Any response may stand in either place or in both, so when not all fit, each gets half of the room.
+        let fits = longest(asFirst) + longest(asSecond) + 1 <= plan.responseRoom
+        let room = fits ? plan.responseRoom : (plan.responseRoom - 1) / 2
+        let isTruncated = zip(asFirst, asSecond).map { max($0.count, $1.count) > room }
+        try checkLengths(isTruncated)
+        let (first, second) = (asFirst.map { Array($0.prefix(room)) }, asSecond.map { Array($0.prefix(room)) })
+        try checkDistinct(first)
+        try checkDistinct(second)
+        return DifferenceExample(
+            row: row, query: plan.cut(prompt: query, keepingFirst: bosTokenID != nil), asFirst: first, asSecond: second,
+            truncatedResponses: isTruncated, isPromptTruncated: query.count > plan.promptCount)
+    }
+
+    /// BOS? and the ids of a prompt's text.
+    private func promptIDs(_ text: String) throws(RowError) -> [Int32] {
+        let ids = tokenizer.encode(text)
+        if ids.isEmpty { throw RowError("the prompt has no tokens") }
+        guard let bosTokenID else { return ids }
+        if ids[0] == bosTokenID { throw RowError("the prompt's text begins with the BOS token") }
+        return [bosTokenID] + ids
+    }
+
+    /// The ids of a response's text, without EOS.
+    private func responseIDs(_ text: String) throws(RowError) -> [Int32] {
+        let ids = tokenizer.encode(text)
+        if ids.isEmpty { throw RowError("a response has no tokens") }
+        if ids.contains(eosTokenID) { throw RowError("a response's text contains the EOS token") }
+        return ids
+    }
+
+    private func checkLengths(_ isTruncated: [Bool]) throws(RowError) {
+        if overLong == .reject && isTruncated.contains(true) { throw RowError(TruncationPlan.responseTooLong) }
+    }
+
+    /// A pair whose responses are the same tokens says nothing, whatever the texts were.
+    private func checkDistinct(_ responses: [[Int32]]) throws(RowError) {
+        if Set(responses).count < responses.count { throw RowError("identical responses after tokenization") }
+    }
+}

@@ -1,0 +1,66 @@
+/// One record as token ids, ready for a token tree of prompt and responses.
+public struct TokenizedExample: TokenizedRow, Equatable {
+    /// Index of the record in the data set.
+    public var row: Int
+    public var kind: PreferenceRecord.Kind
+    /// BOS, when the tokenizer has one, and the prompt's ids; the same for all responses.
+    public var prompt: [Int32]
+    /// Ids of each response and EOS; without EOS when truncated.
+    public var responses: [[Int32]]
+    public var truncatedResponses: [Bool]
+    /// The prompt lost tokens at its beginning.
+    public var isPromptTruncated: Bool
+    public var scores: [Double]?
+    public var label: Bool?
+    public var weight: Double?
+    /// The record's own texts, before the template.
+    public var promptText: String
+    public var responseTexts: [String]
+
+    public init(
+        row: Int, kind: PreferenceRecord.Kind, prompt: [Int32], responses: [[Int32]], truncatedResponses: [Bool],
+        isPromptTruncated: Bool, scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil,
+        promptText: String, responseTexts: [String]
+    ) {
+        self.row = row
+        self.kind = kind
+        self.prompt = prompt
+        self.responses = responses
+        self.truncatedResponses = truncatedResponses
+        self.isPromptTruncated = isPromptTruncated
+        self.scores = scores
+        self.label = label
+        self.weight = weight
+        self.promptText = promptText
+        self.responseTexts = responseTexts
+    }
+}
+
+/// One record as the difference model reads it: BOS? `Query: {x}` · `; Response 1: {a}` · `; Response 2: {b}` · EOS,
+/// each segment tokenised by itself, for any a and b of its responses.
+public struct DifferenceExample: TokenizedRow, Equatable {
+    /// Index of the record in the data set.
+    public var row: Int
+    /// BOS, when the tokenizer has one, and the ids of `Query: {x}`.
+    public var query: [Int32]
+    /// For each response the ids of `; Response 1: {y}`.
+    public var asFirst: [[Int32]]
+    /// For each response the ids of `; Response 2: {y}`, without the EOS that follows.
+    public var asSecond: [[Int32]]
+    /// The response was cut in one place or the other. EOS still follows: the difference is read there.
+    public var truncatedResponses: [Bool]
+    /// The query lost tokens at its beginning, `Query: ` among them.
+    public var isPromptTruncated: Bool
+
+    public init(
+        row: Int, query: [Int32], asFirst: [[Int32]], asSecond: [[Int32]], truncatedResponses: [Bool],
+        isPromptTruncated: Bool
+    ) {
+        self.row = row
+        self.query = query
+        self.asFirst = asFirst
+        self.asSecond = asSecond
+        self.truncatedResponses = truncatedResponses
+        self.isPromptTruncated = isPromptTruncated
+    }
+}
