@@ -1,0 +1,86 @@
+import Configuration
+import Diagnostics
+import Preferences
+import Storage
+import Training
+import Transformer
+
+/// Log-probabilities of every response under a frozen model, stored in `reference.h5` (and `reference-test.h5` for the
+/// held-out part). A file made by the same model from the same texts is left as it is.
+struct ReferencePass {
+    let session: Session
+
+    func run() throws {
+        let settings = session.configuration.reference
+        let path = settings.model ?? session.startModel(of: .dpo, setting: session.configuration.dpo.training.model)
+        let data = try session.dataSets(model: path)
+        let loaded = try LoadedModel(path, head: .languageModel, seed: 0, session: session)
+        try store(data.train, data.conventions, loaded, path: session.referencePath)
+        if let test = data.test {
+            try store(test, data.conventions, loaded, path: Session.testPath(beside: session.referencePath))
+        }
+    }
+
+    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: LoadedModel, path: String) throws {
+        try ResponseLogProbabilities(
+            session: session, schema: ReferenceFile.schema, chunk: session.configuration.reference.chunk,
+            configurationText: session.configuration.effectiveYAML
+        ).store(part, conventions, loaded, path: path)
+    }
+}
+
+/// What the reference pass and `rdo logprobs` share.
+struct ResponseLogProbabilities {
+    let session: Session
+    let schema: String
+    /// Responses per forward pass and durable unit.
+    let chunk: Int
+    let configurationText: String
+
+    /// Collective. Writes the log-probabilities of all responses of `part` to `path`, in the order of the data.
+    func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: LoadedModel, path: String) throws {
+        let world = session.world
+        let provenance = Provenance(
+            modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
+            template: conventions.template)
+        let responses = part.examples.indices.flatMap { example in
+            part.examples[example].responses.indices.map { (example: example, response: $0) }
+        }
+        let keys = part.examples.flatMap(\.responseKeys)
+        let isComplete: [UInt8] = try world.collectively {
+            guard world.rank == 0, let file = try? ReferenceFile.read(path) else { return [0] }
+            return [file.provenance == provenance && file.keys == keys && file.header.schema == schema ? 1 : 0]
+        }
+        if try world.broadcast(isComplete, from: 0) == [1] {
+            session.log.info("reference: \(path) is complete and unchanged")
+            return
+        }
+        let writer = try world.collectively {
+            world.rank == 0
+                ? try ReferenceWriter(
+                    path: path,
+                    header: ArtefactHeader(
+                        schema: schema, software: Version.software, config: configurationText, worldSize: world.size),
+                    provenance: provenance, keys: keys,
+                    tokenCounts: part.examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
+        }
+        let chunkRows = try world.broadcast([UInt8](String(writer?.chunkRows ?? 0).utf8), from: 0)
+        let rows = Int(String(decoding: chunkRows, as: UTF8.self)) ?? chunk
+        let chunks = (responses.count + rows - 1) / rows
+        func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, responses.count) }
+        let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
+        try ChunkedPass(title: "reference", world: world, log: session.log).run(
+            finished: writer?.done ?? [Bool](repeating: false, count: chunks),
+            compute: { chunk in
+                // A query whose responses fall into two chunks is computed in both.
+                let own = chunk.map { Array(responses[range($0)]) } ?? []
+                let examples = Dictionary(grouping: own, by: \.example).sorted { $0.key < $1.key }.map { entry in
+                    part.examples[entry.key].keeping(responses: entry.value.map(\.response))
+                }
+                return try runner.outputs(of: LeafRequest.responses(of: examples))
+            },
+            store: { chunk, values in try writer?.write(rows: range(chunk), logprobs: values) })
+        try world.collectively { try writer?.finish() }
+        session.log.info("reference: \(responses.count) log-probabilities in \(path)")
+    }
+}

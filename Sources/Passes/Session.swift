@@ -1,0 +1,85 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Parallel
+import Preferences
+import Storage
+import Tensors
+import Training
+import Transformer
+
+/// One invocation on all ranks: the configuration, the ranks and where things go.
+public final class Session {
+    public let configuration: Configuration
+    public let world: Communicator
+    public let mesh: Mesh
+    public let log: Log
+    let resume: ResumePolicy
+    let tracePath: String?
+    /// Loaded data sets, because several passes read the same ones.
+    var dataSets: [DataSetKey: DataSet] = [:]
+
+    /// Collective: makes the output directory and prepares the ranks.
+    /// - Throws: `RDOError.usage` when the directory cannot be written or the mesh does not fit.
+    public init(_ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?) throws {
+        self.configuration = configuration
+        self.world = world
+        self.resume = resume
+        self.tracePath = tracePath
+        let log = Log(speaking: world.rank == 0)
+        self.log = log
+        mesh = try Mesh(world: world, shards: configuration.parallel.shards)
+        BLAS.configure(threads: configuration.parallel.blasThreads)
+        try world.collectively {
+            guard world.rank == 0 else { return }
+            try Self.makeDirectory(configuration.output)
+            try log.append(to: configuration.output + "/rdo.log")
+        }
+        let threads = world.size * configuration.parallel.blasThreads
+        log.info(
+            "\(Version.software): \(world.size) rank(s), mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards), "
+                + "\(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))")
+        if threads > ProcessInfo.processInfo.activeProcessorCount, world.size == 1 || configuration.parallel.blasThreads > 1 {
+            log.warning(
+                "ranks × BLAS threads = \(threads) exceeds the \(ProcessInfo.processInfo.activeProcessorCount) processors here")
+        }
+    }
+
+    /// Where a pass keeps its files.
+    func directory(of pass: PassName) -> String { configuration.output + "/" + pass.rawValue }
+
+    /// The model directory that a training pass leaves.
+    func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
+
+    /// Where a training pass starts: its own `model`, else what SFT left when SFT is among the passes, else the base.
+    func startModel(of pass: PassName, setting: String?) -> String {
+        if let setting { return setting }
+        let hasSupervised = configuration.passes.contains(.sft)
+        return hasSupervised && pass != .sft ? trainedModel(of: .sft) : baseModel
+    }
+
+    /// `model.path`, or where `model.init` is written.
+    var baseModel: String { configuration.model.path ?? configuration.output + "/initial-model" }
+
+    var coefficientPath: String { configuration.score.file ?? configuration.output + "/coefficients.h5" }
+    var referencePath: String { configuration.reference.file ?? configuration.output + "/reference.h5" }
+
+    /// The held-out part's own file beside `path`: `reference.h5` → `reference-test.h5`.
+    static func testPath(beside path: String) -> String {
+        let url = URL(fileURLWithPath: path)
+        return url.deletingPathExtension().path + "-test." + url.pathExtension
+    }
+
+    static func makeDirectory(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            let probe = path + "/.write-test"
+            try Data().write(to: URL(fileURLWithPath: probe))
+            try FileManager.default.removeItem(atPath: probe)
+        } catch {
+            throw RDOError(
+                .usage, "the output directory is not writable (\(error.localizedDescription))", at: path,
+                remedy: "set output to a directory that you may write to")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Objectives
+import Parallel
+import Preferences
+import Storage
+import Training
+import Transformer
+
+/// One training pass: a start model and data in, checkpoints and a Hugging Face directory out.
+struct TrainingPass {
+    let pass: PassName
+    let session: Session
+
+    private var configuration: Configuration { session.configuration }
+
+    /// Everything that the pass's result depends on; also what `PassRecord` compares to skip a complete pass.
+    func run() throws {
+        switch pass {
+        case .sft: try supervised()
+        case .reward: try reward()
+        case .difference: try difference()
+        case .dpo: try pairwise()
+        case .score, .reference: preconditionFailure("\(pass) is not a training pass")
+        }
+    }
+
+    // MARK: - The objectives
+
+    private func supervised() throws {
+        let settings = configuration.sft
+        let start = session.startModel(of: .sft, setting: settings.training.model)
+        let data = try session.dataSets(model: start, trainFiles: settings.data)
+        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        func task(_ part: DataSet) -> SupervisedTask {
+            SupervisedTask(
+                examples: settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) },
+                costs: CostModel(loaded.model.configuration))
+        }
+        try train(loaded, data, settings.training, section: settings, task: task(data.train), evaluation: data.test.map(task))
+    }
+
+    private func reward() throws {
+        let settings = configuration.reward
+        let start = session.startModel(of: .reward, setting: settings.training.model)
+        let data = try session.dataSets(model: start)
+        try data.requirePairs()
+        let loaded = try LoadedModel(start, head: .scalar, headFile: settings.head, seed: seed, session: session)
+        func task(_ part: DataSet) -> RewardTask {
+            RewardTask(examples: part.examples, costs: CostModel(loaded.model.configuration))
+        }
+        try train(
+            loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
+            task: task(data.train), evaluation: data.test.map(task))
+    }
+
+    private func difference() throws {
+        let settings = configuration.difference
+        let start = session.startModel(of: .difference, setting: settings.training.model)
+        let data = try session.dataSets(model: start)
+        try data.requirePairs()
+        let loaded = try LoadedModel(start, head: .scalar, headFile: settings.head, seed: seed, session: session)
+        func task(_ part: DataSet) -> DifferenceTask {
+            DifferenceTask(
+                examples: part.differenceExamples,
+                objective: DifferenceObjective(
+                    lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
+                eosTokenID: data.conventions.eosTokenID, seed: seed, costs: CostModel(loaded.model.configuration))
+        }
+        try train(
+            loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
+            task: task(data.train), evaluation: data.test.map(task))
+    }
+
+    private func pairwise() throws {
+        let settings = configuration.dpo
+        let start = session.startModel(of: .dpo, setting: settings.training.model)
+        let data = try session.dataSets(model: start)
+        try data.requirePairs()
+        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        let join = PairJoin(session: session, data: data)
+        let objective = PairwiseObjective(
+            variant: settings.variant, beta: settings.beta, labelSmoothing: settings.labelSmoothing,
+            simpoGamma: settings.simpoGamma)
+        var identity: [String: String] = [:]
+        func task(_ part: DataSet, isTest: Bool) throws -> PairwiseTask {
+            let references = try join.references(
+                for: part, path: isTest ? Session.testPath(beside: session.referencePath) : session.referencePath)
+            // Held-out pairs are judged unweighted.
+            let weights = isTest || !settings.coefficients.use
+                ? nil : try join.weights(for: part, settings.coefficients)
+            if !isTest {
+                identity["reference"] = references.digest
+                identity["coefficients"] = weights?.digest ?? "none"
+            }
+            return PairwiseTask(
+                pairs: part.examples.indices.map { index in
+                    PairwiseTask.Pair(
+                        example: part.examples[index], referenceChosen: references.values[index].chosen,
+                        referenceRejected: references.values[index].rejected,
+                        weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
+                },
+                objective: objective, denominatorRule: isTest ? .pairs : settings.coefficients.denominator,
+                costs: CostModel(loaded.model.configuration),
+                startsAtReference: !isTest && references.modelDigest == loaded.digest)
+        }
+        let training = try task(data.train, isTest: false)
+        try train(
+            loaded, data, settings.training, section: settings, identity: identity, task: training,
+            evaluation: try data.test.map { try task($0, isTest: true) })
+    }
+
+    // MARK: - What they share
+
+    private var seed: UInt64 { UInt64(configuration.seed) }
+
+    private func train<Task: TrainingTask>(
+        _ loaded: LoadedModel, _ data: PassData, _ settings: TrainingSettings, section: some Equatable,
+        headLearningRate: Double? = nil, identity: [String: String] = [:], task: Task, evaluation: Task?
+    ) throws {
+        let directory = session.directory(of: pass)
+        try session.world.collectively {
+            if session.world.rank == 0 { try Session.makeDirectory(directory) }
+        }
+        let run = TrainingRun(
+            settings: settings, headLearningRate: headLearningRate, seed: seed, shuffle: configuration.data.shuffle,
+            directory: directory, tracePath: session.tracePath,
+            identity: identity.merging([
+                "pass": pass.rawValue, "model": loaded.digest, "data": data.train.digest,
+                "tokenizer": data.conventions.tokenizer.digest, "template": configuration.data.template.rawValue,
+            ]) { own, _ in own },
+            configurationText: configuration.effectiveYAML,
+            modelConfiguration: loaded.model.configuration.json(head: loaded.model.head),
+            tokenizerSource: data.conventions.tokenizerSource)
+        session.log.info(
+            "\(pass.rawValue): \(task.exampleCount) examples, \(run.totalSteps(exampleCount: task.exampleCount)) steps of "
+                + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters")
+        let trainer = try Trainer(
+            model: loaded.model, parameters: loaded.parameters, mesh: session.mesh, task: task,
+            evaluationTask: evaluation, run: run, log: session.log)
+        try trainer.train(resume: session.resume)
+        try ModelExport(session.world).write(
+            loaded.model, loaded.parameters, to: session.trainedModel(of: pass),
+            tokenizerFrom: data.conventions.tokenizerSource, type: settings.export)
+        session.log.info("\(pass.rawValue): model in \(session.trainedModel(of: pass))")
+    }
+}

@@ -1,0 +1,52 @@
+import Configuration
+import Parallel
+import Tensors
+import Transformer
+
+/// AdamW over the own rows of every parameter (Loshchilov and Hutter 2019, algorithm 2): decoupled decay on matrices
+/// only, epsilon outside the bias-corrected root. The moments exist for the own rows alone.
+public final class ShardedAdamW {
+    /// Packed like the own slices of the parameters, one buffer a group.
+    public let firstMoments: [FloatBuffer]
+    public let secondMoments: [FloatBuffer]
+    private let settings: TrainingSettings
+    /// Peak rate of each parameter relative to the body's.
+    private let rateRatios: [Double]
+
+    /// - Parameter headLearningRate: peak rate of `score.weight`; nil means the body's.
+    public init(_ parameters: ShardedParameters, _ settings: TrainingSettings, headLearningRate: Double?) {
+        self.settings = settings
+        firstMoments = parameters.makePackedBuffers()
+        secondMoments = parameters.makePackedBuffers()
+        rateRatios = parameters.layout.specs.map { spec in
+            guard spec.name == "score.weight", let headLearningRate else { return 1 }
+            return headLearningRate / settings.learningRate
+        }
+    }
+
+    /// Updates the own rows in place.
+    ///
+    /// - Parameters:
+    ///   - gradients: packed own slices of each group.
+    ///   - gradientScale: the clipping factor.
+    ///   - learningRate: the body's rate at this step.
+    ///   - update: counted from 1, for the bias correction.
+    public func step(
+        _ parameters: ShardedParameters, gradients: [FloatBuffer], gradientScale: Double, learningRate: Double,
+        update: Int
+    ) {
+        for (index, spec) in parameters.layout.specs.enumerated() {
+            let slice = parameters.slice(index)
+            guard slice.rows > 0 else { continue }
+            AdamW.step(
+                parameters: slice.pointer, gradients: gradients[spec.group].pointer + slice.offset,
+                firstMoment: firstMoments[spec.group].pointer + slice.offset,
+                secondMoment: secondMoments[spec.group].pointer + slice.offset, count: slice.rows * slice.columns,
+                AdamWParameters(
+                    beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
+                    learningRate: Float(learningRate * rateRatios[index]),
+                    weightDecay: spec.isMatrix ? Float(settings.weightDecay) : 0, step: update,
+                    gradientScale: Float(gradientScale)))
+        }
+    }
+}

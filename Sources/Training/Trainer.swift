@@ -1,0 +1,280 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Parallel
+import Preferences
+import Tensors
+import Transformer
+
+/// What a training run is made of, beside the model and the task.
+public struct TrainingRun {
+    public var settings: TrainingSettings
+    /// `score.weight`'s own peak learning rate; nil uses the body's.
+    public var headLearningRate: Double?
+    public var seed: UInt64
+    public var shuffle: Bool
+    /// Holds `checkpoints/` and `metrics.jsonl`.
+    public var directory: String
+    public var tracePath: String?
+    /// What the run depends on, by name (model, data, reference, ...): a resumed run must have the same.
+    public var identity: [String: String]
+    public var configurationText: String
+    /// config.json of the model, kept in every checkpoint so that it can be exported alone.
+    public var modelConfiguration: Data
+    /// Directory or file that the tokenizer came from.
+    public var tokenizerSource: String
+
+    public init(
+        settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
+        tracePath: String?, identity: [String: String], configurationText: String, modelConfiguration: Data,
+        tokenizerSource: String
+    ) {
+        self.settings = settings
+        self.headLearningRate = headLearningRate
+        self.seed = seed
+        self.shuffle = shuffle
+        self.directory = directory
+        self.tracePath = tracePath
+        self.identity = identity
+        self.configurationText = configurationText
+        self.modelConfiguration = modelConfiguration
+        self.tokenizerSource = tokenizerSource
+    }
+
+    /// Optimizer steps in all: `steps`, or as many batches as cover `epochs` passes over the data.
+    public func totalSteps(exampleCount: Int) -> Int {
+        settings.steps
+            ?? max(1, Int((settings.epochs * Double(exampleCount) / Double(settings.batchSize)).rounded(.up)))
+    }
+}
+
+/// The training loop, read from top to bottom: draw a batch, cut it into leaves, run each leaf forward and backward,
+/// sum the gradients over leaves and ranks in one fixed order, clip, step, record, save.
+///
+/// Every rank of the mesh runs the same loop; weights are bit-identical for every power-of-two number of ranks.
+public final class Trainer<Task: TrainingTask> {
+    private let model: TransformerModel
+    private let parameters: ShardedParameters
+    private let mesh: Mesh
+    private let task: Task
+    private let evaluationTask: Task?
+    private let run: TrainingRun
+    private let log: Log
+
+    private let optimizer: ShardedAdamW
+    private let schedule: LearningRateSchedule
+    private let accumulator: GradientAccumulator
+    private let order: SampleOrder
+    private let meter: ThroughputMeter
+    private let leafRunner: LeafRunner
+    private let totalSteps: Int
+    private let checkpoints: TrainingCheckpoints
+    /// Seconds that the slowest save and step took so far: the reserve before a job's end.
+    private var saveSeconds = 5.0
+    private var stepSeconds = 0.0
+
+    /// - Throws: `RDOError.usage` when the batch cannot be cut as configured.
+    public init(
+        model: TransformerModel, parameters: ShardedParameters, mesh: Mesh, task: Task, evaluationTask: Task?,
+        run: TrainingRun, log: Log
+    ) throws {
+        self.model = model
+        self.parameters = parameters
+        self.mesh = mesh
+        self.task = task
+        self.evaluationTask = evaluationTask
+        self.run = run
+        self.log = log
+        guard run.settings.microBatches >= mesh.world.size else {
+            throw RDOError(
+                .usage, "micro_batches is \(run.settings.microBatches) but there are \(mesh.world.size) ranks",
+                remedy: "set micro_batches to \(mesh.world.size) or a multiple of it")
+        }
+        totalSteps = run.totalSteps(exampleCount: task.exampleCount)
+        optimizer = ShardedAdamW(parameters, run.settings, headLearningRate: run.headLearningRate)
+        schedule = LearningRateSchedule(run.settings, totalSteps: totalSteps)
+        accumulator = GradientAccumulator(layout: parameters.layout, mesh: mesh)
+        order = SampleOrder(count: task.exampleCount, seed: run.seed, shuffle: run.shuffle)
+        meter = ThroughputMeter(model.configuration)
+        leafRunner = LeafRunner(model: model, parameters: parameters)
+        checkpoints = TrainingCheckpoints(directory: run.directory + "/checkpoints", mesh: mesh, run: run)
+    }
+
+    /// Trains to the last step and leaves a checkpoint of it.
+    ///
+    /// - Parameter resume: where to continue from.
+    /// - Throws: `RDOError.stopped` after saving when a signal came; `.numerical` when a loss or gradient is not finite;
+    ///   `.artefact` when the checkpoint does not fit the run.
+    public func train(resume: ResumePolicy) throws {
+        var step = try checkpoints.restore(resume, parameters: parameters, optimizer: optimizer, log: log)
+        let isFresh = step == 0
+        let metrics = try speaker { try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: step) }
+        let trace = try speaker {
+            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: step) }
+        }
+        let progress = Progress("step", total: totalSteps, start: step, log: log)
+
+        while step < totalSteps {
+            try stopIfAsked(step: step)
+            let began = ContinuousClock.now
+
+            let samples = order.samples((step * run.settings.batchSize)..<((step + 1) * run.settings.batchSize))
+            accumulator.reset()
+            let batch = try forEachLeaf(
+                of: samples, task: task, leafCount: run.settings.microBatches, gradients: accumulator)
+            let loss = batch.metrics[0].value
+            let gradients = parameters.layout.groups.indices.map { accumulator.total(group: $0) }
+            let gradientNorm = try GradientNorm.squared(gradients, of: parameters, mesh: mesh).squareRoot()
+            guard loss.isFinite, gradientNorm.isFinite else {
+                throw RDOError(
+                    .numerical, "loss \(loss) and gradient norm \(gradientNorm) at step \(step)",
+                    remedy: "lower the learning rate or look at data rows "
+                        + "\(samples.prefix(8).map { String($0.row) }.joined(separator: ", ")); earlier checkpoints are intact")
+            }
+            if step == 0 && isFresh { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
+
+            let factor = schedule.factor(step: step)
+            let maximum = run.settings.maxGradNorm
+            optimizer.step(
+                parameters, gradients: gradients,
+                gradientScale: maximum > 0 ? min(1, maximum / (gradientNorm + 1e-6)) : 1,
+                learningRate: run.settings.learningRate * factor, update: step + 1)
+            parameters.invalidate()
+
+            let seconds = began.duration(to: .now) / .seconds(1)
+            stepSeconds = max(stepSeconds, seconds)
+            try speaker {
+                let planned = ["step": step, "rows": samples.map(\.row), "epochs": samples.map(\.epoch)] as [String: Any]
+                try trace?.append(
+                    Self.json(planned.merging(task.trace(samples, outputs: batch.outputs)) { plan, _ in plan }))
+                try metrics?.append(
+                    JSONLinesFile.object(
+                        [
+                            Metric("step", Double(step)),
+                            Metric("epoch", Double(samples[0].number) / Double(task.exampleCount)),
+                            Metric("samples", Double((step + 1) * run.settings.batchSize)), batch.metrics[0],
+                            Metric("learning_rate", run.settings.learningRate * factor),
+                            Metric("grad_norm", gradientNorm), Metric("tokens", batch.tokens),
+                            Metric("tokens_per_second", batch.tokens / seconds), Metric("seconds", seconds),
+                            Metric("mfu", batch.operations / seconds / (meter.peak * Double(mesh.world.size))),
+                            Metric("leaf_imbalance", batch.imbalance),
+                        ] + batch.metrics.dropFirst()))
+            }
+            step += 1
+            progress.update(step, detail: Self.summary(batch.metrics, gradientNorm))
+
+            let every = run.settings.checkpointEvery
+            if step == totalSteps || (every > 0 && step % every == 0) { try save(step: step) }
+            let isEvaluationStep = run.settings.evaluateEvery > 0 && step % run.settings.evaluateEvery == 0
+            if step == totalSteps || isEvaluationStep { try evaluate(step: step) }
+        }
+    }
+
+    // MARK: - One batch
+
+    private struct BatchResult {
+        var sums: [String: Double]
+        var metrics: [Metric]
+        /// The outputs of every sample, gathered only for a trace.
+        var outputs: [[Double]]
+        var tokens: Double
+        var operations: Double
+        var imbalance: Double
+    }
+
+    /// Leaf `l` runs on rank `l mod R` at sub-step `l div R`. With `gradients`, the batch's gradient is left there.
+    private func forEachLeaf(
+        of samples: [Sample], task: Task, leafCount: Int, gradients: GradientAccumulator?
+    ) throws -> BatchResult {
+        let denominator = task.denominator(of: samples)
+        let plan = BatchPlanner.plan(costs: samples.map { task.cost(of: $0) }, leaves: leafCount)
+        let ranks = mesh.world.size
+        let names = task.sumNames
+        var sums = Array(repeating: ExactSum(), count: names.count + 2)
+        var ownOutputs = SampleOutputs()
+        for subStep in 0..<((leafCount + ranks - 1) / ranks) {
+            let leaf = subStep * ranks + mesh.world.rank
+            let positions = leaf < leafCount ? plan.leaves[leaf] : []
+            let own = positions.map { samples[$0] }
+            let request = task.request(own)
+            let loss = try leafRunner.run(request, gradients: gradients) { outputs in
+                ownOutputs.append(outputs, positions: positions, counts: own.map { task.outputCount(of: $0) })
+                return task.loss(own, outputs: outputs, denominator: denominator)
+            }
+            let figures = loss.sums + [Double(request.forest.tokens.count), meter.trainingOperations(request)]
+            for (index, value) in figures.enumerated() { sums[index].add(value) }
+        }
+        let totals = try ExactSum.totals(sums, over: mesh.world)
+        let named = Dictionary(uniqueKeysWithValues: zip(names, totals))
+        return BatchResult(
+            sums: named, metrics: task.metrics(sums: named, count: samples.count, denominator: denominator),
+            outputs: run.tracePath == nil || gradients == nil
+                ? [] : try ownOutputs.gathered(count: samples.count, over: mesh.world),
+            tokens: totals[names.count], operations: totals[names.count + 1], imbalance: plan.imbalance)
+    }
+
+    // MARK: - Evaluation, saving, stopping
+
+    /// Means over the held-out task: forward only, each example once.
+    private func evaluate(step: Int) throws {
+        guard let evaluationTask, evaluationTask.exampleCount > 0 else { return }
+        let began = ContinuousClock.now
+        let samples = (0..<evaluationTask.exampleCount).map { Sample(number: $0, row: $0, epoch: 0) }
+        // Leaves as small as a training leaf, so that evaluation needs no more memory than training.
+        let leafSize = max(1, run.settings.batchSize / run.settings.microBatches)
+        let result = try forEachLeaf(
+            of: samples, task: evaluationTask, leafCount: (samples.count + leafSize - 1) / leafSize, gradients: nil)
+        try speaker {
+            let file = try JSONLinesFile(path: run.directory + "/evaluation.jsonl", keepingStepsBefore: step)
+            try file.append(
+                JSONLinesFile.object(
+                    [Metric("step", Double(step)), Metric("test_examples", Double(samples.count))]
+                        + result.metrics.map { Metric("test_" + $0.name, $0.value) }))
+            log.info(
+                "step \(step), \(samples.count) held-out examples: "
+                    + result.metrics.map { "\($0.name) \(String(format: "%.4g", $0.value))" }.joined(separator: ", ")
+                    + String(format: " (%.1f s)", began.duration(to: .now) / .seconds(1)))
+        }
+    }
+
+    private func save(step: Int) throws {
+        let began = ContinuousClock.now
+        try checkpoints.save(step: step, exampleCount: task.exampleCount, parameters: parameters, optimizer: optimizer)
+        saveSeconds = max(saveSeconds, began.duration(to: .now) / .seconds(1))
+    }
+
+    /// Saves and leaves when any rank was asked to stop; the flag of all ranks decides, so all leave at the same step.
+    private func stopIfAsked(step: Int) throws {
+        let reserve = 2 * saveSeconds + 2 * stepSeconds + 10
+        guard try mesh.world.allReduceMax(StopSignal.isRequested(reserve: reserve) ? 1 : 0) == 1 else { return }
+        if checkpoints.lastSavedStep != step { try save(step: step) }
+        throw RDOError(
+            .stopped, "stopped at step \(step) of \(totalSteps) with a complete checkpoint",
+            at: run.directory, remedy: "run the same command again to continue")
+    }
+
+    /// Runs `body` on the rank that writes files; an error there is everybody's.
+    @discardableResult
+    private func speaker<Result>(_ body: () throws -> Result?) throws -> Result? {
+        try mesh.world.collectively { mesh.world.rank == 0 ? try body() : nil }
+    }
+
+    private static func summary(_ metrics: [Metric], _ norm: Double) -> String {
+        let shown = metrics.filter { ["loss", "accuracy", "margin"].contains($0.name) }
+        return shown.map { "\($0.name) \(String(format: "%.4f", $0.value))" }.joined(separator: " ")
+            + String(format: " grad %.3g", norm)
+    }
+
+    private static func json(_ object: [String: Any]) throws -> String {
+        let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])
+        return String(decoding: data, as: UTF8.self)
+    }
+}
+
+/// Where a training run begins.
+public enum ResumePolicy: Sendable, Equatable {
+    /// The newest complete checkpoint of the run's own directory, if any.
+    case auto
+    case never
+    case path(String)
+}

@@ -1,0 +1,79 @@
+import Preferences
+import Transformer
+
+/// What a leaf asks of the model.
+public enum LeafOutputs {
+    /// Summed log-probability of each response, given as its token predictions.
+    case logProbabilities([[Prediction]])
+    /// The scalar head at each row.
+    case scalars([Int])
+}
+
+/// One leaf (micro-batch) as the model sees it.
+public struct LeafRequest {
+    public var forest: TokenForest
+    public var outputs: LeafOutputs
+
+    public init(forest: TokenForest, outputs: LeafOutputs) {
+        self.forest = forest
+        self.outputs = outputs
+    }
+}
+
+/// What a loss says about one leaf.
+public struct LeafLoss {
+    /// dLoss / d(output), one for each output of the request, already divided by the global denominator.
+    public var gradients: [Double]
+    /// Sums over the leaf's samples, one for each of the task's `sumNames`.
+    public var sums: [Double]
+
+    public init(gradients: [Double], sums: [Double]) {
+        self.gradients = gradients
+        self.sums = sums
+    }
+}
+
+/// What the training loop must know about an objective: how samples become trees, and how the model's answers become
+/// a loss. The loop knows nothing else about it.
+///
+/// Every method must give the same answer on every rank.
+public protocol TrainingTask {
+    /// Examples in the data set; sample numbers run endlessly over it.
+    var exampleCount: Int { get }
+    /// Floating-point work of one example, in any unit: leaves are balanced by it.
+    func cost(of sample: Sample) -> Double
+    /// The number that the summed loss of a global batch is divided by, known before any forward pass.
+    func denominator(of samples: [Sample]) -> Double
+    /// Token trees and outputs of a leaf; an empty leaf gives an empty request of the same kind.
+    func request(_ samples: [Sample]) -> LeafRequest
+    /// How many of a request's outputs belong to one sample.
+    func outputCount(of sample: Sample) -> Int
+    /// - Parameter outputs: log-probability sums or scalars, in the order of the request.
+    func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss
+    /// Names of the sums that `loss` returns.
+    var sumNames: [String] { get }
+    /// Figures for metrics.jsonl from the sums over a global batch of `count` samples. The first is `loss`.
+    func metrics(sums: [String: Double], count: Int, denominator: Double) -> [Metric]
+    /// What was drawn or planned for a batch beyond its data rows, and the model's answers: with them and the
+    /// configuration another trainer can replay the step (`--trace`).
+    /// - Parameter outputs: the outputs of each sample.
+    func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: Any]
+    /// Called with the sums of the first step of a run that was not resumed.
+    /// - Throws: `RDOError.numerical` when they cannot be right.
+    func checkFirstStep(sums: [String: Double], count: Int) throws
+}
+
+extension TrainingTask {
+    public func checkFirstStep(sums: [String: Double], count: Int) throws {}
+}
+
+/// One named figure of metrics.jsonl.
+public struct Metric: Sendable, Equatable {
+    public let name: String
+    public let value: Double
+
+    public init(_ name: String, _ value: Double) {
+        self.name = name
+        self.value = value
+    }
+}

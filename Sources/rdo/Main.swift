@@ -1,0 +1,91 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import Parallel
+
+/// Parses, runs, and turns every outcome into an exit code and at most one line on standard error, from one rank.
+@main enum Main {
+    static func main() {
+        // A reader that closes our standard output (`rdo inspect ... | head`) is no reason for a crash report.
+        signal(SIGPIPE, SIG_DFL)
+        exit(run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    private static func run(_ arguments: [String]) -> Int32 {
+        do {
+            let command = try RDO.parseAsRoot(arguments)
+            if let command = command as? any DistributedCommand { return launch { try command.run(on: $0) } }
+            var local = command
+            do {
+                try local.run()
+            } catch let error as RDOError {
+                report(error)
+                return error.kind.rawValue
+            }
+            return 0
+        } catch {
+            return explain(error)
+        }
+    }
+
+    /// Runs `body` on all ranks of the launcher's job, or alone.
+    private static func launch(_ body: (Communicator) throws -> Void) -> Int32 {
+        do {
+            StopSignal.install()
+            let world = try Communicator.startMPI()
+            let failure: RDOError?
+            do {
+                try body(world)
+                failure = nil
+            } catch let error as RDOError {
+                failure = error
+            } catch {
+                failure = RDOError(.artefact, error.localizedDescription)
+            }
+            return world.conclude(with: failure) { report($0) }
+        } catch {
+            let error = error as? RDOError ?? RDOError(.peers, "\(error)")
+            report(error)
+            return error.kind.rawValue
+        }
+    }
+
+    private static func report(_ error: RDOError) {
+        let word = error.kind == .stopped ? "rdo: " : "rdo: error: "
+        FileHandle.standardError.write(Data((word + error.description + "\n").utf8))
+    }
+
+    /// Help and usage errors of the argument parser. Under a launcher only the first process speaks.
+    private static func explain(_ error: any Error) -> Int32 {
+        let environment = ProcessInfo.processInfo.environment
+        let rank = environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"] ?? "0"
+        let isHelp = RDO.exitCode(for: error) == .success
+        if rank == "0" {
+            if isHelp {
+                print(RDO.fullMessage(for: error))
+            } else {
+                report(
+                    RDOError(
+                        .usage, RDO.message(for: error), remedy: "see `rdo --help`"))
+            }
+        }
+        return isHelp ? 0 : RDOError.Kind.usage.rawValue
+    }
+}
+
+/// A command that runs on every rank of the launcher's job.
+protocol DistributedCommand: ParsableCommand {
+    func run(on world: Communicator) throws
+}
+
+struct RDO: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rdo",
+        abstract: "Aligns language models with human preferences offline, weighting every pair by how much better one response is.",
+        discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
+        version: Version.number,
+        subcommands: [
+            Run.self, Train.self, Score.self, Reference.self, LogProbabilities.self, Inspect.self, Verify.self,
+            Export.self, Tokenize.self,
+        ])
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Tensors
+import Transformer
+
+/// A plain double-precision Llama forward pass over one unshared sequence, written for clarity and independent of the
+/// library's kernels: the tests' ground truth.
+struct DoubleReference {
+    let configuration: ModelConfiguration
+    /// Parameters by Hugging Face name, row-major.
+    var parameters: [String: [Double]]
+
+    /// Hidden states after the final norm, `[position][hidden]`.
+    func hidden(_ ids: [Int32]) -> [[Double]] {
+        let c = configuration
+        var x = ids.map { id in
+            Array(parameters["model.embed_tokens.weight"]![Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
+        }
+        for layer in 0..<c.layerCount {
+            let prefix = "model.layers.\(layer)."
+            let normed = x.map { norm($0, prefix + "input_layernorm.weight") }
+            let q = project(normed, prefix + "self_attn.q_proj", c.headCount * c.headSize)
+            let k = project(normed, prefix + "self_attn.k_proj", c.keyValueHeadCount * c.headSize)
+            let v = project(normed, prefix + "self_attn.v_proj", c.keyValueHeadCount * c.headSize)
+            let attended = attention(q.enumerated().map(rotated), k.enumerated().map(rotated), v)
+            let output = project(attended, prefix + "self_attn.o_proj", c.hiddenSize)
+            x = zip(x, output).map { zip($0, $1).map(+) }
+            let middle = x.map { norm($0, prefix + "post_attention_layernorm.weight") }
+            let gate = project(middle, prefix + "mlp.gate_proj", c.intermediateSize)
+            let up = project(middle, prefix + "mlp.up_proj", c.intermediateSize)
+            let product = zip(gate, up).map { zip($0, $1).map { g, u in g / (1 + exp(-g)) * u } }
+            let down = project(product, prefix + "mlp.down_proj", c.hiddenSize)
+            x = zip(x, down).map { zip($0, $1).map(+) }
+        }
+        return x.map { norm($0, "model.norm.weight") }
+    }
+
+    /// `Σ log p(ids[t] | ids[..<t])` over `range`.
+    func logProbability(_ ids: [Int32], over range: Range<Int>) -> Double {
+        let states = hidden(ids)
+        let name = configuration.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
+        return range.reduce(0) { sum, t in
+            let logits = project([states[t - 1]], name, configuration.vocabularySize)[0]
+            let largest = logits.max()!
+            return sum + logits[Int(ids[t])] - largest - log(logits.reduce(0) { $0 + exp($1 - largest) })
+        }
+    }
+
+    /// The scalar head at the last token.
+    func scalar(_ ids: [Int32]) -> Double {
+        zip(hidden(ids).last!, parameters["score.weight"]!).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+
+    private func norm(_ x: [Double], _ name: String) -> [Double] {
+        let meanSquare = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
+        let scale = 1 / (meanSquare + Double(configuration.normEpsilon)).squareRoot()
+        return zip(x, parameters[name]!).map { $0 * scale * $1 }
+    }
+
+    private func project(_ x: [[Double]], _ name: String, _ width: Int) -> [[Double]] {
+        let weight = parameters[name + ".weight"]!
+        let bias = parameters[name + ".bias"]
+        return x.map { row in
+            (0..<width).map { out in
+                var sum = bias?[out] ?? 0
+                for (index, value) in row.enumerated() { sum += value * weight[out * row.count + index] }
+                return sum
+            }
+        }
+    }
+
+    private func rotated(_ position: Int, _ row: [Double]) -> [Double] {
+        let size = configuration.headSize
+        let frequencies = configuration.inverseFrequencies()
+        var result = row
+        for start in stride(from: 0, to: row.count, by: size) {
+            for i in 0..<size / 2 {
+                let angle = Double(position) * frequencies[i]
+                let (a, b) = (row[start + i], row[start + i + size / 2])
+                result[start + i] = a * cos(angle) - b * sin(angle)
+                result[start + i + size / 2] = b * cos(angle) + a * sin(angle)
+            }
+        }
+        return result
+    }
+
+    private func attention(_ q: [[Double]], _ k: [[Double]], _ v: [[Double]]) -> [[Double]] {
+        let c = configuration
+        return q.indices.map { t in
+            (0..<c.headCount).flatMap { head -> [Double] in
+                let own = head * c.headSize
+                let shared = head / (c.headCount / c.keyValueHeadCount) * c.headSize
+                let scores = (0...t).map { s in
+                    (0..<c.headSize).reduce(0.0) { $0 + q[t][own + $1] * k[s][shared + $1] } / Double(c.headSize).squareRoot()
+                }
+                let largest = scores.max()!
+                let weights = scores.map { exp($0 - largest) }
+                let total = weights.reduce(0, +)
+                return (0..<c.headSize).map { i in
+                    (0...t).reduce(0.0) { $0 + weights[$1] / total * v[$1][shared + i] }
+                }
+            }
+        }
+    }
+}
+
+/// A small random model held twice: in the library's parameters and in the reference's.
+struct TwinModel {
+    let model: TransformerModel
+    let parameters: LocalParameters
+    var reference: DoubleReference
+
+    init(_ configuration: ModelConfiguration, head: HeadKind, seed: UInt64 = 7) {
+        model = TransformerModel(configuration, head: head)
+        parameters = LocalParameters(model.layout)
+        var values: [String: [Double]] = [:]
+        for (index, spec) in model.layout.specs.enumerated() {
+            let random = KeyedRandom(seed: seed, stream: UInt64(index))
+            let matrix = parameters.values[index]
+            for i in 0..<spec.count {
+                let center: Double = spec.name.hasSuffix("norm.weight") ? 1 : 0
+                matrix.elements[i] = Float(center + 0.25 * random.normal(at: UInt64(i)))
+            }
+            values[spec.name] = matrix.elements.map(Double.init)
+        }
+        reference = DoubleReference(configuration: configuration, parameters: values)
+    }
+
+    /// Central difference of `loss` along one coordinate of one parameter.
+    func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
+        var shifted = reference
+        shifted.parameters[name]![index] += step
+        let above = loss(shifted)
+        shifted.parameters[name]![index] -= 2 * step
+        return (above - loss(shifted)) / (2 * step)
+    }
+}
