@@ -1,0 +1,83 @@
+import Diagnostics
+import Foundation
+
+/// The root attributes that every file of the program has.
+public struct ArtefactHeader: Sendable, Equatable, Codable {
+    /// What the file holds and the version of its layout, for example `rdo.coefficients/1`.
+    public var schema: String
+    /// When it was made: ISO 8601, UTC. Empty when the file does not say.
+    public var created: String
+    /// What made it: `rdo VERSION`. Empty when the file does not say.
+    public var software: String
+    /// The effective configuration, YAML. Empty when the file does not say.
+    public var config: String
+    /// How many ranks made it; 0 when the file does not say.
+    public var worldSize: Int
+
+    public init(schema: String, software: String, config: String, worldSize: Int, created: Date = Date()) {
+        self.schema = schema
+        self.created = created.formatted(.iso8601)
+        self.software = software
+        self.config = config
+        self.worldSize = worldSize
+    }
+
+    /// Reads the header; only `schema` is required.
+    ///
+    /// - Throws: `RDOError(.artefact)` when the schema is missing or not among `schemas`.
+    init(of file: HDF5File, schemas: [String]) throws {
+        guard let schema = try file.text("schema") else {
+            throw RDOError(
+                .artefact, "the root attribute schema is missing", at: file.filePath,
+                remedy: "expected " + schemas.joined(separator: " or "))
+        }
+        guard schemas.contains(schema) else {
+            throw RDOError(
+                .artefact, "the schema is \(schema)", at: file.filePath,
+                remedy: "expected " + schemas.joined(separator: " or "))
+        }
+        self.schema = schema
+        created = try file.text("created") ?? ""
+        software = try file.text("software") ?? ""
+        config = try file.text("config") ?? ""
+        worldSize = try file.integer("world_size") ?? 0
+    }
+
+    /// - Parameter inline: see `HDF5Object.setAttribute`.
+    func write(to file: HDF5File, inline: Bool = false) throws {
+        try file.setAttribute("schema", .text(schema), inline: inline)
+        try file.setAttribute("created", .text(created), inline: inline)
+        try file.setAttribute("software", .text(software), inline: inline)
+        try file.setAttribute("config", .text(config), inline: inline)
+        try file.setAttribute("world_size", .integer(Int64(worldSize)))
+    }
+}
+
+/// What an artefact was computed with. A file made by another program may leave any of it out.
+public struct Provenance: Sendable, Equatable, Codable {
+    public var modelDigest: String?
+    public var tokenizerDigest: String?
+    public var dataDigest: String?
+    /// Name of the template that made texts out of records.
+    public var template: String?
+
+    public init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
+        self.modelDigest = modelDigest
+        self.tokenizerDigest = tokenizerDigest
+        self.dataDigest = dataDigest
+        self.template = template
+    }
+
+    init(of file: HDF5File) throws {
+        self.init(
+            modelDigest: try file.text("model_digest"), tokenizerDigest: try file.text("tokenizer_digest"),
+            dataDigest: try file.text("data_digest"), template: try file.text("template"))
+    }
+
+    var attributes: [(name: String, value: String)] {
+        [
+            ("model_digest", modelDigest), ("tokenizer_digest", tokenizerDigest), ("data_digest", dataDigest),
+            ("template", template),
+        ].compactMap { name, value in value.map { (name, $0) } }
+    }
+}

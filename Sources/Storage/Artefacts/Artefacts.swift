@@ -1,0 +1,83 @@
+import Diagnostics
+import Foundation
+
+/// What a file or directory of the program is, and whether it is intact.
+public enum Artefacts {
+    public enum Kind: String, Sendable, Codable {
+        case coefficients, reference, logprobs, checkpoint
+        /// One shard file of a checkpoint.
+        case shard
+        /// The working file of an interrupted scoring or reference pass.
+        case unfinished
+    }
+
+    /// Tells what `path` is by its schema; a directory or an `index.h5` is a checkpoint.
+    ///
+    /// - Throws: `RDOError(.artefact)` when it is nothing of the program's.
+    public static func kind(of path: String) throws -> Kind {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw RDOError(.artefact, "no such file or directory", at: path)
+        }
+        if isDirectory.boolValue {
+            guard Durable.exists(path + "/" + CheckpointLayout.index) else {
+                throw RDOError(
+                    .artefact, "the directory is not a checkpoint: it has no \(CheckpointLayout.index)", at: path)
+            }
+            return .checkpoint
+        }
+        // Before the library sees a file that may be damaged.
+        if (path as NSString).lastPathComponent == CheckpointLayout.index { return .checkpoint }
+        _ = try SealedFile.checkSeal(of: path)
+        let file = try HDF5File(opening: path)
+        switch try file.text("schema") {
+        case CoefficientFile.schema?: return .coefficients
+        case ReferenceFile.schema?: return .reference
+        case ReferenceFile.logprobsSchema?: return .logprobs
+        case CheckpointLayout.schema?: return .checkpoint
+        case CheckpointLayout.shardSchema?: return .shard
+        case ResumableTable.schema?: return .unfinished
+        case let other?: throw RDOError(.artefact, "the schema \(other) is not known", at: path)
+        case nil: throw RDOError(.artefact, "the root attribute schema is missing", at: path)
+        }
+    }
+
+    /// Reads everything and checks it: digests, checksums, completeness, consistency.
+    ///
+    /// - Returns: one line that says what was checked.
+    /// - Throws: `RDOError(.artefact)` naming the file that is damaged, incomplete or unknown.
+    public static func verify(_ path: String) throws -> String {
+        let kind = try kind(of: path)
+        switch kind {
+        case .coefficients:
+            let file = try CoefficientFile.read(path)
+            if try file.isSealed || file.hasTables() {
+                let tables = try file.readTables()
+                guard tables.pairCount == file.count else {
+                    throw RDOError(.artefact, "/pairs has columns of different lengths", at: path)
+                }
+            }
+            return "coefficients: \(file.count) pairs, \(guarantee(file.isSealed))"
+        case .reference, .logprobs:
+            let file = try ReferenceFile.read(path)
+            return "\(kind.rawValue): \(file.count) responses, \(guarantee(file.isSealed))"
+        case .checkpoint:
+            let checkpoint = try Checkpoint.open(path)
+            try checkpoint.verify()
+            return
+                "checkpoint: step \(checkpoint.state.step), \(checkpoint.shards.count) shards agree with their digests"
+        case .shard:
+            throw RDOError(
+                .artefact, "a single shard cannot be verified", at: path, remedy: "verify the checkpoint's directory")
+        case .unfinished:
+            let (done, chunks) = try ResumableTable.progress(of: path)
+            throw RDOError(
+                .artefact, "unfinished: \(done) of \(chunks) chunks are done", at: path,
+                remedy: "run the same pass again to finish it")
+        }
+    }
+
+    private static func guarantee(_ isSealed: Bool) -> String {
+        isSealed ? "agrees with its digest" : "consistent (another program made it: it carries no digest)"
+    }
+}

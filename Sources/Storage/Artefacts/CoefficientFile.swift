@@ -1,0 +1,145 @@
+import Diagnostics
+
+/// What computed the differences.
+public struct ScorerDescription: Sendable, Equatable, Codable {
+    public enum Kind: String, Sendable, Codable {
+        /// The difference model: reads both responses.
+        case difference
+        /// A pointwise reward model: the difference is one reward minus the other.
+        case reward
+    }
+
+    public var kind: Kind
+    /// Whether the pair was also scored with its responses swapped.
+    public var symmetric: Bool
+    public var provenance: Provenance
+
+    public init(kind: Kind, symmetric: Bool, provenance: Provenance) {
+        self.kind = kind
+        self.symmetric = symmetric
+        self.provenance = provenance
+    }
+}
+
+/// The differences in a coefficient file (`rdo.coefficients/1`), found by pair key.
+///
+/// Any program can make such a file: `schema`, `/pairs/key` and `/pairs/difference` are enough.
+public struct CoefficientFile: Sendable {
+    public static let schema = "rdo.coefficients/1"
+
+    /// What is known of one pair, as the scorer gave it: neither symmetrised nor raised to any power.
+    public struct Entry: Sendable, Equatable {
+        /// d(x, first, second)
+        public let difference: Float
+        /// d(x, second, first); nil when it was not computed.
+        public let reversed: Float?
+    }
+
+    public let path: String
+    public let header: ArtefactHeader
+    public let provenance: Provenance
+    /// `difference`, `reward` or what another program says; nil when the file does not say.
+    public let scorer: String?
+    /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
+    public let isSealed: Bool
+    /// Per row of `/pairs`.
+    public let keys: [ContentKey]
+    public let differences: [Float]
+    public let reversed: [Float]?
+    private let rows: [ContentKey: Int]
+
+    public var count: Int { keys.count }
+
+    /// Reads a file.
+    ///
+    /// - Throws: `RDOError(.artefact)` when the file is no HDF5 file, is damaged, has another schema, lacks a dataset,
+    ///   has columns of different lengths, holds a difference that is not finite, or gives one pair two values.
+    public static func read(_ path: String) throws -> CoefficientFile { try CoefficientFile(path) }
+
+    private init(_ path: String) throws {
+        self.path = path
+        let file: HDF5File
+        (file, header, isSealed) = try SealedFile.open(path, schemas: [CoefficientFile.schema])
+        provenance = try Provenance(of: file)
+        scorer = try file.text("scorer")
+        keys = try file.readKeys("/pairs/key")
+        differences = try file.readList("/pairs/difference", Float.self, count: keys.count, like: "/pairs/key")
+        reversed = try file.readListIfPresent(
+            "/pairs/difference_reversed", Float.self, count: keys.count, like: "/pairs/key")
+        for (name, column) in [("/pairs/difference", differences), ("/pairs/difference_reversed", reversed ?? [])] {
+            if let row = column.firstIndex(where: { !$0.isFinite }) {
+                throw RDOError(.artefact, "\(name)[\(row)] is \(column[row])", at: path)
+            }
+        }
+        rows = try rowsByKey(keys, at: path, name: "/pairs/key", values: [differences, reversed ?? []])
+    }
+
+    public subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
+
+    public func entry(row: Int) -> Entry { Entry(difference: differences[row], reversed: reversed?[row]) }
+
+    /// The entries of all `keys`, in their order.
+    ///
+    /// - Throws: `RDOError(.artefact)` when some are missing: how many, and which first.
+    public func entries(for keys: [ContentKey]) throws -> [Entry] {
+        try keys.map(self.row(of:), orMissing: "pairs", at: path).map(entry(row:))
+    }
+
+    private func row(of key: ContentKey) -> Int? { rows[key] }
+
+    /// Texts, tokens counts and labels: what a file made by rdo has beside the differences.
+    ///
+    /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
+    public func readTables() throws -> CoefficientTables {
+        try CoefficientTables(of: SealedFile.open(path, schemas: [CoefficientFile.schema]).file)
+    }
+
+    /// True when the file has all of `readTables()`.
+    public func hasTables() throws -> Bool {
+        let file = try HDF5File(opening: path)
+        return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
+    }
+
+    /// `/pairs/label`; nil when the file does not say.
+    public func readLabels() throws -> [Int8]? {
+        try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
+    }
+}
+
+/// Rows by key, the first of equals.
+///
+/// - Throws: `RDOError(.artefact)` when two rows with one key differ by more than rounding (1e-3, relative above 1): the
+///   same texts computed in two batches need not agree to the last bit.
+func rowsByKey<T: BinaryFloatingPoint>(
+    _ keys: [ContentKey], at path: String, name: String, values: [[T]]
+) throws -> [ContentKey: Int] {
+    var rows: [ContentKey: Int] = [:]
+    rows.reserveCapacity(keys.count)
+    for (row, key) in keys.enumerated() {
+        guard let earlier = rows[key] else {
+            rows[key] = row
+            continue
+        }
+        for values in values where !values.isEmpty {
+            let (a, b) = (values[earlier], values[row])
+            if abs(a - b) > 1e-3 * max(1, abs(a)) {
+                throw RDOError(
+                    .artefact, "\(name)[\(earlier)] and [\(row)] are equal (\(key)) but have the values \(a) and \(b)",
+                    at: path)
+            }
+        }
+    }
+    return rows
+}
+
+extension [ContentKey] {
+    /// Maps every key; throws `RDOError(.artefact)` that counts the keys without a result and names the first.
+    func map<T>(_ find: (ContentKey) -> T?, orMissing what: String, at path: String) throws -> [T] {
+        let found = compactMap(find)
+        guard found.count < count, let first = firstIndex(where: { find($0) == nil }) else { return found }
+        throw RDOError(
+            .artefact,
+            "\(count - found.count) of \(count) \(what) are missing, the first is number \(first) (\(self[first]))",
+            at: path, remedy: "make the file again from the same data, template and tokenizer")
+    }
+}

@@ -1,0 +1,125 @@
+import Diagnostics
+import Foundation
+
+/// HDF5 files with a digest of their own bytes in the user block, the 512 bytes at the start that HDF5 leaves to programs.
+///
+/// Fletcher32 guards the data of chunked datasets but neither texts nor all bookkeeping, and the library can crash on
+/// damaged texts; so the digest is compared before the library sees the file. Other programs read the file as usual and
+/// need not know about the block; files they make have none and are taken as they are.
+enum SealedFile {
+    static let blockSize = 512
+
+    /// The block: one line of text, then zeros.
+    private static func block(_ digest: Digest, byteCount: Int) -> [UInt8] {
+        let text = Array("rdo xxh3-128 \(digest) of the \(byteCount) bytes after this block\n".utf8)
+        return text + [UInt8](repeating: 0, count: blockSize - text.count)
+    }
+
+    /// Writes an artefact: `fill` writes the content of a temporary file, which is then closed, sealed, synced and renamed
+    /// to `path`. Whatever happens, `path` is either as before or complete.
+    static func write(_ path: String, header: ArtefactHeader, _ fill: (HDF5File) throws -> Void) throws {
+        let temporary = path + ".writing"
+        try Durable.remove(temporary)
+        do {
+            let file = try HDF5File(creating: temporary, userBlock: blockSize)
+            try header.write(to: file)
+            try fill(file)
+            try file.close()
+            let (digest, byteCount) = try Digest.of(file: temporary, from: blockSize)
+            try overwriteStart(of: temporary, with: block(digest, byteCount: byteCount))
+            try Durable.sync(temporary)
+            try Durable.rename(temporary, to: path)
+        } catch {
+            try? Durable.remove(temporary)
+            throw error
+        }
+    }
+
+    private static func overwriteStart(of path: String, with bytes: [UInt8]) throws {
+        let descriptor = Foundation.open(path, O_WRONLY)
+        guard descriptor >= 0 else { throw RDOError.system("seal", path) }
+        defer { close(descriptor) }
+        guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count else { throw RDOError.system("seal", path) }
+    }
+
+    /// Opens an artefact of one of `schemas`. `isSealed` is false for a file of another program.
+    ///
+    /// - Throws: `RDOError(.artefact)` when it is no HDF5 file, differs from its digest or has another schema.
+    static func open(
+        _ path: String, schemas: [String]
+    ) throws -> (file: HDF5File, header: ArtefactHeader, isSealed: Bool) {
+        let isSealed = try checkSeal(of: path)
+        let file = try HDF5File(opening: path)
+        return (file, try ArtefactHeader(of: file, schemas: schemas), isSealed)
+    }
+
+    /// True when the file carries a digest and agrees with it, false when it carries none.
+    static func checkSeal(of path: String) throws -> Bool {
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
+        defer { try? handle.close() }
+        let start: [UInt8]
+        do { start = Array(try handle.read(upToCount: blockSize) ?? Data()) } catch {
+            throw RDOError(.artefact, "cannot read: \(error.localizedDescription)", at: path)
+        }
+        // Two marks, so that damage to one of them does not make the block look like another program's.
+        let block = start.prefix(blockSize)
+        guard block.starts(with: "rdo ".utf8) || block.dropFirst(4).starts(with: "xxh3-128 ".utf8) else { return false }
+        let (digest, byteCount) = try Digest.of(file: path, from: blockSize)
+        guard Array(block) == self.block(digest, byteCount: byteCount) else {
+            throw RDOError(
+                .artefact, "the file differs from its own digest: it is damaged, truncated or was changed in place",
+                at: path, remedy: "make it again; to use a changed copy, write the content to a new HDF5 file")
+        }
+        return true
+    }
+}
+
+extension HDF5Location {
+    /// Creates a one-dimensional dataset of numbers with checksums.
+    func write<T: HDF5Number>(_ values: [T], to name: String) throws {
+        let layout = HDF5Layout.checked(rowBytes: MemoryLayout<T>.stride)
+        try createDataset(name, of: T.self, shape: [values.count], layout: layout).write(values)
+    }
+
+    /// Creates a dataset `[n, 16]` of bytes with checksums.
+    func write(_ keys: [ContentKey], to name: String) throws {
+        try createDataset(name, of: UInt8.self, shape: [keys.count, 16], layout: .checked(rowBytes: 16))
+            .write(keys.flatMap(\.bytes))
+    }
+
+    /// The keys in a dataset `[n, 16]` of bytes or `[n]` of 16-byte opaque values (`V16` in numpy).
+    func readKeys(_ name: String) throws -> [ContentKey] {
+        let dataset = try dataset(name)
+        let bytes: [UInt8]
+        if dataset.element == .opaque(bytes: 16), dataset.shape.count == 1 {
+            bytes = try dataset.readOpaque()
+        } else if dataset.element == .integer, dataset.elementSize == 1, dataset.shape.count == 2,
+            dataset.shape[1] == 16
+        {
+            bytes = try dataset.read(UInt8.self)
+        } else {
+            throw RDOError(
+                .artefact, "\(dataset.path) does not hold keys", at: file.filePath,
+                remedy: "expected bytes of shape [n, 16], or n opaque values of 16 bytes")
+        }
+        return stride(from: 0, to: bytes.count, by: 16).map { ContentKey(bytes: bytes[$0..<$0 + 16]) }
+    }
+
+    /// A list of numbers that must have `count` elements.
+    func readList<T: HDF5Number>(_ name: String, _ type: T.Type, count: Int, like other: String) throws -> [T] {
+        let dataset = try dataset(name)
+        guard dataset.shape == [count] else {
+            throw RDOError(
+                .artefact, "\(dataset.path) has shape \(dataset.shape) but \(other) has \(count) rows",
+                at: file.filePath)
+        }
+        return try dataset.read(type)
+    }
+
+    /// Like `readList`, nil when the dataset does not exist.
+    func readListIfPresent<T: HDF5Number>(
+        _ name: String, _ type: T.Type, count: Int, like other: String
+    ) throws -> [T]? {
+        try exists(name) ? readList(name, type, count: count, like: other) : nil
+    }
+}

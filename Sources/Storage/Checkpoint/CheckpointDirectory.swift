@@ -1,0 +1,94 @@
+import Diagnostics
+import Foundation
+
+/// The checkpoints of a run: directories `step-00000100` under one root. A save goes to `step-00000100.partial`, which
+/// gets its final name when everything in it is on the disk. One rank calls these.
+public enum CheckpointDirectory {
+    static let partialSuffix = ".partial"
+
+    /// The directory of a step's checkpoint.
+    public static func path(in root: String, step: Int) -> String {
+        root + "/step-" + CheckpointLayout.padded(step, 8)
+    }
+
+    /// Creates an empty directory for the shards of a new checkpoint, in place of what an interrupted save left.
+    ///
+    /// - Returns: its path, to be given to `publish` when it is complete.
+    /// - Throws: `RDOError(.artefact)` when it cannot be created.
+    public static func begin(in root: String, step: Int) throws -> String {
+        let partial = path(in: root, step: step) + partialSuffix
+        try Durable.remove(partial)
+        try Durable.createDirectory(partial)
+        return partial
+    }
+
+    /// Syncs every file and gives the directory its final name; a checkpoint of that name is replaced.
+    ///
+    /// - Parameter partial: what `begin` returned, now with shards, index and digests.
+    /// - Returns: the final path.
+    /// - Throws: `RDOError(.artefact)` when it is not a complete checkpoint, or a file cannot be synced.
+    @discardableResult
+    public static func publish(_ partial: String) throws -> String {
+        precondition(partial.hasSuffix(partialSuffix), "only a partial checkpoint can be published")
+        let final = String(partial.dropLast(partialSuffix.count))
+        for shard in try Checkpoint.open(partial).shards { try Durable.sync(partial + "/" + shard.name) }
+        try Durable.sync(partial + "/" + CheckpointLayout.index)
+        try Durable.sync(partial + "/" + CheckpointLayout.digests)
+        try Durable.sync(partial)
+        let replaced = final + ".replaced" + partialSuffix
+        try Durable.remove(replaced)
+        if Durable.exists(final) { try Durable.rename(final, to: replaced) }
+        try Durable.rename(partial, to: final)
+        try Durable.remove(replaced)
+        return final
+    }
+
+    /// Paths of all checkpoints that were published, newest first; whether they are intact is not looked at.
+    public static func list(in root: String) throws -> [String] {
+        guard Durable.exists(root) else { return [] }
+        let names: [String]
+        do { names = try FileManager.default.contentsOfDirectory(atPath: root) } catch {
+            throw RDOError(.artefact, "cannot list: \(error.localizedDescription)", at: root)
+        }
+        let steps = names.compactMap { name in name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil }
+        return steps.sorted(by: >).map { path(in: root, step: $0) }.filter(Durable.exists)
+    }
+
+    /// The newest checkpoint that opens, and why newer ones, if any, do not. Nil when there is none; partial ones are ignored.
+    ///
+    /// - Parameter verifying: read every shard whole and compare its digest too.
+    public static func latest(
+        in root: String, verifying: Bool = false
+    ) throws -> (checkpoint: Checkpoint?, damaged: [RDOError]) {
+        var damaged: [RDOError] = []
+        for path in try list(in: root) {
+            do {
+                let checkpoint = try Checkpoint.open(path)
+                if verifying { try checkpoint.verify() }
+                return (checkpoint, damaged)
+            } catch let error as RDOError { damaged.append(error) }
+        }
+        return (nil, damaged)
+    }
+
+    /// Removes all but the newest `count` checkpoints, and never the newest one that verifies.
+    ///
+    /// - Returns: the paths that were removed.
+    /// - Throws: `RDOError(.artefact)` when one cannot be removed.
+    @discardableResult
+    public static func prune(in root: String, keeping count: Int) throws -> [String] {
+        precondition(count >= 1, "at least one checkpoint must be kept")
+        let all = try list(in: root)
+        guard all.count > count else { return [] }
+        let verified = try latest(in: root, verifying: true).checkpoint?.path
+        let doomed = all.dropFirst(count).filter { $0 != verified }
+        for path in doomed {
+            // Renamed first: a checkpoint whose removal is interrupted must not look like one.
+            let removed = path + ".removed" + partialSuffix
+            try Durable.remove(removed)
+            try Durable.rename(path, to: removed)
+            try Durable.remove(removed)
+        }
+        return Array(doomed)
+    }
+}

@@ -1,0 +1,130 @@
+import Diagnostics
+
+/// One of the arrays that a checkpoint keeps for every parameter. All are f32.
+public enum CheckpointKind: CaseIterable, Sendable, Hashable {
+    /// The weights.
+    case model
+    /// AdamW's running mean of gradients.
+    case firstMoment
+    /// AdamW's running mean of squared gradients.
+    case secondMoment
+
+    /// Where its datasets are, in shards and in the index.
+    var group: String {
+        switch self {
+        case .model: "/model"
+        case .firstMoment: "/optimizer/m"
+        case .secondMoment: "/optimizer/v"
+        }
+    }
+}
+
+/// File names inside a checkpoint and of the checkpoint itself.
+enum CheckpointLayout {
+    static let schema = "rdo.checkpoint/1"
+    static let shardSchema = "rdo.shard/1"
+    static let index = "index.h5"
+    static let digests = "digests"
+
+    static func shardName(_ shard: Int, of count: Int) -> String {
+        "shard-\(padded(shard, 5))-of-\(padded(count, 5)).h5"
+    }
+
+    static func padded(_ number: Int, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+
+    /// The text of `digests`, in the format of `xxh128sum`, which can check it too.
+    static func digestLines(_ files: [(name: String, digest: Digest)]) -> String {
+        files.map { "\($0.digest)  \($0.name)\n" }.joined()
+    }
+}
+
+/// Everything of a training run that is not an array.
+public struct CheckpointState: Sendable, Equatable, Codable {
+    /// Updates made so far.
+    public var step: Int
+    /// Position in the endless stream of samples.
+    public var samplesConsumed: Int
+    public var epoch: Int
+    public var seed: UInt64
+    /// The training task: sft, reward, difference, dpo, rrhf, kto.
+    public var task: String
+    /// The learning-rate schedule, as configured.
+    public var schedule: String
+    public var referenceDigest: String?
+    public var coefficientDigest: String?
+    /// OpenBLAS core type and threads per rank: with these and the mesh, a run repeats bit for bit.
+    public var blasCore: String
+    public var blasThreads: Int
+    /// Whatever else the pass keeps.
+    public var extra: [String: String]
+
+    public init(
+        step: Int, samplesConsumed: Int, epoch: Int, seed: UInt64, task: String, schedule: String,
+        referenceDigest: String? = nil, coefficientDigest: String? = nil, blasCore: String, blasThreads: Int,
+        extra: [String: String] = [:]
+    ) {
+        self.step = step
+        self.samplesConsumed = samplesConsumed
+        self.epoch = epoch
+        self.seed = seed
+        self.task = task
+        self.schedule = schedule
+        self.referenceDigest = referenceDigest
+        self.coefficientDigest = coefficientDigest
+        self.blasCore = blasCore
+        self.blasThreads = blasThreads
+        self.extra = extra
+    }
+
+    init(of file: HDF5File) throws {
+        let group = try file.group("/state")
+        func missing(_ name: String) -> RDOError {
+            RDOError(.artefact, "/state lacks the attribute \(name)", at: file.filePath)
+        }
+        func number(_ name: String) throws -> Int {
+            guard let value = try group.integer(name) else { throw missing(name) }
+            return value
+        }
+        func text(_ name: String) throws -> String {
+            guard let value = try group.text(name) else { throw missing(name) }
+            return value
+        }
+        guard case .unsigned(let seed)? = try group.attribute("seed") else { throw missing("seed") }
+        var extra: [String: String] = [:]
+        for (name, value) in try file.group("/state/extra").attributes() { extra[name] = value.description }
+        self.init(
+            step: try number("step"), samplesConsumed: try number("samples_consumed"), epoch: try number("epoch"),
+            seed: seed, task: try text("task"), schedule: try text("schedule"),
+            referenceDigest: try group.text("reference_digest"),
+            coefficientDigest: try group.text("coefficient_digest"), blasCore: try text("blas_core"),
+            blasThreads: try number("blas_threads"), extra: extra)
+    }
+
+    func write(to file: HDF5File) throws {
+        let group = try file.createGroup("/state")
+        try group.setAttribute("step", .integer(Int64(step)))
+        try group.setAttribute("samples_consumed", .integer(Int64(samplesConsumed)))
+        try group.setAttribute("epoch", .integer(Int64(epoch)))
+        try group.setAttribute("seed", .unsigned(seed))
+        try group.setAttribute("task", .text(task))
+        try group.setAttribute("schedule", .text(schedule))
+        if let referenceDigest { try group.setAttribute("reference_digest", .text(referenceDigest)) }
+        if let coefficientDigest { try group.setAttribute("coefficient_digest", .text(coefficientDigest)) }
+        try group.setAttribute("blas_core", .text(blasCore))
+        try group.setAttribute("blas_threads", .integer(Int64(blasThreads)))
+        let extras = try file.createGroup("/state/extra")
+        for (name, value) in extra.sorted(by: { $0.key < $1.key }) { try extras.setAttribute(name, .text(value)) }
+    }
+}
+
+/// Which rows of an array a shard holds.
+struct CheckpointPart: Equatable {
+    let kind: CheckpointKind
+    let name: String
+    /// Of the whole array.
+    let shape: [Int]
+    let rows: Range<Int>
+}

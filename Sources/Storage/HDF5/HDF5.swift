@@ -1,0 +1,113 @@
+import CHDF5
+import Diagnostics
+import Foundation
+
+/// The one gate to the HDF5 library.
+///
+/// The library is not thread-safe, not even for two different files, so every call runs under one lock. The lock makes
+/// single operations safe from any thread; it does not make a `HDF5File` shareable: use a file from one thread at a time.
+enum HDF5 {
+    private static let lock = NSRecursiveLock()
+
+    /// Runs `body` alone, with the library's own error printing off.
+    static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        _ = H5Eset_auto2(rdo_h5_error_stack(), nil, nil)
+        return try body()
+    }
+
+    /// Runs one library call, whose negative result means failure.
+    ///
+    /// - Throws: `RDOError(.artefact)` "cannot `purpose`: the library's innermost message" at `path`.
+    @discardableResult
+    static func call<Result: SignedInteger>(
+        _ purpose: @autoclosure () -> String, at path: String, _ body: () -> Result
+    ) throws -> Result {
+        try alone {
+            let result = body()
+            if result < 0 { throw RDOError(.artefact, "cannot \(purpose()): \(innermostMessage())", at: path) }
+            return result
+        }
+    }
+
+    /// Opens an identifier, hands it to `body` and closes it before returning: dataspaces, types and property lists
+    /// never outlive the call that needs them (those of virtual datasets must not outlive the file).
+    static func with<Result>(
+        _ purpose: @autoclosure () -> String, at path: String, open: () -> Int64, close: (Int64) -> Int32,
+        _ body: (Int64) throws -> Result
+    ) throws -> Result {
+        try alone {
+            let id = try call(purpose(), at: path, open)
+            defer { _ = close(id) }
+            return try body(id)
+        }
+    }
+
+    /// The deepest entry of the error stack: the cause, where outer entries only say which function passed it on.
+    private static func innermostMessage() -> String {
+        var message = "unknown HDF5 error"
+        withUnsafeMutablePointer(to: &message) { slot in
+            _ = H5Ewalk2(
+                rdo_h5_error_stack(), H5E_WALK_UPWARD,
+                { depth, entry, slot in
+                    if depth == 0, let text = entry?.pointee.desc {
+                        slot?.assumingMemoryBound(to: String.self).pointee = String(cString: text)
+                    }
+                    return 0
+                }, slot)
+        }
+        return message
+    }
+}
+
+/// A number that a dataset or an attribute can hold.
+public protocol HDF5Number: BitwiseCopyable, Sendable {
+    /// The type in the file: always little-endian.
+    static var hdf5FileType: Int64 { get }
+    /// The type in memory.
+    static var hdf5MemoryType: Int64 { get }
+    static var isHDF5Float: Bool { get }
+}
+
+extension Float: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f32) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f32) }
+    public static var isHDF5Float: Bool { true }
+}
+
+extension Double: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f64) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f64) }
+    public static var isHDF5Float: Bool { true }
+}
+
+extension Int8: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i8) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i8) }
+    public static var isHDF5Float: Bool { false }
+}
+
+extension Int32: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i32) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i32) }
+    public static var isHDF5Float: Bool { false }
+}
+
+extension Int64: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i64) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i64) }
+    public static var isHDF5Float: Bool { false }
+}
+
+extension UInt8: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u8) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u8) }
+    public static var isHDF5Float: Bool { false }
+}
+
+extension UInt64: HDF5Number {
+    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u64) }
+    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u64) }
+    public static var isHDF5Float: Bool { false }
+}

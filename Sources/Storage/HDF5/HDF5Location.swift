@@ -1,0 +1,101 @@
+import CHDF5
+import Diagnostics
+
+/// A file (its root group), a group or a dataset: anything that has attributes.
+public protocol HDF5Object: AnyObject {
+    var file: HDF5File { get }
+    /// Where in the file, from the root.
+    var path: String { get }
+    var id: Int64 { get }
+}
+
+/// A file (its root group) or a group: anything that has children. Names may be paths, relative or from the root.
+public protocol HDF5Location: HDF5Object {}
+
+/// An open group.
+public final class HDF5Group: HDF5Location {
+    public let file: HDF5File
+    public let path: String
+    public let id: Int64
+
+    fileprivate init(_ file: HDF5File, _ path: String, id: Int64) {
+        self.file = file
+        self.path = path
+        self.id = id
+    }
+
+    deinit { if file.isOpen { HDF5.alone { _ = H5Gclose(id) } } }
+}
+
+extension HDF5Location {
+    func absolute(_ name: String) -> String {
+        name.hasPrefix("/") ? name : (path == "/" ? "" : path) + "/" + name
+    }
+
+    /// True when `name`, and every group on the way to it, exists.
+    public func exists(_ name: String) throws -> Bool {
+        var partial = ""
+        for component in absolute(name).split(separator: "/") {
+            partial += "/" + component
+            let found = try HDF5.call("look for \(partial)", at: file.filePath) {
+                H5Lexists(id, partial, rdo_h5_default())
+            }
+            if found == 0 { return false }
+        }
+        return true
+    }
+
+    /// Opens a group.
+    ///
+    /// - Throws: `RDOError(.artefact)` when there is none.
+    public func group(_ name: String) throws -> HDF5Group {
+        let path = absolute(name)
+        guard try exists(path) else { throw RDOError(.artefact, "group \(path) is missing", at: file.filePath) }
+        let group = try HDF5.call("open group \(path)", at: file.filePath) { H5Gopen2(id, path, rdo_h5_default()) }
+        return HDF5Group(file, path, id: group)
+    }
+
+    /// Creates a group, and the groups on the way to it.
+    public func createGroup(_ name: String) throws -> HDF5Group {
+        let path = absolute(name)
+        let group = try withLinkList { list in
+            try HDF5.call("create group \(path)", at: file.filePath) {
+                H5Gcreate2(id, path, list, rdo_h5_default(), rdo_h5_default())
+            }
+        }
+        return HDF5Group(file, path, id: group)
+    }
+
+    /// Names of the children in alphabetical order; empty when the group does not exist.
+    public func children(of name: String = "") throws -> [String] {
+        guard try exists(name) else { return [] }
+        let path = absolute(name)
+        return try HDF5.alone {
+            var info = H5G_info_t()
+            try HDF5.call("list \(path)", at: file.filePath) {
+                H5Gget_info_by_name(id, path, &info, rdo_h5_default())
+            }
+            return try (0..<info.nlinks).map { index in
+                func name(into buffer: UnsafeMutablePointer<CChar>?, _ size: Int) throws -> Int {
+                    try HDF5.call("list \(path)", at: file.filePath) {
+                        H5Lget_name_by_idx(
+                            id, path, H5_INDEX_NAME, H5_ITER_INC, index, buffer, size, rdo_h5_default())
+                    }
+                }
+                var bytes = [CChar](repeating: 0, count: try name(into: nil, 0) + 1)
+                _ = try name(into: &bytes, bytes.count)
+                return bytes.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+            }
+        }
+    }
+
+    /// A property list that creates the groups on the way to a new object.
+    func withLinkList<Result>(_ body: (Int64) throws -> Result) throws -> Result {
+        try HDF5.with(
+            "prepare a link", at: file.filePath, open: { H5Pcreate(rdo_h5_link_create()) }, close: H5Pclose
+        ) { list in
+            try HDF5.call("prepare a link", at: file.filePath) { H5Pset_create_intermediate_group(list, 1) }
+            return try body(list)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import CHDF5
+import Diagnostics
+import Foundation
+
+extension HDF5 {
+    /// The type of a UTF-8 string of `length` bytes, or of variable length as h5py writes `str`.
+    static func withUTF8Type<Result>(
+        length: Int? = nil, at path: String, _ body: (Int64) throws -> Result
+    ) throws -> Result {
+        try with("prepare a string type", at: path, open: { H5Tcopy(rdo_h5_c_string()) }, close: H5Tclose) { type in
+            try call("prepare a string type", at: path) { H5Tset_size(type, length ?? rdo_h5_variable()) }
+            try call("prepare a string type", at: path) { H5Tset_cset(type, H5T_CSET_UTF8) }
+            return try body(type)
+        }
+    }
+
+    /// Reads `count` strings of the file's type `type`, of variable or fixed length.
+    ///
+    /// - Parameter read: reads into the given memory type and buffer.
+    /// - Throws: `RDOError(.artefact)` when a string is not UTF-8.
+    static func readStrings(
+        _ type: Int64, count: Int, at path: String, _ purpose: String,
+        _ read: (_ type: Int64, _ buffer: UnsafeMutableRawPointer?) throws -> Void
+    ) throws -> [String] {
+        let isVariable = try call(purpose, at: path) { H5Tis_variable_str(type) } > 0
+        return isVariable
+            ? try readVariable(type, count, path, purpose, read) : try readFixed(type, count, path, purpose, read)
+    }
+
+    private static func readVariable(
+        _ type: Int64, _ count: Int, _ path: String, _ purpose: String,
+        _ read: (Int64, UnsafeMutableRawPointer?) throws -> Void
+    ) throws -> [String] {
+        try with(purpose, at: path, open: { H5Tcopy(type) }, close: H5Tclose) { memory in
+            var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
+            // The library allocated the strings one by one with malloc, also where a later one failed.
+            defer { for pointer in pointers { H5free_memory(pointer) } }
+            try read(memory, &pointers)
+            return try pointers.enumerated().map { index, pointer in
+                guard let pointer else { return "" }
+                guard let text = String(validatingCString: pointer) else { throw notUTF8(index, path, purpose) }
+                return text
+            }
+        }
+    }
+
+    private static func readFixed(
+        _ type: Int64, _ count: Int, _ path: String, _ purpose: String,
+        _ read: (Int64, UnsafeMutableRawPointer?) throws -> Void
+    ) throws -> [String] {
+        let size = H5Tget_size(type)
+        let isSpacePadded = H5Tget_strpad(type) == H5T_STR_SPACEPAD
+        var bytes = [UInt8](repeating: 0, count: size * count)
+        try read(type, &bytes)
+        return try (0..<count).map { index in
+            var text = bytes[index * size..<(index + 1) * size].prefix { $0 != 0 }
+            while isSpacePadded, text.last == UInt8(ascii: " ") { text.removeLast() }
+            guard let string = String(validating: text, as: UTF8.self) else { throw notUTF8(index, path, purpose) }
+            return string
+        }
+    }
+
+    private static func notUTF8(_ index: Int, _ path: String, _ purpose: String) -> RDOError {
+        RDOError(.artefact, "cannot \(purpose): string \(index) is not UTF-8", at: path)
+    }
+}
+
+extension String {
+    /// HDF5 strings end at the first NUL, so a NUL inside a text is stored as U+FFFD.
+    var withoutNUL: String { utf8.contains(0) ? replacing("\0", with: "\u{FFFD}") : self }
+}
+
+extension HDF5Location {
+    /// Creates a one-dimensional dataset of variable-length UTF-8 strings. A NUL inside a text is stored as U+FFFD.
+    ///
+    /// It has no checksum: HDF5 cannot filter data of variable length. See `SealedFile`.
+    public func createStrings(_ name: String, _ strings: [String]) throws {
+        try HDF5.withUTF8Type(at: file.filePath) { type in
+            let dataset = try createDataset(
+                name, type: type, shape: [strings.count], layout: .contiguous, prepare: { _ in 0 })
+            for start in stride(from: 0, to: strings.count, by: HDF5Dataset.stringBlock) {
+                let rows = start..<min(start + HDF5Dataset.stringBlock, strings.count)
+                try dataset.write(strings[rows], type: type, rows: rows)
+            }
+        }
+    }
+}
+
+extension HDF5Dataset {
+    /// Strings per library call: bulk enough to be fast, small enough not to hold a second copy of everything.
+    static var stringBlock: Int { 1 << 16 }
+
+    fileprivate func write(_ strings: ArraySlice<String>, type: Int64, rows: Range<Int>) throws {
+        var text: [CChar] = []
+        var starts: [Int] = []
+        for string in strings {
+            starts.append(text.count)
+            string.withoutNUL.withCString { text += UnsafeBufferPointer(start: $0, count: strlen($0) + 1) }
+        }
+        try text.withUnsafeBufferPointer { text in
+            guard let base = text.baseAddress else { return }
+            let pointers: [UnsafePointer<CChar>] = starts.map { base + $0 }
+            try transfer("write \(path)", [rows], count: pointers.count) { memory, space in
+                H5Dwrite(id, type, memory, space, rdo_h5_default(), pointers)
+            }
+        }
+    }
+
+    /// Reads strings of variable or fixed length.
+    ///
+    /// - Throws: `RDOError(.artefact)` when the dataset does not hold strings or one is not UTF-8.
+    public func readStrings(rows: Range<Int>? = nil) throws -> [String] {
+        guard element == .string, shape.count == 1 else {
+            throw RDOError(.artefact, "\(path) is not a list of strings", at: place)
+        }
+        let rows = rows ?? 0..<self.rows
+        _ = try elementCount([rows], size: elementSize)
+        return try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
+            var result: [String] = []
+            result.reserveCapacity(rows.count)
+            for start in stride(from: rows.lowerBound, to: rows.upperBound, by: HDF5Dataset.stringBlock) {
+                let block = start..<min(start + HDF5Dataset.stringBlock, rows.upperBound)
+                result += try HDF5.readStrings(type, count: block.count, at: place, "read \(path)") {
+                    memoryType, buffer in
+                    try transfer("read \(path)", [block], count: block.count) { memory, space in
+                        H5Dread(id, memoryType, memory, space, rdo_h5_default(), buffer)
+                    }
+                }
+            }
+            return result
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import CHDF5
+import Diagnostics
+
+/// Rows of a virtual dataset that lie in a dataset of another file, which holds nothing else.
+public struct HDF5VirtualSource: Sendable {
+    /// Name of the file, relative to the file of the virtual dataset.
+    public let fileName: String
+    /// Path of the source in that file.
+    public let dataset: String
+    /// Which rows of the virtual dataset it holds.
+    public let rows: Range<Int>
+
+    public init(fileName: String, dataset: String, rows: Range<Int>) {
+        self.fileName = fileName
+        self.dataset = dataset
+        self.rows = rows
+    }
+}
+
+extension HDF5Location {
+    /// Creates a dataset of f32 whose rows lie in other files.
+    ///
+    /// HDF5 reads rows of a missing source as fill values without an error, hence NaN.
+    @discardableResult
+    public func createVirtual(_ name: String, shape: [Int], sources: [HDF5VirtualSource]) throws -> HDF5Dataset {
+        let (path, place) = (absolute(name), file.filePath)
+        let purpose = "create virtual dataset \(path)"
+        return try createDataset(name, type: Float.hdf5FileType, shape: shape, layout: nil) { list in
+            var nan = Float.nan
+            try HDF5.call(purpose, at: place) { H5Pset_fill_value(list, Float.hdf5MemoryType, &nan) }
+            for source in sources {
+                let extents = shape.map { hsize_t($0) }
+                let part = [hsize_t(source.rows.count)] + extents.dropFirst()
+                let start = [hsize_t(source.rows.lowerBound)] + extents.dropFirst().map { _ in 0 }
+                let rank = Int32(extents.count)
+                try HDF5.with(purpose, at: place, open: { H5Screate_simple(rank, extents, nil) }, close: H5Sclose) {
+                    whole in
+                    try HDF5.with(purpose, at: place, open: { H5Screate_simple(rank, part, nil) }, close: H5Sclose) {
+                        own in
+                        try HDF5.call(purpose, at: place) {
+                            H5Sselect_hyperslab(whole, H5S_SELECT_SET, start, nil, part, nil)
+                        }
+                        // A source name is a format string to the library.
+                        let (from, of) = (source.fileName.percentEscaped, source.dataset.percentEscaped)
+                        _ = try HDF5.call(purpose, at: place) { H5Pset_virtual(list, whole, from, of, own) }
+                    }
+                }
+            }
+            return 0
+        }
+    }
+}
+
+extension String {
+    fileprivate var percentEscaped: String { replacing("%", with: "%%") }
+}
