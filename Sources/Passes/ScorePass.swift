@@ -37,7 +37,7 @@ struct ScorePass {
             provenance: Provenance(
                 modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
                 template: conventions.template))
-        let tables = CoefficientTables(pairs: part.examples, texts: part.texts)
+        let tables = CoefficientTables(pairs: part.examples)
         let isComplete: [UInt8] = try world.collectively {
             guard world.rank == 0, let file = try? CoefficientFile.read(path) else { return [0] }
             let same =
@@ -82,7 +82,9 @@ struct ScorePass {
         guard settings.scorer == .difference else { return LeafRequest.rewards(of: Array(part.examples[rows])) }
         var forest = TokenForest()
         let ends = rows.flatMap { row in
-            ScoringTree.append(part.differenceExamples[row], eos: conventions.eosTokenID, to: &forest)
+            DifferenceTree.appendOrderedPairs(
+                part.differenceExamples[row], eos: conventions.eosTokenID, to: &forest
+            ).map(\.row)
         }
         return LeafRequest(forest: forest, outputs: .scalars(ends))
     }

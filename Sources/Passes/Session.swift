@@ -20,8 +20,13 @@ public final class Session {
     var dataSets: [DataSetKey: DataSet] = [:]
 
     /// Collective: makes the output directory and prepares the ranks.
+    ///
+    /// - Parameter keepsLog: lines also go to `rdo.log` in the output directory.
     /// - Throws: `RDOError.usage` when the directory cannot be written or the mesh does not fit.
-    public init(_ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?) throws {
+    public init(
+        _ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?,
+        keepsLog: Bool = true
+    ) throws {
         self.configuration = configuration
         self.world = world
         self.resume = resume
@@ -33,7 +38,7 @@ public final class Session {
         try world.collectively {
             guard world.rank == 0 else { return }
             try Self.makeDirectory(configuration.output)
-            try log.append(to: configuration.output + "/rdo.log")
+            if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
         }
         let threads = world.size * configuration.parallel.blasThreads
         log.info(

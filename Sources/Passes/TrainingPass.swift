@@ -36,7 +36,7 @@ struct TrainingPass {
         func task(_ part: DataSet) -> SupervisedTask {
             SupervisedTask(
                 examples: settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) },
-                costs: CostModel(loaded.model.configuration))
+                costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(loaded, data, settings.training, section: settings, task: task(data.train), evaluation: data.test.map(task))
     }
@@ -48,7 +48,7 @@ struct TrainingPass {
         try data.requirePairs()
         let loaded = try LoadedModel(start, head: .scalar, headFile: settings.head, seed: seed, session: session)
         func task(_ part: DataSet) -> RewardTask {
-            RewardTask(examples: part.examples, costs: CostModel(loaded.model.configuration))
+            RewardTask(examples: part.examples, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(
             loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
@@ -66,7 +66,7 @@ struct TrainingPass {
                 examples: part.differenceExamples,
                 objective: DifferenceObjective(
                     lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
-                eosTokenID: data.conventions.eosTokenID, seed: seed, costs: CostModel(loaded.model.configuration))
+                eosTokenID: data.conventions.eosTokenID, seed: seed, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(
             loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
@@ -102,7 +102,7 @@ struct TrainingPass {
                         weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
                 },
                 objective: objective, denominatorRule: isTest ? .pairs : settings.coefficients.denominator,
-                costs: CostModel(loaded.model.configuration),
+                costs: CostModel(loaded.model.configuration, head: loaded.model.head),
                 startsAtReference: !isTest && references.modelDigest == loaded.digest)
         }
         let training = try task(data.train, isTest: false)

@@ -95,7 +95,7 @@ public final class Trainer<Task: TrainingTask> {
         schedule = LearningRateSchedule(run.settings, totalSteps: totalSteps)
         accumulator = GradientAccumulator(layout: parameters.layout, mesh: mesh)
         order = SampleOrder(count: task.exampleCount, seed: run.seed, shuffle: run.shuffle)
-        meter = ThroughputMeter(model.configuration)
+        meter = ThroughputMeter()
         leafRunner = LeafRunner(model: model, parameters: parameters)
         checkpoints = TrainingCheckpoints(directory: run.directory + "/checkpoints", mesh: mesh, run: run)
     }
@@ -201,7 +201,8 @@ public final class Trainer<Task: TrainingTask> {
                 ownOutputs.append(outputs, positions: positions, counts: own.map { task.outputCount(of: $0) })
                 return task.loss(own, outputs: outputs, denominator: denominator)
             }
-            let figures = loss.sums + [Double(request.forest.tokens.count), meter.trainingOperations(request)]
+            let operations = own.reduce(0) { $0 + task.cost(of: $1) } * ThroughputMeter.trainingPerForward
+            let figures = loss.sums + [Double(request.forest.tokens.count), operations]
             for (index, value) in figures.enumerated() { sums[index].add(value) }
         }
         let totals = try ExactSum.totals(sums, over: mesh.world)

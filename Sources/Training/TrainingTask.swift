@@ -40,7 +40,7 @@ public struct LeafLoss {
 public protocol TrainingTask {
     /// Examples in the data set; sample numbers run endlessly over it.
     var exampleCount: Int { get }
-    /// Floating-point work of one example, in any unit: leaves are balanced by it.
+    /// Floating-point operations of the forward pass over one example: leaves are balanced by it.
     func cost(of sample: Sample) -> Double
     /// The number that the summed loss of a global batch is divided by, known before any forward pass.
     func denominator(of samples: [Sample]) -> Double

@@ -1,0 +1,205 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Parallel
+import Preferences
+import Storage
+import Transformer
+
+/// One part of the data (training or held-out) as token ids, the same on every rank.
+struct DataSet {
+    let examples: [TokenizedExample]
+    /// The same rows as the difference model reads them.
+    let differenceExamples: [DifferenceExample]
+    /// Of all texts and ids.
+    let digest: String
+}
+
+/// How a pass turns texts into ids.
+struct PassConventions {
+    let tokenizer: any Tokenizer
+    /// Directory or file that the tokenizer came from.
+    let tokenizerSource: String
+    let template: String
+    let eosTokenID: Int32
+}
+
+/// What a pass reads.
+struct PassData {
+    let train: DataSet
+    let test: DataSet?
+    let conventions: PassConventions
+
+    /// - Throws: `RDOError.data` when a row is not a pair.
+    func requirePairs() throws {
+        for example in train.examples + (test?.examples ?? []) where example.kind != .pair {
+            throw RDOError(
+                .data, "row \(example.row + 1) is not a pair (chosen, rejected)",
+                remedy: "this pass needs pairs; lists and unpaired responses are for other objectives")
+        }
+    }
+}
+
+/// What distinguishes one loaded data set from another within a session.
+struct DataSetKey: Hashable {
+    let files: [String]
+    let limit: Int?
+    let tokenizer: String
+    let eosTokenID: Int32
+}
+
+extension Session {
+    /// Collective: reads and tokenises the training and held-out files for the model at `path`.
+    ///
+    /// - Parameter trainFiles: other files than the configuration's.
+    /// - Throws: `RDOError.data` for bad rows, `.artefact` when tokenizer and model do not fit.
+    func dataSets(model path: String, trainFiles: [String]? = nil) throws -> PassData {
+        let settings = configuration.data
+        let (conventions, plan, differencePlan) = try world.collectively { try plans(model: path) }
+        func load(_ files: [String], limit: Int?) throws -> DataSet {
+            let key = DataSetKey(
+                files: files, limit: limit, tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID)
+            if let known = dataSets[key] { return known }
+            let loaded = try DataSetLoader(
+                session: self, plan: plan, differencePlan: differencePlan
+            ).load(files, limit: limit)
+            dataSets[key] = loaded
+            return loaded
+        }
+        return PassData(
+            train: try load(trainFiles ?? settings.train, limit: settings.limit),
+            test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit),
+            conventions: conventions)
+    }
+
+    private func plans(model path: String) throws -> (PassConventions, TokenizationPlan, TokenizationPlan) {
+        let settings = configuration.data
+        let model = try ModelDirectory.readConfiguration(path)
+        let source = try tokenizerSource(model: path)
+        let tokenizer = try TokenizerLoader.load(source)
+        guard tokenizer.vocabularySize <= model.vocabularySize else {
+            throw RDOError(
+                .artefact, "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(model.vocabularySize)",
+                at: source, remedy: "use the tokenizer that the model was trained with")
+        }
+        guard let eos = model.eosTokenIDs.first else {
+            throw RDOError(
+                .artefact, "eos_token_id is missing", at: path + "/config.json",
+                remedy: "add the id of the token that ends a response")
+        }
+        guard Int(eos) < model.vocabularySize else {
+            throw RDOError(
+                .artefact, "eos_token_id \(eos) lies outside the vocabulary of \(model.vocabularySize)",
+                at: path + "/config.json")
+        }
+        let maxTokens = min(settings.maxTokens, model.maxPositions)
+        func plan(_ overLong: OverLongPolicy) throws -> TokenizationPlan {
+            try TokenizationPlan(
+                tokenizer: tokenizer, template: settings.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
+                maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
+        }
+        return (
+            PassConventions(
+                tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos),
+            try plan(settings.overLong),
+            // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
+            try plan(.truncate)
+        )
+    }
+
+    /// `model.tokenizer`, or the model's own directory.
+    private func tokenizerSource(model path: String) throws -> String {
+        guard let setting = configuration.model.tokenizer, setting != ModelSettings.byteTokenizer else { return path }
+        return setting
+    }
+}
+
+/// Reads the files on every rank, tokenises a slice on each, and gathers.
+private struct DataSetLoader {
+    let session: Session
+    let plan: TokenizationPlan
+    let differencePlan: TokenizationPlan
+
+    func load(_ files: [String], limit: Int?) throws -> DataSet {
+        let world = session.world
+        let settings = session.configuration.data
+        var data = try world.collectively {
+            try PreferenceReader(format: settings.format, policy: settings.onError).read(files)
+        }
+        if let limit { data.records = Array(data.records.prefix(limit)) }
+        let records = data.records
+        let slice = RowPartition(rows: records.count, parts: world.size).range(of: world.rank)
+        let results: [Result<TokenizedExample, BadRow>] = try gather(plan.examples(of: records, rows: slice))
+        let differences: [Result<DifferenceExample, BadRow>] = try gather(
+            differencePlan.differenceExamples(of: records, rows: slice))
+        var report = data.report
+        let examples = try report.admit(
+            // A row must be usable by every pass, so that all passes see the same pairs.
+            zip(results, differences).map { result, difference in result.flatMap { row in difference.map { _ in row } } },
+            policy: settings.onError)
+        let usable = Set(examples.map(\.row))
+        let differenceExamples = differences.compactMap { try? $0.get() }.filter { usable.contains($0.row) }
+        if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
+        try world.collectively {
+            guard world.rank == 0 else { return }
+            let name = URL(fileURLWithPath: files[0]).lastPathComponent
+            try Data(report.json().utf8).write(
+                to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
+        }
+        return DataSet(examples: examples, differenceExamples: differenceExamples, digest: Self.digest(examples))
+    }
+
+    private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {
+        try session.world.allGather(TokenizedRowCoding.encode(own)).flatMap { try TokenizedRowCoding.decode($0, as: Row.self) }
+    }
+
+    private static func digest(_ examples: [TokenizedExample]) -> String {
+        let stream = DigestStream()
+        for example in examples {
+            stream.update(example.prompt + [-1])
+            for response in example.responses { stream.update(response + [-1]) }
+        }
+        return stream.digest.hex
+    }
+}
+
+extension TokenizedExample {
+    /// The same example with some of its responses.
+    func keeping(responses kept: [Int]) -> TokenizedExample {
+        var example = self
+        example.responses = kept.map { responses[$0] }
+        example.truncatedResponses = kept.map { truncatedResponses[$0] }
+        example.responseTexts = kept.map { responseTexts[$0] }
+        example.scores = scores.map { scores in kept.map { scores[$0] } }
+        return example
+    }
+}
+
+extension CoefficientTables {
+    /// Queries, responses and pairs of `examples`, the chosen response first.
+    init(pairs examples: [TokenizedExample]) {
+        var rows: [ContentKey: Int32] = [:]
+        var queryTexts: [String] = []
+        var queryKeys: [ContentKey] = []
+        var queries: [Int32] = []
+        for example in examples {
+            let key = ContentKey.query(example.prompt)
+            let row =
+                rows[key]
+                ?? {
+                    rows[key] = Int32(queryKeys.count)
+                    queryTexts.append(example.promptText)
+                    queryKeys.append(key)
+                    return Int32(queryKeys.count - 1)
+                }()
+            queries.append(row)
+        }
+        let firsts = examples.indices.map { Int32(2 * $0) }
+        self.init(
+            queryTexts: queryTexts, queryKeys: queryKeys, responseTexts: examples.flatMap(\.responseTexts),
+            responseQueries: queries.flatMap { [$0, $0] },
+            responseTokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, pairQueries: queries,
+            pairFirsts: firsts, pairSeconds: firsts.map { $0 + 1 },
+            labels: [Int8](repeating: 1, count: examples.count), pairKeys: examples.map(\.pairKey))
+    }
+}

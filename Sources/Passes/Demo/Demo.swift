@@ -1,0 +1,102 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Parallel
+import Storage
+import Training
+
+/// `rdo run` without a configuration: the whole method on a small model and data whose truth is known.
+///
+/// A byte-level model is prepared by SFT; a difference model learns from noisy labels and scores the pairs; then the
+/// policy is trained by DPO from the same start without and with coefficients, over several seeds.
+public struct Demo {
+    private let world: Communicator
+    private let settings: [String]
+    private let resume: ResumePolicy
+    private static let seeds = [1, 2, 3]
+
+    public init(world: Communicator, settings: [String], resume: ResumePolicy) {
+        self.world = world
+        self.settings = settings
+        self.resume = resume
+    }
+
+    /// Collective. Rank 0 prints the table and writes it to `results.md`.
+    public func run() throws {
+        let shared = try world.collectively { try Configuration(yaml: Self.sharedYAML, settings: settings) }
+        let output = shared.output
+        try world.collectively {
+            guard world.rank == 0 else { return }
+            try Session.makeDirectory(output)
+            try Self.corpus.write(to: output + "/data")
+        }
+        try Pipeline(Session(shared, world: world, resume: resume, tracePath: nil)).run()
+        for seed in Self.seeds {
+            for arm in DemoArm.allCases {
+                let configuration = try world.collectively {
+                    try Configuration(
+                        yaml: Self.sharedYAML,
+                        settings: settings + [
+                            "output=\(arm.directory(in: output, seed: seed))", "passes=[dpo]", "seed=\(seed)",
+                            "dpo.model=\(output)/sft/model", "reference.file=\(output)/reference.h5",
+                            "score.file=\(output)/coefficients.h5", "dpo.coefficients.use=\(arm == .weighted)",
+                        ])
+                }
+                try Pipeline(Session(configuration, world: world, resume: resume, tracePath: nil)).run()
+            }
+        }
+        try world.collectively {
+            guard world.rank == 0 else { return }
+            let report = try DemoReport(output: output, seeds: Self.seeds, corpus: Self.corpus).text
+            try Data(report.utf8).write(to: URL(fileURLWithPath: output + "/results.md"))
+            print(report)
+        }
+    }
+
+    static let corpus = DemoCorpus(seed: 2024, trainPairs: 2048, testPairs: 512, flipShare: 0.2)
+
+    /// The embedded configuration; `--set` overrides any key of it.
+    static let sharedYAML = """
+        output: runs/demo
+        seed: 1
+        passes: [sft, difference, score, reference]
+        model:
+          init: { hidden_size: 64, intermediate_size: 176, layers: 3, heads: 4, key_value_heads: 2, max_positions: 256 }
+          tokenizer: bytes
+        data:
+          train: runs/demo/data/train.jsonl
+          test: runs/demo/data/test.jsonl
+          max_tokens: 256
+        sft:
+          data: runs/demo/data/sft.jsonl
+          epochs: 3
+          batch_size: 64
+          micro_batches: 4
+          learning_rate: 3e-3
+        difference:
+          epochs: 3
+          batch_size: 64
+          micro_batches: 4
+          learning_rate: 1e-3
+          head_learning_rate: 1e-3
+        score: { data: both, chunk: 32 }
+        reference: { chunk: 64 }
+        dpo:
+          epochs: 1
+          batch_size: 64
+          micro_batches: 4
+          learning_rate: 3e-4
+          beta: 0.1
+        """
+}
+
+/// The two ways the demo trains the policy.
+enum DemoArm: CaseIterable {
+    case vanilla, weighted
+
+    var title: String { self == .vanilla ? "DPO" : "DPO + coefficients" }
+
+    func directory(in output: String, seed: Int) -> String {
+        output + "/" + (self == .vanilla ? "dpo" : "dpo-rc") + "-seed-\(seed)"
+    }
+}
