@@ -44,7 +44,7 @@ let package = Package(
         module(
             "Preferences",
             ["Transformer", "Diagnostics", "Configuration", "CPCRE2", "CSentencePiece", "CXXHash", "CZlib"]),
-        module("Objectives", ["Diagnostics", "Configuration"]),
+        module("Objectives", []),
         module(
             "Storage",
             ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),

@@ -1,0 +1,40 @@
+/// The difference model's loss for one comparison (arXiv 2408.09385, section 3):
+/// `BCE(σ(d(x, y1, y2)), 1[y1 ≻ y2]) + λ_dup d(x, y, y)² + λ_rev (d(x, y1, y2) + d(x, y2, y1))²`.
+///
+/// The paper names the two rules (equal responses differ by 0; swapping negates) without the exact penalty; the squares
+/// are this project's reading.
+public struct DifferenceObjective: Sendable, Equatable {
+    public let lambdaDuplication: Double
+    public let lambdaReverse: Double
+
+    public struct Result: Sendable, Equatable {
+        public let loss: Double
+        /// The terms without their λ.
+        public let lossMain: Double
+        public let lossDuplication: Double
+        public let lossReverse: Double
+        /// dLoss / d(d) of the three predictions.
+        public let gradientMain: Double
+        public let gradientDuplication: Double
+        public let gradientReverse: Double
+    }
+
+    public init(lambdaDuplication: Double, lambdaReverse: Double) {
+        self.lambdaDuplication = lambdaDuplication
+        self.lambdaReverse = lambdaReverse
+    }
+
+    /// - Parameters:
+    ///   - main: d(x, y1, y2); `duplication`: d(x, y, y); `reverse`: d(x, y2, y1).
+    ///   - firstIsPreferred: y1 ≻ y2.
+    public func evaluate(main: Double, duplication: Double, reverse: Double, firstIsPreferred: Bool) -> Result {
+        let sign: Double = firstIsPreferred ? 1 : -1
+        let sum = main + reverse
+        let lossMain = -logSigmoid(sign * main)
+        return Result(
+            loss: lossMain + lambdaDuplication * duplication * duplication + lambdaReverse * sum * sum,
+            lossMain: lossMain, lossDuplication: duplication * duplication, lossReverse: sum * sum,
+            gradientMain: -sign * sigmoid(-sign * main) + 2 * lambdaReverse * sum,
+            gradientDuplication: 2 * lambdaDuplication * duplication, gradientReverse: 2 * lambdaReverse * sum)
+    }
+}
