@@ -1,0 +1,100 @@
+import Foundation
+import Preferences
+
+/// A directory for one test's files; removed with it.
+final class DataDirectory {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/rdo-data-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ bytes: [UInt8], as name: String = "data.jsonl") throws -> String {
+        try Data(bytes).write(to: URL(fileURLWithPath: path + "/" + name))
+        return path + "/" + name
+    }
+
+    func write(_ lines: [String], as name: String = "data.jsonl") throws -> String {
+        try write(Array(lines.map { $0 + "\n" }.joined().utf8), as: name)
+    }
+
+    /// Compresses the file with the system's gzip.
+    func gzip(_ file: String) throws -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/gzip")
+        process.arguments = ["-k", file]
+        try process.run()
+        process.waitUntilExit()
+        return file + ".gz"
+    }
+}
+
+/// Bytes are ids 0 ..< 256; the texts `</s>` and `<s>` are single tokens, as in a tokenizer with special tokens.
+struct ByteTokenizer: Tokenizer {
+    static let eos: Int32 = 256
+    static let bos: Int32 = 257
+
+    /// Makes texts that differ in case the same tokens.
+    var lowercases = false
+    var bosTokenID: Int32? = ByteTokenizer.bos
+    var vocabularySize: Int { 258 }
+    var digest: String { "bytes" }
+
+    func encode(_ text: String) -> [Int32] {
+        let pieces = (lowercases ? text.lowercased() : text).replacing("</s>", with: "\u{1}").replacing(
+            "<s>", with: "\u{2}")
+        return pieces.utf8.map { $0 == 1 ? Self.eos : $0 == 2 ? Self.bos : Int32($0) }
+    }
+
+    func decode(_ ids: [Int32]) -> String {
+        String(decoding: ids.filter { $0 < 256 }.map { UInt8($0) }, as: UTF8.self)
+    }
+}
+
+func plan(
+    _ template: PromptTemplate = .plain, tokenizer: ByteTokenizer = ByteTokenizer(), maxTokens: Int = 4096,
+    maxPromptTokens: Int? = nil, overLong: OverLongPolicy = .reject
+) throws -> TokenizationPlan {
+    try TokenizationPlan(
+        tokenizer: tokenizer, template: template, eosTokenID: ByteTokenizer.eos, bosTokenID: tokenizer.bosTokenID,
+        maxTokens: maxTokens, maxPromptTokens: maxPromptTokens, overLong: overLong)
+}
+
+func pair(_ prompt: String, _ chosen: String, _ rejected: String) -> PreferenceRecord {
+    PreferenceRecord(file: "f", line: 1, kind: .pair, prompt: prompt, responses: [chosen, rejected])
+}
+
+/// The same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return (state ^ state >> 31) &* 0x9E37_79B9_7F4A_7C15
+    }
+}
+
+/// Texts of all sorts of scalars.
+func randomText(length: ClosedRange<Int>, using generator: inout SeededGenerator) -> String {
+    let alphabet = Array("abc XYZ.,\n\t\r'\"\\{}é漢字🙂👩‍👩‍👧e\u{301}\u{0}<|>").flatMap(\.unicodeScalars)
+    var scalars = String.UnicodeScalarView("x".unicodeScalars)
+    for _ in 0..<Int.random(in: length, using: &generator) {
+        scalars.append(alphabet[Int.random(in: alphabet.indices, using: &generator)])
+    }
+    return String(scalars)
+}
+
+/// Where the real data lies, or nil, said aloud, when it is absent.
+func preferenceAssets() -> String? {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+    let path = ProcessInfo.processInfo.environment["RDO_ASSETS"] ?? root + "/../shared/assets"
+    guard FileManager.default.fileExists(atPath: path + "/data") else {
+        print("skipped: no assets")
+        return nil
+    }
+    return path + "/data/"
+}
