@@ -49,6 +49,8 @@ struct ByteTokenizer: Tokenizer {
         return pieces.utf8.map { $0 == 1 ? Self.eos : $0 == 2 ? Self.bos : Int32($0) }
     }
 
+    func id(of token: String) -> Int32? { ["</s>": Self.eos, "<s>": Self.bos][token] }
+
     func decode(_ ids: [Int32]) -> String {
         String(decoding: ids.filter { $0 < 256 }.map { UInt8($0) }, as: UTF8.self)
     }
