@@ -1,0 +1,197 @@
+import COpenMPI
+import Diagnostics
+import Tensors
+
+/// A group of ranks and the collectives among them.
+///
+/// Every method that communicates is collective: all ranks of the communicator call the same methods in the same order.
+/// All block, and are called by one thread at a time (`MPI_THREAD_SERIALIZED`). A failing MPI call throws
+/// `RDOError.peers`.
+public final class Communicator: @unchecked Sendable {
+    public let rank: Int
+    public let size: Int
+    let handle: MPI_Comm
+    /// The world only: the same ranks again, for a barrier that no pending collective disturbs.
+    let farewell: MPI_Comm?
+    /// Buffer of messages in flight, kept between calls because fresh pages cost as much as the copy through them.
+    private var messageBuffer = FloatBuffer(count: 0)
+
+    /// Most bytes in one message: MPI counts are 32 bits wide.
+    private static let messageLimit = 1 << 30
+
+    init(_ handle: MPI_Comm, farewell: MPI_Comm? = nil) throws {
+        self.handle = handle
+        self.farewell = farewell
+        var (rank, size): (Int32, Int32) = (0, 0)
+        try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
+        try check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
+        self.rank = Int(rank)
+        self.size = Int(size)
+    }
+
+    /// The ranks that pass the same `color`, ordered by `key`.
+    public func split(color: Int, key: Int) throws -> Communicator {
+        var part: MPI_Comm?
+        try check(MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+        guard let part else { throw RDOError(.peers, "MPI_Comm_split gave no communicator") }
+        return try Communicator(part)
+    }
+
+    public func barrier() throws { try check(MPI_Barrier(handle), "MPI_Barrier") }
+
+    // MARK: - Numbers
+
+    /// Element-wise sums over the ranks, exact unless they overflow. `values` has one length on all ranks.
+    public func allReduceSum(_ values: [Int64]) throws -> [Int64] {
+        try allReduce(values, rdo_mpi_int64(), rdo_mpi_sum())
+    }
+
+    /// Element-wise sums over the ranks, the same on every rank; their rounding may depend on the number of ranks
+    /// (`ExactSum` does not). `values` has one length on all ranks.
+    public func allReduceSum(_ values: [Double]) throws -> [Double] {
+        try allReduce(values, rdo_mpi_double(), rdo_mpi_sum())
+    }
+
+    public func allReduceMax(_ value: Int) throws -> Int {
+        Int(try allReduce([Int64(value)], rdo_mpi_int64(), rdo_mpi_max())[0])
+    }
+
+    private func allReduce<Value>(_ values: [Value], _ type: MPI_Datatype, _ operation: MPI_Op) throws -> [Value] {
+        var result = values
+        try result.withUnsafeMutableBytes {
+            try check(
+                MPI_Allreduce(rdo_mpi_in_place(), $0.baseAddress, Int32(values.count), type, operation, handle),
+                "MPI_Allreduce")
+        }
+        return result
+    }
+
+    // MARK: - Bytes
+
+    /// The root's bytes on every rank; what the others pass is ignored.
+    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
+        var count = Int64(bytes.count)
+        try check(MPI_Bcast(&count, 1, rdo_mpi_int64(), Int32(root), handle), "MPI_Bcast")
+        var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
+        try result.withUnsafeMutableBytes { raw in
+            for piece in Self.pieces(of: raw) {
+                try check(
+                    MPI_Bcast(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), handle), "MPI_Bcast")
+            }
+        }
+        return result
+    }
+
+    /// Every rank's bytes, of any length, in rank order.
+    public func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+        let counts = try allGatherCounts(bytes.count)
+        let starts = counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+        guard starts[size] <= Self.messageLimit else { return try (0..<size).map { try broadcast(bytes, from: $0) } }
+        var all = [UInt8](repeating: 0, count: starts[size])
+        try check(
+            MPI_Allgatherv(
+                bytes, Int32(bytes.count), rdo_mpi_byte(), &all, counts.map { Int32($0) }, starts.map { Int32($0) },
+                rdo_mpi_byte(), handle), "MPI_Allgatherv")
+        return (0..<size).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
+    }
+
+    /// Every rank's bytes, of any length, in rank order on `root`; nil on the other ranks.
+    public func gather(_ bytes: [UInt8], to root: Int) throws -> [[UInt8]]? {
+        let counts = try allGatherCounts(bytes.count)
+        guard rank == root else {
+            var bytes = bytes
+            try bytes.withUnsafeMutableBytes { raw in
+                for piece in Self.pieces(of: raw) {
+                    try check(
+                        MPI_Send(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), 0, handle),
+                        "MPI_Send")
+                }
+            }
+            return nil
+        }
+        return try counts.enumerated().map { sender, count in
+            if sender == root { return bytes }
+            var received = [UInt8](repeating: 0, count: count)
+            try received.withUnsafeMutableBytes { raw in
+                for piece in Self.pieces(of: raw) {
+                    try check(
+                        MPI_Recv(
+                            piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(sender), 0, handle,
+                            rdo_mpi_status_ignore()), "MPI_Recv")
+                }
+            }
+            return received
+        }
+    }
+
+    private func allGatherCounts(_ count: Int) throws -> [Int] {
+        var counts = [Int64](repeating: 0, count: size)
+        counts[rank] = Int64(count)
+        return try allReduceSum(counts).map { Int($0) }
+    }
+
+    private static func pieces(of raw: UnsafeMutableRawBufferPointer) -> [UnsafeMutableRawBufferPointer] {
+        stride(from: 0, to: raw.count, by: messageLimit).map {
+            .init(rebasing: raw[$0..<min($0 + messageLimit, raw.count)])
+        }
+    }
+
+    // MARK: - Floats
+
+    /// Every rank's `counts[rank]` floats on every rank, handed over piece by piece so that slices of any size pass
+    /// through a buffer of a few megabytes.
+    ///
+    /// - Parameter deliver: a rank, a range of its floats, and their values (valid during the call only).
+    func allGather(
+        _ own: UnsafePointer<Float>, counts: [Int],
+        deliver: (_ rank: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) -> Void
+    ) throws {
+        let limit = pieceCount(atMost: 1 << 20)
+        let buffer = messageSpace(pieces: size, of: limit)
+        for start in stride(from: 0, to: counts.max() ?? 0, by: limit) {
+            let ranges = counts.map { min(start, $0)..<min(start + limit, $0) }
+            try check(
+                MPI_Allgatherv(
+                    own + ranges[rank].lowerBound, Int32(ranges[rank].count), rdo_mpi_float(), buffer,
+                    ranges.map { Int32($0.count) }, (0..<size).map { Int32($0 * limit) }, rdo_mpi_float(), handle),
+                "MPI_Allgatherv")
+            for (sender, range) in ranges.enumerated() where !range.isEmpty {
+                deliver(sender, range, buffer + sender * limit)
+            }
+        }
+    }
+
+    /// Sends floats to one rank while receiving from another.
+    func exchange(
+        sending values: UnsafePointer<Float>, count: Int, to destination: Int,
+        receiving target: UnsafeMutablePointer<Float>,
+        count receivedCount: Int, from source: Int
+    ) throws {
+        try check(
+            MPI_Sendrecv(
+                values, Int32(count), rdo_mpi_float(), Int32(destination), 0, target, Int32(receivedCount),
+                rdo_mpi_float(), Int32(source), 0, handle, rdo_mpi_status_ignore()), "MPI_Sendrecv")
+    }
+
+    /// Floats that each rank contributes to one round of an exchange: fewer with many ranks, so that the messages of a
+    /// round need about 16 MB at most. The same on all ranks.
+    func pieceCount(atMost most: Int) -> Int { max(min(most, (1 << 22) / size), 1 << 14) }
+
+    /// Memory for `pieces` messages; its contents are lost at the next call.
+    func messageSpace(pieces: Int, of count: Int) -> UnsafeMutablePointer<Float> {
+        if messageBuffer.count < pieces * count { messageBuffer = FloatBuffer(count: pieces * count) }
+        return messageBuffer.pointer
+    }
+}
+
+/// Turns a failing MPI call into an error.
+func check(_ code: Int32, _ call: String) throws {
+    guard code != MPI_SUCCESS else { return }
+    var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING))
+    var length: Int32 = 0
+    MPI_Error_string(code, &text, &length)
+    let message = String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    throw RDOError(
+        .peers, "\(call) failed: \(message)",
+        remedy: "look for a rank or node that died; then run the same command again to continue")
+}

@@ -1,0 +1,117 @@
+import Tensors
+import Transformer
+
+/// Sums the leaves' gradients over all ranks and sub-steps as one fixed binary tree, ((0+1)+(2+3))+((4+5)+(6+7)), leaving
+/// each shard its own rows.
+///
+/// Leaf `l` runs on rank `l mod R` at sub-step `l div R`, so for a power of two `R` the ranks hold the lower levels of the
+/// tree and the sub-steps the upper ones: 1, 2, 4 and 8 ranks give the same bits. A rank without a leaf contributes
+/// zeros, which change no bit because a gradient that is summed up from zero is never negative zero.
+public final class GradientAccumulator: GradientSink {
+    private let layout: ParameterLayout
+    private let mesh: Mesh
+    /// By group and shard.
+    private let slices: [[PackedSlice]]
+    /// How each group is laid out whole.
+    private let whole: [PackedSlice]
+    /// Whole gradients of the groups that the running leaf adds to.
+    private var scratch: [FullGroup?]
+    private var counters: [BinaryCounter]
+    private let pool = BufferPool()
+
+    public init(layout: ParameterLayout, mesh: Mesh) {
+        self.layout = layout
+        self.mesh = mesh
+        slices = layout.packedSlices(shards: mesh.shards.size)
+        whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        scratch = Array(repeating: nil, count: layout.groupCount)
+        counters = Array(repeating: BinaryCounter(), count: layout.groupCount)
+    }
+
+    public func gradients(group: Int) -> [Matrix] {
+        let full = scratch[group] ?? makeScratch(group)
+        scratch[group] = full
+        return full.matrices
+    }
+
+    /// Reduces the leaf's gradient over the mesh. Collective over the world.
+    /// - Throws: `RDOError.peers`.
+    public func finish(group: Int) throws {
+        let full = scratch[group] ?? makeScratch(group)
+        scratch[group] = nil
+        let reduced = pool.take(count: slices[group][mesh.shard].count)
+        try TreeReduction.reduceScatter(
+            counts: slices[group].map(\.count), over: mesh.shards, into: reduced.pointer
+        ) { shard, range, scratch in
+            slices[group][shard].pack(full.matrices, range, scratch: scratch)
+        }
+        pool.give(full.buffer)
+        try TreeReduction.allReduce(reduced.pointer, count: reduced.count, over: mesh.replicas)
+        counters[group].push(reduced, pool: pool)
+    }
+
+    /// The sum over all leaves since `reset()`: own rows, packed like `ShardedParameters.makePackedBuffers()`. Valid until
+    /// `reset()`, which must come before the next leaf.
+    public func total(group: Int) -> FloatBuffer {
+        counters[group].total(pool: pool) ?? FloatBuffer(count: slices[group][mesh.shard].count)
+    }
+
+    /// Forgets everything, for the next batch. Also after a failed leaf.
+    public func reset() {
+        for group in counters.indices {
+            counters[group].reset(pool: pool)
+            if let full = scratch[group] { pool.give(full.buffer) }
+            scratch[group] = nil
+        }
+    }
+
+    private func makeScratch(_ group: Int) -> FullGroup {
+        let buffer = pool.take(count: whole[group].count)
+        buffer.fill(0)
+        return FullGroup(layout.specs[layout.groups[group]], whole[group], in: buffer)
+    }
+}
+
+/// Sums a sequence of buffers as a binary tree while holding only one partial sum a level.
+private struct BinaryCounter {
+    /// `levels[k]` is the sum of 2^k consecutive buffers, or nil. Levels further up are older.
+    private var levels: [FloatBuffer?] = []
+    private var isTotalled = false
+
+    /// Takes over `buffer`.
+    mutating func push(_ buffer: FloatBuffer, pool: BufferPool) {
+        precondition(!isTotalled, "gradients after the total was taken: reset first")
+        var newer = buffer
+        var level = 0
+        while level < levels.count, let older = levels[level] {
+            newer = Self.sum(older, newer, pool)
+            levels[level] = nil
+            level += 1
+        }
+        if level == levels.count { levels.append(nil) }
+        levels[level] = newer
+    }
+
+    /// All buffers' sum, or nil when there were none.
+    mutating func total(pool: BufferPool) -> FloatBuffer? {
+        isTotalled = true
+        let partials = levels.compactMap { $0 }
+        guard let newest = partials.first else { return nil }
+        let total = partials.dropFirst().reduce(newest) { newer, older in Self.sum(older, newer, pool) }
+        levels = [total]
+        return total
+    }
+
+    mutating func reset(pool: BufferPool) {
+        for case let buffer? in levels { pool.give(buffer) }
+        levels = []
+        isTotalled = false
+    }
+
+    /// Adds in place of `older`; `newer` goes back to the pool.
+    private static func sum(_ older: FloatBuffer, _ newer: FloatBuffer, _ pool: BufferPool) -> FloatBuffer {
+        Vectors.sum(older.pointer, newer.pointer, into: older.pointer, count: older.count)
+        pool.give(newer)
+        return older
+    }
+}

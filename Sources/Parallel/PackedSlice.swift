@@ -1,0 +1,101 @@
+import Tensors
+import Transformer
+
+/// One shard's rows of all parameters of a group, one parameter after another in one buffer.
+///
+/// Every parameter begins at a multiple of 64 bytes, so that kernels see the same alignment whatever the number of
+/// shards. The gaps hold zeros.
+struct PackedSlice {
+    /// The elements of one parameter: contiguous here and in the full matrix, because rows are.
+    struct Run {
+        /// Which parameter of the group.
+        let parameter: Int
+        /// First element in the full matrix.
+        let start: Int
+        /// Elements of the packed buffer.
+        let packed: Range<Int>
+    }
+
+    let runs: [Run]
+    /// Floats in the packed buffer.
+    let count: Int
+
+    /// - Parameter specs: the parameters of one group.
+    init(_ specs: ArraySlice<ParameterSpec>, shard: Int, of shards: Int) {
+        var runs: [Run] = []
+        var end = 0
+        for (parameter, spec) in specs.enumerated() {
+            let rows = RowPartition(rows: spec.rows, shards: shards)[shard]
+            let packed = end..<(end + rows.count * spec.columns)
+            runs.append(Run(parameter: parameter, start: rows.lowerBound * spec.columns, packed: packed))
+            end = (packed.upperBound + 15) / 16 * 16
+        }
+        self.runs = runs
+        count = end
+    }
+
+    /// Copies `values`, the packed elements `range`, to their places in the full matrices.
+    func unpack(_ values: UnsafePointer<Float>, _ range: Range<Int>, into matrices: [Matrix]) {
+        for run in runs {
+            let part = run.packed.clamped(to: range)
+            guard !part.isEmpty else { continue }
+            (matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound).update(
+                from: values + part.lowerBound - range.lowerBound, count: part.count)
+        }
+    }
+
+    /// The packed elements `range` of full matrices: where they lie when that is one piece, else copied to `scratch`.
+    func pack(
+        _ matrices: [Matrix], _ range: Range<Int>, scratch: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+        if let run = runs.first(where: {
+            $0.packed.lowerBound <= range.lowerBound && range.upperBound <= $0.packed.upperBound
+        }) {
+            return UnsafePointer(matrices[run.parameter].pointer + run.start + range.lowerBound - run.packed.lowerBound)
+        }
+        scratch.update(repeating: 0, count: range.count)
+        for run in runs {
+            let part = run.packed.clamped(to: range)
+            guard !part.isEmpty else { continue }
+            (scratch + part.lowerBound - range.lowerBound).update(
+                from: matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound,
+                count: part.count)
+        }
+        return UnsafePointer(scratch)
+    }
+}
+
+extension ParameterLayout {
+    /// The packed slice of every shard, by group.
+    func packedSlices(shards: Int) -> [[PackedSlice]] {
+        groups.map { group in (0..<shards).map { PackedSlice(specs[group], shard: $0, of: shards) } }
+    }
+}
+
+/// All parameters of a group, or their gradients, whole: a matrix as `[rows, columns]`, a vector as `[1, rows]`.
+struct FullGroup {
+    let buffer: FloatBuffer
+    let matrices: [Matrix]
+
+    /// - Parameters:
+    ///   - specs: the parameters of one group; `slice`: their packing for a single shard.
+    ///   - buffer: `slice.count` floats.
+    init(_ specs: ArraySlice<ParameterSpec>, _ slice: PackedSlice, in buffer: FloatBuffer) {
+        self.buffer = buffer
+        matrices = zip(specs, slice.runs).map { spec, run in
+            Matrix(
+                buffer, offset: run.packed.lowerBound, rows: spec.isMatrix ? spec.rows : 1,
+                columns: spec.isMatrix ? spec.columns : spec.rows)
+        }
+    }
+}
+
+/// Buffers to use again, by size.
+final class BufferPool {
+    private var free: [Int: [FloatBuffer]] = [:]
+
+    /// A buffer whose contents are anything.
+    func take(count: Int) -> FloatBuffer { free[count]?.popLast() ?? FloatBuffer(count: count) }
+
+    func give(_ buffer: FloatBuffer) { free[buffer.count, default: []].append(buffer) }
+}

@@ -1,0 +1,78 @@
+import Diagnostics
+import Parallel
+
+func checkCollectives(_ world: Communicator) throws {
+    let (rank, size) = (world.rank, world.size)
+    try world.barrier()
+
+    let ranks = 0..<size
+    try require(
+        try world.allReduceSum([Int64(rank), .max / Int64(size)]) == [
+            Int64(ranks.reduce(0, +)), .max / Int64(size) * Int64(size),
+        ],
+        "sum of integers")
+    try require(
+        try world.allReduceSum([0.5, Double(rank)]) == [Double(size) / 2, Double(ranks.reduce(0, +))], "sum of doubles")
+    try require(try world.allReduceSum([Double]()) == [], "empty sum")
+    try require(try world.allReduceMax(-rank) == 0 && world.allReduceMax(rank) == size - 1, "maximum")
+
+    for root in ranks {
+        let message = [UInt8](repeating: UInt8(root), count: 3 * root)
+        try require(
+            try world.broadcast(rank == root ? message : [1, 2], from: root) == message, "broadcast from \(root)")
+    }
+    // Lengths differ and may be zero.
+    func message(_ rank: Int) -> [UInt8] { (0..<(5 * (rank % 2) * rank)).map { UInt8(truncatingIfNeeded: $0 + rank) } }
+    try require(try world.allGather(message(rank)) == ranks.map(message), "all-gather")
+    for root in ranks {
+        let gathered = try world.gather(message(rank), to: root)
+        try require(gathered == (rank == root ? ranks.map(message) : nil), "gather to \(root)")
+    }
+
+    let parity = try world.split(color: rank % 2, key: -rank)
+    let members = ranks.filter { $0 % 2 == rank % 2 }
+    try require(parity.size == members.count, "size of a part")
+    try require(parity.rank == members.filter { $0 > rank }.count, "a part is ordered by key")
+    try require(try parity.allReduceSum([Int64(rank)])[0] == Int64(members.reduce(0, +)), "sum over a part")
+
+    do {
+        _ = try Mesh(world: world, shards: size + 1)
+        try require(false, "a mesh that does not fit must be refused")
+    } catch let error as RDOError {
+        try require(error.kind == .usage, "a mesh that does not fit is a usage error")
+    }
+    for shards in ranks.map({ $0 + 1 }) where size % shards == 0 {
+        let mesh = try Mesh(world: world, shards: shards)
+        try require(mesh.shards.size == shards && mesh.replicas.size == size / shards, "shape of the mesh")
+        try require(rank == mesh.replica * shards + mesh.shard, "place in the mesh")
+    }
+    try require(try Mesh(world: world).shards.size == size, "all ranks are shards by default")
+}
+
+func checkAgreement(_ world: Communicator) throws {
+    struct Foreign: Error {}
+    let (rank, size) = (world.rank, world.size)
+    try world.agree(nil)
+    try require(try world.collectively { rank } == rank, "result of a body that succeeds")
+    for first in 0..<size {
+        let expected = RDOError(.artefact, "zeile \(first) ü", at: first % 2 == 0 ? nil : "a:\(first)", remedy: "")
+        do {
+            try world.collectively {
+                if rank >= first {
+                    throw RDOError(.artefact, "zeile \(rank) ü", at: rank % 2 == 0 ? nil : "a:\(rank)", remedy: "")
+                }
+            }
+            try require(false, "an error on one rank must be an error on all")
+        } catch let error as RDOError {
+            try require(error == expected, "the error of the lowest rank: \(error)")
+        }
+        do {
+            try world.agree(rank == first ? Foreign() : nil)
+            try require(false, "an unknown error on one rank must be an error on all")
+        } catch let error as RDOError {
+            try require(
+                error.kind == .artefact && error.what.contains("Foreign"), "an unknown error is carried: \(error)")
+        }
+    }
+    try world.barrier()
+}

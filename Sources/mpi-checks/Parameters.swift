@@ -1,0 +1,80 @@
+import Diagnostics
+import Parallel
+import Tensors
+import Transformer
+
+/// A small layout with everything that can go wrong: vectors, one row, fewer rows than ranks, sizes that are no multiple
+/// of anything, a matrix of several messages and small parameters that share messages with it.
+func makeLayout(largeRows: Int) -> ParameterLayout {
+    ParameterLayout(specs: [
+        ParameterSpec(name: "embedding", shape: [13, 6], group: 0),
+        ParameterSpec(name: "norm", shape: [5], group: 1),
+        ParameterSpec(name: "query", shape: [7, 5], group: 1),
+        ParameterSpec(name: "large", shape: [largeRows, 1100], group: 1),
+        ParameterSpec(name: "bias", shape: [3], group: 1),
+        ParameterSpec(name: "norm", shape: [6], group: 2),
+        ParameterSpec(name: "score.weight", shape: [1, 6], group: 2),
+    ])
+}
+
+/// A float that depends on all arguments and on nothing else, of widely varying magnitude so that the order of a sum shows.
+func value(_ parameter: Int, _ element: Int, _ variant: Int) -> Float {
+    var bits =
+        UInt64(truncatingIfNeeded: (parameter &* 0x1_0000_0001 &+ element) &* 64 &+ variant) &* 0x9E37_79B9_7F4A_7C15
+    bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+    bits ^= bits >> 31
+    let magnitude = Float(sign: .plus, exponent: Int(bits >> 59) - 16, significand: 1)
+    return (Float(bits & 0xFF_FFFF) / Float(1 << 23) - 1) * magnitude
+}
+
+/// All meshes that `world` can form.
+func meshes(_ world: Communicator) throws -> [Mesh] {
+    try (1...world.size).filter { world.size % $0 == 0 }.map { try Mesh(world: world, shards: $0) }
+}
+
+func fill(_ parameters: ShardedParameters, variant: Int) {
+    for (index, spec) in parameters.layout.specs.enumerated() {
+        let first = parameters.ownRows(index).lowerBound * spec.columns
+        let elements = parameters.slice(index).elements
+        for element in elements.indices { elements[element] = value(index, first + element, variant) }
+    }
+    parameters.invalidate()
+}
+
+func checkParameters(_ world: Communicator) throws {
+    // A gather takes larger messages than a reduction does.
+    let layout = makeLayout(largeRows: 2100)
+    for mesh in try meshes(world) {
+        for policy in [GatherPolicy.step, .block] {
+            let parameters = ShardedParameters(layout: layout, mesh: mesh, gather: policy)
+            for variant in 0..<3 {
+                fill(parameters, variant: variant)
+                // Forward, backward, and the embedding once more while it is in use, as a tied head does.
+                for group in [0, 1, 2, 2, 1, 0] {
+                    try requireValues(try parameters.acquire(group: group), group, variant, layout)
+                    let again = try parameters.acquire(group: group)
+                    let other = try parameters.acquire(group: (group + 1) % 3)
+                    parameters.release(group: (group + 1) % 3)
+                    parameters.release(group: group)
+                    try requireValues(again, group, variant, layout)
+                    if policy == .step { try requireValues(other, (group + 1) % 3, variant, layout) }
+                    parameters.release(group: group)
+                }
+            }
+            let held = layout.specs.indices.map { parameters.slice($0).rows }
+            let total = try mesh.shards.allReduceSum(held.map(Int64.init))
+            try require(total == layout.specs.map { Int64($0.rows) }, "every row is held once")
+        }
+    }
+}
+
+private func requireValues(_ matrices: [Matrix], _ group: Int, _ variant: Int, _ layout: ParameterLayout) throws {
+    for (index, matrix) in zip(layout.groups[group], matrices) {
+        let spec = layout.specs[index]
+        let shape = spec.isMatrix ? spec.shape : [1, spec.rows]
+        try require([matrix.rows, matrix.columns] == shape, "shape of \(spec.name)")
+        let isRight = matrix.elements.enumerated().allSatisfy { $1 == value(index, $0, variant) }
+        try require(isRight, "values of \(spec.name), variant \(variant)")
+    }
+}
