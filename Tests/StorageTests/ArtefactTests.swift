@@ -198,7 +198,8 @@ enum Sample {
         let scratch = try Scratch()
         let writer = try Sample.writer(scratch.file("c.h5"), pairs: 10)
         let error = artefactError { _ = try Sample.writer(scratch.file("c.h5"), pairs: 10) }
-        #expect(error?.what == "another process is writing this file")
+        #expect(error?.what == "another process is using this file")
+        #expect(artefactError { _ = try Artefacts.verify(scratch.file("c.h5.partial")) }?.what == error?.what)
         #expect(writer.done.count == 3)
     }
 

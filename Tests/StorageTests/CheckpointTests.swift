@@ -1,0 +1,224 @@
+import CHDF5
+import Diagnostics
+import Foundation
+import Testing
+
+@testable import Storage
+
+/// A small model of three parameters, split by rows over any number of shards.
+enum Training {
+    static let shapes: [(name: String, shape: [Int])] = [
+        ("model.embed_tokens.weight", [37, 8]), ("model.layers.0.mlp.up_proj.weight", [24, 5]),
+        ("model.norm.weight", [8]), ("score.weight", [1, 8]),
+    ]
+
+    static func values(_ kind: CheckpointKind, _ name: String, _ shape: [Int], step: Int) -> [Float] {
+        let offset = Float(kind.group.count * 1000 + name.count * 10 + step)
+        return (0..<shape.reduce(1, *)).map { offset + Float($0) / 16 }
+    }
+
+    static func state(step: Int) -> CheckpointState {
+        CheckpointState(
+            step: step, samplesConsumed: 64 * step, epoch: 1, seed: .max - 3, task: "dpo", schedule: "cosine",
+            referenceDigest: "abc", blasCore: "Haswell", blasThreads: 1, extra: ["kto_baseline": "0.125", "note": "ü"])
+    }
+
+    static func rows(_ count: Int, shard: Int, of shards: Int) -> Range<Int> {
+        count * shard / shards..<count * (shard + 1) / shards
+    }
+
+    static func writeShards(
+        _ directory: String, step: Int, shards: Int, kinds: [CheckpointKind] = CheckpointKind.allCases
+    ) throws -> [Digest] {
+        try (0..<shards).map { shard in
+            let writer = try CheckpointShardWriter(
+                directory: directory, shard: shard, of: shards, id: "id-\(step)", header: Sample.header)
+            for kind in kinds {
+                for (name, shape) in shapes {
+                    let rows = rows(shape[0], shard: shard, of: shards)
+                    let size = shape.dropFirst().reduce(1, *)
+                    let slice = values(kind, name, shape, step: step)[rows.lowerBound * size..<rows.upperBound * size]
+                    try slice.withUnsafeBufferPointer {
+                        try writer.write(kind: kind, name: name, shape: shape, rows: rows, values: $0)
+                    }
+                }
+            }
+            return try writer.close()
+        }
+    }
+
+    /// The path of a published checkpoint.
+    @discardableResult
+    static func save(
+        _ root: String, step: Int, shards: Int = 3, kinds: [CheckpointKind] = CheckpointKind.allCases
+    ) throws -> String {
+        let partial = try CheckpointDirectory.begin(in: root, step: step)
+        let digests = try writeShards(partial, step: step, shards: shards, kinds: kinds)
+        try CheckpointIndex.write(
+            directory: partial, id: "id-\(step)", digests: digests, state: state(step: step), header: Sample.header)
+        return try CheckpointDirectory.publish(partial)
+    }
+
+    /// True when every value that the checkpoint gives is the one that was saved.
+    static func isIntact(_ checkpoint: Checkpoint, step: Int) throws -> Bool {
+        try CheckpointKind.allCases.allSatisfy { kind in
+            try shapes.allSatisfy { name, shape in
+                try checkpoint.read(kind, name) == values(kind, name, shape, step: step)
+            }
+        }
+    }
+}
+
+@Suite("Checkpoints") struct CheckpointTests {
+    @Test(arguments: [1, 2, 3, 7]) func loadsOnAnyNumberOfRanks(shards: Int) throws {
+        let scratch = try Scratch()
+        let path = try Training.save(scratch.path, step: 100, shards: shards)
+        #expect(path == scratch.path + "/step-00000100")
+        let checkpoint = try Checkpoint.open(path)
+        #expect(checkpoint.state == Training.state(step: 100))
+        #expect(checkpoint.header.schema == "rdo.checkpoint/1" && checkpoint.header.worldSize == 3)
+        #expect(checkpoint.parameters.map(\.name) == Training.shapes.map(\.name).sorted())
+        #expect(checkpoint.shape(.model, "score.weight") == [1, 8])
+        #expect(checkpoint.hasOptimizer && checkpoint.shards.count == shards)
+        try checkpoint.verify()
+        for kind in CheckpointKind.allCases {
+            for (name, shape) in Training.shapes {
+                let whole = Training.values(kind, name, shape, step: 100)
+                let size = shape.dropFirst().reduce(1, *)
+                for ranks in [1, 2, 5] {
+                    for rank in 0..<ranks {
+                        let rows = Training.rows(shape[0], shard: rank, of: ranks)
+                        let expected = Array(whole[rows.lowerBound * size..<rows.upperBound * size])
+                        #expect(try checkpoint.read(kind, name, rows: rows) == expected)
+                    }
+                }
+            }
+        }
+        artefactError { _ = try checkpoint.read(.model, "absent") }
+    }
+
+    @Test func largeArraysSpanChunks() throws {
+        let scratch = try Scratch()
+        let shape = [3000, 400]
+        let values = (0..<1_200_000).map { Float($0) }
+        let writer = try CheckpointShardWriter(
+            directory: scratch.path, shard: 0, of: 1, id: "x", header: Sample.header)
+        try values.withUnsafeBufferPointer {
+            try writer.write(kind: .model, name: "w", shape: shape, rows: 0..<3000, values: $0)
+        }
+        try CheckpointIndex.write(
+            directory: scratch.path, id: "x", digests: [writer.close()], state: Training.state(step: 1),
+            header: Sample.header)
+        let checkpoint = try Checkpoint.open(scratch.path + "/index.h5")
+        #expect(!checkpoint.hasOptimizer)
+        #expect(try checkpoint.read(.model, "w") == values)
+        #expect(try checkpoint.read(.model, "w", rows: 650..<1990) == Array(values[650 * 400..<1990 * 400]))
+    }
+
+    @Test func rowsMustBeComplete() throws {
+        let scratch = try Scratch()
+        let digests = try Training.writeShards(scratch.path, step: 1, shards: 3)
+        try FileManager.default.removeItem(atPath: scratch.file("shard-00001-of-00003.h5"))
+        let writer = try CheckpointShardWriter(
+            directory: scratch.path, shard: 1, of: 3, id: "id-1", header: Sample.header)
+        let digest = try writer.close()
+        let error = artefactError {
+            try CheckpointIndex.write(
+                directory: scratch.path, id: "id-1", digests: [digests[0], digest, digests[2]],
+                state: Training.state(step: 1), header: Sample.header)
+        }
+        #expect(error?.what.contains("exactly once") == true)
+    }
+
+    @Test func everyFlippedByteIsFound() throws {
+        let scratch = try Scratch()
+        let path = try Training.save(scratch.path, step: 5, shards: 2)
+        for name in try FileManager.default.contentsOfDirectory(atPath: path).sorted() {
+            let file = path + "/" + name
+            for offset in stride(from: 0, to: try size(of: file), by: name == "digests" ? 1 : 29) {
+                try flipBit(offset % 8, ofByte: offset, in: file)
+                let error = artefactError { try Checkpoint.open(path).verify() }
+                if name.hasPrefix("shard") { #expect(error?.place == file) }
+                // Even unverified, a damaged checkpoint gives an error or the right values.
+                if let checkpoint = try? Checkpoint.open(path), let intact = try? Training.isIntact(checkpoint, step: 5)
+                {
+                    #expect(intact, "byte \(offset) of \(name)")
+                }
+                try flipBit(offset % 8, ofByte: offset, in: file)
+            }
+        }
+        try Checkpoint.open(path).verify()
+    }
+
+    @Test func missingAndTruncatedFilesAreNamed() throws {
+        let scratch = try Scratch()
+        let path = try Training.save(scratch.path, step: 5, shards: 2)
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+            let file = path + "/" + name
+            let data = try Data(contentsOf: URL(fileURLWithPath: file))
+            try data.dropLast().write(to: URL(fileURLWithPath: file))
+            let truncated = artefactError { _ = try Checkpoint.open(path) }
+            try FileManager.default.removeItem(atPath: file)
+            let missing = artefactError { _ = try Checkpoint.open(path) }
+            #expect(missing?.place == file)
+            if name != "digests" { #expect(truncated?.place == file) }
+            try data.write(to: URL(fileURLWithPath: file))
+        }
+        try Checkpoint.open(path).verify()
+    }
+
+    @Test func shardsOfAnotherCheckpointAreRefused() throws {
+        let scratch = try Scratch()
+        let first = try Training.save(scratch.path, step: 1)
+        let second = try Training.save(scratch.path, step: 2)
+        let name = "/shard-00001-of-00003.h5"
+        try FileManager.default.removeItem(atPath: second + name)
+        try FileManager.default.copyItem(atPath: first + name, toPath: second + name)
+        let read = artefactError { _ = try Checkpoint.open(second).read(.model, "model.embed_tokens.weight") }
+        #expect(read?.place == second + name)
+        #expect(artefactError { try Checkpoint.open(second).verify() }?.place == second + name)
+    }
+
+    @Test func theNewestCompleteOneIsFound() throws {
+        let scratch = try Scratch()
+        #expect(try CheckpointDirectory.latest(in: scratch.file("none")).checkpoint == nil)
+        for step in [9, 10, 11] { try Training.save(scratch.path, step: step) }
+        // A save that was interrupted before its name was given, and one that was interrupted earlier.
+        _ = try Training.writeShards(CheckpointDirectory.begin(in: scratch.path, step: 12), step: 12, shards: 2)
+        artefactError {
+            try CheckpointDirectory.publish(CheckpointDirectory.path(in: scratch.path, step: 12) + ".partial")
+        }
+        #expect(try CheckpointDirectory.latest(in: scratch.path).checkpoint?.state.step == 11)
+        // Damage that only reading a shard whole can show.
+        let shard = CheckpointDirectory.path(in: scratch.path, step: 11) + "/shard-00000-of-00003.h5"
+        try flipBit(2, ofByte: try size(of: shard) / 2, in: shard)
+        let found = try CheckpointDirectory.latest(in: scratch.path, verifying: true)
+        #expect(found.checkpoint?.state.step == 10)
+        #expect(found.damaged.map(\.place) == [shard])
+    }
+
+    @Test func savingAStepAgainReplacesIt() throws {
+        let scratch = try Scratch()
+        try Training.save(scratch.path, step: 3, shards: 1)
+        let path = try Training.save(scratch.path, step: 3, shards: 4)
+        #expect(try Checkpoint.open(path).shards.count == 4)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["step-00000003"])
+    }
+
+    @Test func pruningKeepsTheNewestThatVerifies() throws {
+        let scratch = try Scratch()
+        for step in 1...4 { try Training.save(scratch.path, step: step, shards: 2, kinds: [.model]) }
+        func steps() throws -> [Int] {
+            try CheckpointDirectory.list(in: scratch.path).map { Int($0.suffix(8)) ?? -1 }
+        }
+        try CheckpointDirectory.prune(in: scratch.path, keeping: 3)
+        #expect(try steps() == [4, 3, 2])
+        for step in [3, 4] {
+            let shard = CheckpointDirectory.path(in: scratch.path, step: step) + "/shard-00001-of-00002.h5"
+            try flipBit(0, ofByte: try size(of: shard) / 2, in: shard)
+        }
+        #expect(try CheckpointDirectory.prune(in: scratch.path, keeping: 1).map { $0.suffix(1) } == ["3"])
+        #expect(try steps() == [4, 2])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).count == 2)
+    }
+}

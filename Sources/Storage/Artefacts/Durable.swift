@@ -27,6 +27,14 @@ enum Durable {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// True when another open HDF5 file, in this process or another, has locked the file: a writer, or also a reader.
+    static func isLocked(_ path: String, byReaders: Bool) -> Bool {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }  // which also gives the lock back
+        return flock(descriptor, (byReaders ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
     static func parent(of path: String) -> String {
         let parent = (path as NSString).deletingLastPathComponent
         return parent.isEmpty ? "." : parent

@@ -67,7 +67,11 @@ final class ResumableTable {
         self.path = path
         self.columns = columns
         rowCount = keys.count
-        try ResumableTable.requireUnlocked(path)
+        // Asked first, because a file that cannot be opened for any other reason is replaced.
+        if Durable.isLocked(path, byReaders: true) {
+            throw RDOError(
+                .artefact, "another process is using this file", at: path, remedy: "wait for it or stop it first")
+        }
         let old = try? ResumableTable.salvage(path, identity: identity, columns, rows: keys.count)
         let chunkRows = old?.chunkRows ?? min(chunkRows, max(keys.count, 1))
         self.chunkRows = chunkRows
@@ -104,17 +108,6 @@ final class ResumableTable {
         case .double: try file.createDataset(column.name, of: Double.self, shape: [rowCount], layout: .contiguous)
         }
         if let values { try write(values, to: column, rows: 0..<rowCount) }
-    }
-
-    /// The library would refuse a file that another process writes, but so it does for a damaged one, which is replaced.
-    private static func requireUnlocked(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
-            throw RDOError(
-                .artefact, "another process is writing this file", at: path, remedy: "wait for it or stop it first")
-        }
     }
 
     /// The values of an old working file and the digests of the chunks that are whole; nil when it has another identity.

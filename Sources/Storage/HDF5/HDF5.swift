@@ -9,10 +9,15 @@ import Foundation
 enum HDF5 {
     private static let lock = NSRecursiveLock()
 
+    /// The library closes what is still open when the process exits, and crashes there after a disk was full. All our
+    /// files are closed or flushed by then, so it need not.
+    private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
+
     /// Runs `body` alone, with the library's own error printing off.
     static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
         lock.lock()
         defer { lock.unlock() }
+        withoutExitHandler
         _ = H5Eset_auto2(rdo_h5_error_stack(), nil, nil)
         return try body()
     }
@@ -57,6 +62,8 @@ enum HDF5 {
                     return 0
                 }, slot)
         }
+        // Where the system said why, that is all a user needs: "…, errno = 28, error message = 'No space left on device', …".
+        if let reason = message.firstMatch(of: /error message = '([^']*)'/) { return String(reason.1) }
         return message
     }
 }

@@ -115,7 +115,7 @@ extension HDF5Object {
                 }
                 return .text(strings[0])
             case H5T_FLOAT where count == 1: return .real(try numbers(0.0)[0])
-            case H5T_INTEGER where dimensions == 0 || count == 1 && H5Tget_size(type) > 1,
+            case H5T_INTEGER where dimensions == 0,
                 H5T_ENUM where count == 1:  // h5py writes a Bool as an enumeration.
                 return H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE && H5Tget_size(type) == 8
                     ? .unsigned(try numbers(UInt64(0))[0]) : .integer(try numbers(Int64(0))[0])
@@ -158,6 +158,7 @@ extension HDF5Object {
         switch try attribute(name) {
         case .integer(let value)?: Int(value)
         case .unsigned(let value)?: Int(exactly: value)
+        case .integers(let values)? where values.count == 1: Int(values[0])
         default: nil
         }
     }

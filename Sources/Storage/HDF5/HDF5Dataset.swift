@@ -140,12 +140,13 @@ public final class HDF5Dataset: HDF5Object {
             "the selection must lie inside the dataset")
         precondition(selection.reduce(1) { $0 * $1.count } == count, "the values must fill the selection")
         if count == 0 { return }
-        var extent = hsize_t(count)
-        try HDF5.with(purpose, at: place, open: { H5Screate_simple(1, &extent, nil) }, close: H5Sclose) { memory in
+        // Memory has the selection's shape: the library then copies rows, not element by element.
+        let counts = selection.map { hsize_t($0.count) }
+        let rank = Int32(counts.count)
+        try HDF5.with(purpose, at: place, open: { H5Screate_simple(rank, counts, nil) }, close: H5Sclose) { memory in
             try HDF5.with(purpose, at: place, open: { H5Dget_space(id) }, close: H5Sclose) { space in
                 if !shape.isEmpty {
                     let start = selection.map { hsize_t($0.lowerBound) }
-                    let counts = selection.map { hsize_t($0.count) }
                     try HDF5.call(purpose, at: place) {
                         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nil, counts, nil)
                     }

@@ -35,6 +35,10 @@ public final class HDF5File: HDF5Location {
         }
         let isHDF5 = HDF5.alone { H5Fis_hdf5(path) }
         guard isHDF5 > 0 else { throw RDOError(.artefact, "not an HDF5 file", at: path) }
+        if Durable.isLocked(path, byReaders: access == .readWrite) {
+            throw RDOError(
+                .artefact, "another process is using this file", at: path, remedy: "wait for it or stop it first")
+        }
         let flags = access == .read ? rdo_h5_read_only() : rdo_h5_read_write()
         id = try HDF5File.withAccessList(at: path, format: .crashTolerant) { list in
             try HDF5.call("open", at: path) { H5Fopen(path, flags, list) }

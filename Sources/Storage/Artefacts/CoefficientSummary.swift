@@ -1,0 +1,141 @@
+import Foundation
+
+/// What orders pairs in a summary.
+public enum PairOrder: String, Sendable, Codable, CaseIterable {
+    /// The signed difference.
+    case difference
+    /// Its absolute value.
+    case absolute
+    /// The absolute position bias, ½|d(x, first, second) + d(x, second, first)|.
+    case bias
+}
+
+/// Differences of a coefficient file.
+public struct CoefficientSummary: Encodable, Sendable {
+    public struct Quantile: Encodable, Sendable {
+        /// From 0 (minimum) to 1 (maximum).
+        public let share: Double
+        public let difference: Double
+    }
+
+    /// One pair; what the file does not hold is nil.
+    public struct Pair: Encodable, Sendable {
+        public let row: Int
+        public let key: String
+        public let difference: Float
+        public let reversed: Float?
+        public let bias: Float?
+        public let label: Int?
+        public let query: String?
+        public let first: String?
+        public let second: String?
+    }
+
+    public let scorer: String?
+    public let pairs: Int
+    public let queries: Int?
+    public let responses: Int?
+    /// Of d(x, first, second).
+    public let quantiles: [Quantile]
+    public let meanDifference: Double?
+    /// Share of the pairs with a known label whose difference has its sign, zero being wrong. Without labels the first
+    /// response is taken for the preferred one.
+    public let agreement: Double?
+    /// The same for ½(d(x, first, second) − d(x, second, first)).
+    public let symmetricAgreement: Double?
+    /// Mean of ½(d(x, first, second) + d(x, second, first)).
+    public let meanPositionBias: Double?
+    public let order: PairOrder
+    public let largest: [Pair]
+    public let smallest: [Pair]
+
+    init(of file: CoefficientFile, pairs listed: Int, by order: PairOrder) throws {
+        scorer = file.scorer
+        pairs = file.count
+        self.order = order
+        let tables = try file.hasTables() ? file.readTables() : nil
+        queries = tables?.queryTexts.count
+        responses = tables?.responseTexts.count
+        let differences = file.differences.map(Double.init)
+        quantiles = CoefficientSummary.quantiles(differences)
+        meanDifference = CoefficientSummary.mean(differences)
+        let labels = try tables?.labels ?? file.readLabels() ?? [Int8](repeating: 1, count: file.count)
+        agreement = CoefficientSummary.agreement(differences, labels)
+        let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
+        symmetricAgreement = file.reversed.flatMap { reversed in
+            CoefficientSummary.agreement(zip(differences, reversed).map { $0 - Double($1) }, labels)
+        }
+        meanPositionBias = biases.flatMap { CoefficientSummary.mean($0.map(Double.init)) }
+
+        let values: [Float] =
+            switch order {
+            case .difference: file.differences
+            case .absolute: file.differences.map(abs)
+            case .bias: biases?.map(abs) ?? []
+            }
+        let rows = values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
+        func pair(_ row: Int) -> Pair {
+            Pair(
+                row: row, key: file.keys[row].description, difference: file.differences[row],
+                reversed: file.reversed?[row], bias: biases?[row], label: tables.map { Int($0.labels[row]) },
+                query: tables.map { $0.queryTexts[Int($0.pairQueries[row])] },
+                first: tables.map { $0.responseTexts[Int($0.pairFirsts[row])] },
+                second: tables.map { $0.responseTexts[Int($0.pairSeconds[row])] })
+        }
+        largest = rows.suffix(listed).reversed().map(pair)
+        smallest = rows.prefix(listed).map(pair)
+    }
+
+    /// Quantiles with linear interpolation between neighbours, as numpy computes them; none without values.
+    static func quantiles(_ values: [Double]) -> [Quantile] {
+        let sorted = values.sorted()
+        guard let last = sorted.indices.last else { return [] }
+        return [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1].map { share in
+            let position = share * Double(last)
+            let lower = min(Int(position), last)
+            let upper = min(lower + 1, last)
+            let weight = position - Double(lower)
+            return Quantile(share: share, difference: sorted[lower] + weight * (sorted[upper] - sorted[lower]))
+        }
+    }
+
+    static func mean(_ values: [Double]) -> Double? {
+        values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    }
+
+    static func agreement(_ values: [Double], _ labels: [Int8]) -> Double? {
+        let known = zip(values, labels).filter { $0.1 != 0 }
+        if known.isEmpty { return nil }
+        return Double(known.filter { $0.0 * Double($0.1) > 0 }.count) / Double(known.count)
+    }
+
+    var lines: [String] {
+        var lines = labelled([
+            ("scorer", scorer ?? ""), ("pairs", String(pairs)), ("queries", queries.map(String.init) ?? ""),
+            ("responses", responses.map(String.init) ?? ""), ("mean difference", rounded(meanDifference)),
+        ])
+        lines += labelled(quantiles.map { ("quantile \($0.share)", rounded($0.difference)) })
+        lines += labelled([
+            ("agrees with label", rounded(agreement)), ("agrees, symmetric", symmetricAgreement.map(rounded) ?? ""),
+            ("mean position bias", meanPositionBias.map(rounded) ?? ""),
+        ])
+        for (title, pairs) in [("largest", largest), ("smallest", smallest)] where !pairs.isEmpty {
+            lines.append("  \(title) by \(order.rawValue)")
+            for pair in pairs {
+                let bias = pair.bias.map { ", bias \($0)" } ?? ""
+                let label = pair.label.map { ", label \($0)" } ?? ""
+                lines.append("    pair \(pair.row): difference \(pair.difference)\(bias)\(label)")
+                for (title, text) in [("query", pair.query), ("first", pair.first), ("second", pair.second)] {
+                    if let text { lines.append("      \(title): \(CoefficientSummary.oneLine(text))") }
+                }
+            }
+        }
+        return lines
+    }
+
+    /// The start of a text on one line.
+    private static func oneLine(_ text: String) -> String {
+        let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return line.count > 160 ? line.prefix(159) + "…" : line
+    }
+}

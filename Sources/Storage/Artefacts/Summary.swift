@@ -1,0 +1,140 @@
+import Diagnostics
+import Foundation
+
+/// What `rdo inspect` says of an artefact, as an encodable value and as text.
+public struct ArtefactSummary: Encodable, Sendable {
+    public let path: String
+    public let kind: Artefacts.Kind
+    public let header: ArtefactHeader
+    /// Absent for a checkpoint.
+    public let provenance: Provenance?
+    /// False when another program made the file.
+    public let sealed: Bool
+    public let coefficients: CoefficientSummary?
+    public let reference: ReferenceSummary?
+    public let checkpoint: CheckpointSummary?
+
+    /// Summarises a coefficient file, a reference file or a checkpoint.
+    ///
+    /// - Parameters:
+    ///   - pairs: how many of the largest and of the smallest pairs to list.
+    ///   - order: what "largest" means.
+    /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
+    public init(of path: String, pairs: Int = 0, by order: PairOrder = .difference) throws {
+        self.path = path
+        kind = try Artefacts.kind(of: path)
+        switch kind {
+        case .coefficients:
+            let file = try CoefficientFile.read(path)
+            (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
+            coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order)
+            (reference, checkpoint) = (nil, nil)
+        case .reference, .logprobs:
+            let file = try ReferenceFile.read(path)
+            (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
+            reference = ReferenceSummary(of: file)
+            (coefficients, checkpoint) = (nil, nil)
+        case .checkpoint:
+            let opened = try Checkpoint.open(path)
+            (header, provenance, sealed) = (opened.header, nil, true)
+            checkpoint = CheckpointSummary(of: opened)
+            (coefficients, reference) = (nil, nil)
+        case .shard:
+            throw RDOError(.artefact, "this is one shard of a checkpoint", at: path, remedy: "name its directory")
+        case .unfinished:
+            let (done, chunks) = try ResumableTable.progress(of: path)
+            throw RDOError(
+                .artefact, "unfinished: \(done) of \(chunks) chunks are done", at: path,
+                remedy: "run the same pass again to finish it")
+        }
+    }
+
+    /// Lines for a terminal.
+    public var text: String {
+        var lines = ["\(path): \(header.schema)"]
+        lines += labelled([("created", header.created), ("software", header.software)])
+        if header.worldSize > 0 { lines += labelled([("ranks", String(header.worldSize))]) }
+        lines += labelled((provenance?.attributes ?? []).map { ($0.name.replacing("_", with: " "), $0.value) })
+        if !sealed { lines += labelled([("origin", "another program (no digest)")]) }
+        lines += coefficients?.lines ?? reference?.lines ?? checkpoint?.lines ?? []
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+/// Responses of a reference file.
+public struct ReferenceSummary: Encodable, Sendable {
+    public let responses: Int
+    /// Nil when the file does not count tokens.
+    public let tokens: Int?
+    /// Σ log π / Σ tokens, nats.
+    public let meanLogprobPerToken: Double?
+    /// Σ log π / responses, nats.
+    public let meanLogprob: Double?
+
+    init(of file: ReferenceFile) {
+        responses = file.count
+        tokens = file.tokenCounts.map { $0.reduce(0) { $0 + Int($1) } }
+        let sum = file.logprobs.reduce(0, +)
+        meanLogprob = file.count > 0 ? sum / Double(file.count) : nil
+        meanLogprobPerToken = tokens.flatMap { $0 > 0 ? sum / Double($0) : nil }
+    }
+
+    var lines: [String] {
+        labelled([
+            ("responses", String(responses)), ("tokens", tokens.map(String.init) ?? "unknown"),
+            ("mean log-probability", rounded(meanLogprob) + " per response, \(rounded(meanLogprobPerToken)) per token"),
+        ])
+    }
+}
+
+/// State, parameters and files of a checkpoint.
+public struct CheckpointSummary: Encodable, Sendable {
+    public struct Shard: Encodable, Sendable {
+        public let file: String
+        public let bytes: Int
+        public let digest: String
+    }
+
+    public let id: String
+    public let state: CheckpointState
+    public let hasOptimizer: Bool
+    public let parameterCount: Int
+    public let parameters: [Checkpoint.Parameter]
+    public let shards: [Shard]
+
+    init(of checkpoint: Checkpoint) {
+        id = checkpoint.id
+        state = checkpoint.state
+        hasOptimizer = checkpoint.hasOptimizer
+        parameters = checkpoint.parameters
+        parameterCount = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        shards = checkpoint.shards.map { Shard(file: $0.name, bytes: $0.byteCount, digest: $0.digest.hex) }
+    }
+
+    var lines: [String] {
+        var lines = labelled([
+            ("task", state.task),
+            ("step", "\(state.step), epoch \(state.epoch), \(state.samplesConsumed) samples consumed"),
+            ("seed", String(state.seed)), ("schedule", state.schedule),
+            ("reference digest", state.referenceDigest ?? ""), ("coefficient digest", state.coefficientDigest ?? ""),
+            ("BLAS", "\(state.blasCore), \(state.blasThreads) threads"),
+            ("optimizer", hasOptimizer ? "first and second moments" : "none"),
+        ])
+        lines += labelled(state.extra.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        lines += labelled([("parameters", "\(parameterCount) in \(parameters.count) arrays")])
+        lines += parameters.map { "    \($0.name) [\($0.shape.map(String.init).joined(separator: ", "))]" }
+        lines += labelled([("shards", String(shards.count))])
+        lines += shards.map { "    \($0.file) \($0.bytes) bytes \($0.digest)" }
+        return lines
+    }
+}
+
+/// "label   value" lines in one column; pairs without a value are left out.
+func labelled(_ pairs: [(String, String)]) -> [String] {
+    pairs.filter { !$0.1.isEmpty }.map { label, value in
+        "  " + label + String(repeating: " ", count: max(1, 22 - label.count)) + value
+    }
+}
+
+/// Six decimals; "none" for nil.
+func rounded(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "none" }
