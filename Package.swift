@@ -37,14 +37,14 @@ let package = Package(
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
 
         module("Diagnostics", [.product(name: "Logging", package: "swift-log")]),
-        module("Configuration", ["Diagnostics", .product(name: "Yams", package: "Yams")]),
         module("Tensors", ["CKernels", "COpenBLAS", "Diagnostics"]),
         module("Transformer", ["Tensors", "Diagnostics"]),
         module("Parallel", ["Transformer", "Tensors", "Diagnostics", "COpenMPI"]),
         module(
             "Preferences",
-            ["Transformer", "Diagnostics", "Configuration", "CPCRE2", "CSentencePiece", "CXXHash", "CZlib"]),
+            ["Transformer", "Tensors", "Diagnostics", "CPCRE2", "CSentencePiece", "CXXHash", "CZlib"]),
         module("Objectives", []),
+        module("Configuration", ["Objectives", "Preferences", "Diagnostics", .product(name: "Yams", package: "Yams")]),
         module(
             "Storage",
             ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),

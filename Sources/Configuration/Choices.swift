@@ -1,0 +1,19 @@
+/// The stages of `rdo run`.
+public enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo }
+
+/// How long gathered parameters are kept (docs/ranks.md).
+public enum GatherMode: String, Sendable, CaseIterable { case step, block }
+
+public enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
+
+/// What predicts the reward differences.
+public enum ScorerKind: String, Sendable, CaseIterable { case difference, reward }
+
+/// Which part of the data the scoring pass reads.
+public enum ScoredData: String, Sendable, CaseIterable { case train, test, both }
+
+/// Which responses supervised fine-tuning learns.
+public enum SupervisedResponses: String, Sendable, CaseIterable { case chosen, all }
+
+/// Number type of exported weights.
+public enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }

@@ -1,0 +1,135 @@
+import Diagnostics
+import Foundation
+import Yams
+
+/// A whole configuration: typed, every key known, stored in every artefact.
+///
+/// Relative paths in it are relative to the current directory.
+public struct Configuration: ConfigurationSection, Sendable, Equatable {
+    public var output = ""
+    public var seed = 1
+    public var passes: [PassName] = [.difference, .score, .reference, .dpo]
+    public var model = ModelSettings()
+    public var data = DataSettings()
+    public var parallel = ParallelSettings()
+    public var sft = SupervisedSettings()
+    public var reward = RewardSettings()
+    public var difference = DifferenceSettings()
+    public var score = ScoreSettings()
+    public var reference = ReferenceSettings()
+    public var dpo = PairwiseSettings()
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.output, "output", "Directory of all artefacts (required)."),
+            .value(\.seed, "seed", .atLeast(0), "Seed of everything that is drawn."),
+            .value(\.passes, "passes", "What `rdo run` does, in this order."),
+            .section(\.model, "model", "The base model."),
+            .section(\.data, "data", "Preference data."),
+            .section(\.parallel, "parallel", "Ranks and threads (docs/ranks.md)."),
+            .section(\.sft, "sft", "Supervised fine-tuning, which prepares a base model."),
+            .section(\.reward, "reward", "The pointwise reward model."),
+            .section(\.difference, "difference", "The difference model."),
+            .section(\.score, "score", "The scoring pass, which writes coefficients.h5."),
+            .section(\.reference, "reference", "The reference pass, which writes reference.h5."),
+            .section(\.dpo, "dpo", "DPO and its pairwise relatives, weighted by the coefficients."),
+        ]
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// - Parameter settings: `section.key=value`, applied over the file.
+    /// - Throws: `RDOError.usage` naming file, line and key.
+    public static func load(path: String, settings: [String] = []) throws -> Configuration {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw RDOError(.usage, "cannot read the configuration", at: path, remedy: "name a YAML file")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw RDOError(.usage, "the configuration is not UTF-8 text", at: path)
+        }
+        return try Configuration(yaml: text, settings: settings, source: path)
+    }
+
+    /// - Parameter source: names the text in messages.
+    /// - Throws: `RDOError.usage` naming source, line and key.
+    public init(yaml: String, settings: [String] = [], source: String = "configuration") throws {
+        self.init()
+        if let root = try Self.compose(yaml, source) {
+            try SectionReader.read(&self, from: root, SettingPlace(source: source, key: ""))
+        }
+        for setting in settings { try apply(setting) }
+        try validate(source)
+    }
+
+    /// All values as YAML that gives the same configuration when read.
+    public var effectiveYAML: String { SectionReader.yaml(self, "") + "\n" }
+
+    private static func compose(_ text: String, _ source: String) throws -> Node? {
+        do {
+            return try Yams.compose(yaml: text)
+        } catch let error as YamlError {
+            switch error {
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+                .composer(_, let problem, let mark, _):
+                throw RDOError(.usage, "not YAML: \(problem)", at: "\(source):\(mark.line)")
+            case .duplicatedKeysInMapping(let duplicates, _):
+                let keys = duplicates.compactMap { $0.scalar?.string }.joined(separator: ", ")
+                let line = duplicates.first?.mark?.line
+                throw RDOError(
+                    .usage, "the key \(keys) stands more than once", at: line.map { "\(source):\($0)" } ?? source)
+            default:
+                throw RDOError(.usage, "not YAML: \(error)", at: source)
+            }
+        }
+    }
+
+    private mutating func apply(_ setting: String) throws {
+        guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
+            throw RDOError(.usage, "--set \(setting): expected section.key=value")
+        }
+        let path = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        let text = String(setting[setting.index(after: equals)...])
+        let node = try Self.compose(text, "--set \(setting)") ?? Node("")
+        try SectionReader.assign(&self, path[...], Self.withoutMark(node), SettingPlace(source: "--set", key: ""))
+    }
+
+    /// A line number within one `--set` says nothing.
+    private static func withoutMark(_ node: Node) -> Node {
+        guard let scalar = node.scalar else { return node }
+        return .scalar(Node.Scalar(scalar.string, scalar.tag, scalar.style))
+    }
+
+    // MARK: - What no single key can tell
+
+    private func validate(_ source: String) throws {
+        func fail(_ what: String, remedy: String? = nil) -> RDOError { RDOError(.usage, what, at: source, remedy: remedy) }
+        if output.isEmpty { throw fail("output is missing", remedy: "name the directory that everything is written to") }
+        if data.train.isEmpty { throw fail("data.train is missing", remedy: "name the preference data") }
+        switch (model.path, model.initial) {
+        case (nil, nil): throw fail("model.path is missing", remedy: "name a Hugging Face directory, or give model.init")
+        case (.some, .some): throw fail("model.path and model.init are both given", remedy: "keep one of them")
+        case (.some, nil):
+            if model.tokenizer == ModelSettings.byteTokenizer {
+                throw fail("model.tokenizer bytes is for new models only", remedy: "remove it or use model.init")
+            }
+        case (nil, .some(let shape)):
+            guard shape.hiddenSize % shape.heads == 0, shape.hiddenSize / shape.heads % 2 == 0 else {
+                throw fail("model.init: hidden_size / heads must be an even number")
+            }
+            guard shape.heads % shape.keyValueHeads == 0 else {
+                throw fail("model.init: heads must be a multiple of key_value_heads")
+            }
+        }
+        let passes: [(PassName, TrainingSettings)] = [
+            (.sft, sft.training), (.reward, reward.training), (.difference, difference.training), (.dpo, dpo.training),
+        ]
+        for (pass, training) in passes where training.microBatches > training.batchSize {
+            throw fail(
+                "\(pass).micro_batches (\(training.microBatches)) exceeds \(pass).batch_size (\(training.batchSize))",
+                remedy: "a leaf needs at least one example: lower micro_batches or raise batch_size")
+        }
+        if Set(self.passes).count < self.passes.count { throw fail("passes names a pass twice") }
+    }
+}

@@ -1,0 +1,169 @@
+import Objectives
+import Preferences
+
+/// The model that everything starts from.
+public struct ModelSettings: ConfigurationSection, Sendable, Equatable {
+    /// `model.tokenizer` for the built-in byte tokenizer.
+    public static let byteTokenizer = "bytes"
+
+    public var path: String?
+    public var initial: ModelInitSettings?
+    public var tokenizer: String?
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.path, "path", "Hugging Face directory of the base model. Exactly one of path and init."),
+            .optionalSection(\.initial, "init", "A new model with random weights from the seed."),
+            .value(
+                \.tokenizer, "tokenizer",
+                "Directory, tokenizer.json or tokenizer.model; by default the model's own. `bytes` is the built-in byte "
+                    + "tokenizer, for new models."),
+        ]
+    }
+}
+
+/// Shape of a new model.
+public struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
+    public var hiddenSize = 64
+    public var intermediateSize = 176
+    public var layers = 4
+    public var heads = 4
+    public var keyValueHeads = 4
+    public var maxPositions = 1024
+    public var ropeTheta = 10000.0
+    public var normEpsilon = 1e-5
+    public var tieEmbeddings = true
+    public var initializerRange = 0.02
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.hiddenSize, "hidden_size", .atLeast(1), "Width of the residual stream."),
+            .value(\.intermediateSize, "intermediate_size", .atLeast(1), "Width of the MLP."),
+            .value(\.layers, "layers", .atLeast(1), "Blocks."),
+            .value(\.heads, "heads", .atLeast(1), "Query heads; they divide hidden_size."),
+            .value(\.keyValueHeads, "key_value_heads", .atLeast(1), "Key and value heads; they divide heads."),
+            .value(\.maxPositions, "max_positions", .atLeast(8), "Longest sequence in tokens."),
+            .value(\.ropeTheta, "rope_theta", .above(0), "Base of the rotary position embedding."),
+            .value(\.normEpsilon, "norm_epsilon", .above(0), "Epsilon of RMSNorm."),
+            .value(\.tieEmbeddings, "tie_embeddings", "Use the embedding as the output matrix."),
+            .value(\.initializerRange, "initializer_range", .above(0), "Standard deviation of the initial matrices."),
+        ]
+    }
+}
+
+public struct DataSettings: ConfigurationSection, Sendable, Equatable {
+    public var train: [String] = []
+    public var test: [String] = []
+    public var format = DataFormat.auto
+    public var template = PromptTemplate.plain
+    public var maxTokens = 1024
+    public var maxPromptTokens: Int?
+    public var overLong = OverLongPolicy.reject
+    public var onError = BadRowPolicy.fail
+    public var shuffle = true
+    public var limit: Int?
+    public var testLimit: Int?
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.train, "train", "Preference data, JSONL, plain or .gz (docs/data.md)."),
+            .value(\.test, "test", "Held-out data, for evaluation."),
+            .value(\.format, "format", "Layout of the rows; auto decides by the first row of each file."),
+            .value(\.template, "template", "How a prompt is rendered (docs/data.md)."),
+            .value(\.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
+            .value(
+                \.maxPromptTokens, "max_prompt_tokens", .atLeast(2),
+                "How much a prompt keeps however long the responses are; half of max_tokens by default."),
+            .value(\.overLong, "over_long", "A response that does not fit is a bad row, or is cut (and then gets no EOS)."),
+            .value(\.onError, "on_error", "Stop at bad rows, or leave them out and report them."),
+            .value(\.shuffle, "shuffle", "A new order every epoch, from the seed; false keeps file order."),
+            .value(\.limit, "limit", .atLeast(1), "Use only the first so many rows."),
+            .value(\.testLimit, "test_limit", .atLeast(1), "Use only the first so many held-out rows."),
+        ]
+    }
+}
+
+public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
+    public var shards: Int?
+    public var gather = GatherMode.step
+    public var blasThreads = 1
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(
+                \.shards, "shards", .atLeast(1),
+                "Ranks that share one copy of parameters and optimizer; all by default. Must divide the ranks."),
+            .value(
+                \.gather, "gather",
+                "Keep gathered parameters for the whole step (fewer messages) or only while a block needs them (less memory)."),
+            .value(\.blasThreads, "blas_threads", .atLeast(1), "Threads of each rank's matrix products."),
+        ]
+    }
+}
+
+public struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
+    public var scorer = ScorerKind.difference
+    public var model: String?
+    public var file: String?
+    public var data = ScoredData.train
+    public var chunk = 8
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.scorer, "scorer", "What predicts the reward differences."),
+            .value(\.model, "model", "Directory of the scorer; by default what that training pass left in output."),
+            .value(\.file, "file", "The coefficient file; coefficients.h5 in output by default."),
+            .value(\.data, "data", "Which part to score; the held-out part goes to a second file, FILE-test.h5."),
+            .value(\.chunk, "chunk", .atLeast(1), "Pairs per forward pass and durable unit of work."),
+        ]
+    }
+}
+
+public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
+    public var model: String?
+    public var file: String?
+    public var chunk = 16
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.model, "model", "Directory of the reference model; by default the model that dpo starts from."),
+            .value(\.file, "file", "The reference file; reference.h5 in output by default."),
+            .value(\.chunk, "chunk", .atLeast(1), "Responses per forward pass and durable unit of work."),
+        ]
+    }
+}
+
+/// How stored reward differences become weights (docs/objectives.md).
+public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
+    public var use = true
+    public var file: String?
+    public var alpha = 0.5
+    public var symmetric = true
+    public var disagreement = Disagreement.zero
+    public var denominator = Denominator.pairs
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.use, "use", "Weight each pair's loss; false trains the unweighted method and reads no file."),
+            .value(\.file, "file", "The coefficient file; score.file by default."),
+            .value(\.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."),
+            .value(\.symmetric, "symmetric", "R is half the difference of both orders, not of one alone."),
+            .value(\.disagreement, "disagreement", "What to do where the scorer contradicts the label (R < 0)."),
+            .value(\.denominator, "denominator", "Divide the summed loss by the number of pairs or by the sum of weights."),
+        ]
+    }
+}

@@ -1,0 +1,134 @@
+import Objectives
+
+/// What all training passes share; in YAML these keys stand beside the pass's own.
+public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
+    public var model: String?
+    public var epochs = 1.0
+    public var steps: Int?
+    public var batchSize = 64
+    public var microBatches = 8
+    public var learningRate = 1e-5
+    public var schedule = ScheduleKind.linear
+    public var warmupSteps: Int?
+    public var warmupRatio = 0.1
+    public var minimumLearningRateRatio = 0.0
+    public var weightDecay = 0.0
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    public var epsilon = 1e-8
+    public var maxGradNorm = 1.0
+    public var checkpointEvery = 100
+    public var keepCheckpoints = 2
+    public var evaluateEvery = 0
+    public var export = ExportType.f32
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(
+                \.model, "model",
+                "Directory to start from; by default what sft left in output when sft is among the passes, else the base."),
+            .value(\.epochs, "epochs", .above(0), "Passes over the data; the last batch runs on into the next epoch."),
+            .value(\.steps, "steps", .atLeast(1), "Optimizer steps, instead of epochs."),
+            .value(\.batchSize, "batch_size", .atLeast(1), "Examples per optimizer step, over all ranks."),
+            .value(
+                \.microBatches, "micro_batches", .atLeast(1),
+                "Leaves that a batch is cut into, at least the number of ranks; results depend on it, not on the ranks."),
+            .value(\.learningRate, "learning_rate", .above(0), "Peak learning rate."),
+            .value(\.schedule, "schedule", "After warm-up: constant, or linear or cosine decay."),
+            .value(\.warmupSteps, "warmup_steps", .atLeast(0), "Steps of linear warm-up, instead of warmup_ratio."),
+            .value(\.warmupRatio, "warmup_ratio", .within(0, 1), "Share of the steps that warm up."),
+            .value(
+                \.minimumLearningRateRatio, "minimum_learning_rate_ratio", .within(0, 1),
+                "Where the decay ends, as a share of the peak."),
+            .value(\.weightDecay, "weight_decay", .atLeast(0), "Decoupled decay, on matrices only."),
+            .value(\.beta1, "beta1", .below(0, 1), "AdamW's decay of the first moment."),
+            .value(\.beta2, "beta2", .below(0, 1), "AdamW's decay of the second moment."),
+            .value(\.epsilon, "epsilon", .above(0), "AdamW's epsilon, outside the bias-corrected root."),
+            .value(\.maxGradNorm, "max_grad_norm", .atLeast(0), "Clip the global gradient norm; 0 does not clip."),
+            .value(\.checkpointEvery, "checkpoint_every", .atLeast(0), "Steps between checkpoints; 0 saves only at the end."),
+            .value(\.keepCheckpoints, "keep_checkpoints", .atLeast(1), "How many of the newest checkpoints stay."),
+            .value(\.evaluateEvery, "evaluate_every", .atLeast(0), "Steps between evaluations; 0 evaluates only at the end."),
+            .value(\.export, "export", "Number type of the exported model."),
+        ]
+    }
+
+    /// The fields as part of a pass's section.
+    static func fields<Pass>(in path: WritableKeyPath<Pass, TrainingSettings>) -> [Field<Pass>] {
+        fields.map { $0.lifted(path) }
+    }
+}
+
+public struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var responses = SupervisedResponses.chosen
+    public var data: [String]?
+
+    init() {
+        training.learningRate = 2e-5
+        training.schedule = .cosine
+    }
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.responses, "responses", "Learn the chosen responses or all."),
+            .value(\.data, "data", "Other files than data.train."),
+        ]
+    }
+}
+
+public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var headLearningRate = 1e-4
+    public var head: String?
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
+            .value(\.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
+        ]
+    }
+}
+
+public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var headLearningRate = 1e-4
+    public var head: String?
+    public var lambdaDuplication = 0.5
+    public var lambdaReverse = 0.5
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
+            .value(\.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
+            .value(\.lambdaDuplication, "lambda_duplication", .atLeast(0), "Weight of d(x, y, y)²."),
+            .value(\.lambdaReverse, "lambda_reverse", .atLeast(0), "Weight of (d(x, a, b) + d(x, b, a))²."),
+        ]
+    }
+}
+
+public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var variant = PairwiseVariant.dpo
+    public var beta = 0.1
+    public var labelSmoothing = 0.0
+    public var simpoGamma = 1.0
+    public var coefficients = CoefficientSettings()
+
+    init() { training.learningRate = 5e-7 }
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.variant, "variant", "The pairwise loss (docs/objectives.md)."),
+            .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
+            .value(\.labelSmoothing, "label_smoothing", .below(0, 0.5), "Assumed share of wrong labels (dpo, robust)."),
+            .value(\.simpoGamma, "simpo_gamma", .atLeast(0), "SimPO's target margin."),
+            .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
+        ]
+    }
+}
