@@ -60,7 +60,7 @@ import Testing
 
     @Test func h5pyReadsCheckpoints() throws {
         let scratch = try Scratch()
-        let path = try Training.save(scratch.path, step: 100)
+        let path = try SavedRun.save(scratch.path, step: 100)
         let script = """
             import sys, h5py, numpy as np
             f = h5py.File(sys.argv[1] + '/index.h5', 'r')
@@ -183,7 +183,7 @@ import Testing
         #expect(reference.responses == 3 && reference.tokens == 9 && reference.meanLogprob == -2.0 / 3)
         #expect(abs((reference.meanLogprobPerToken ?? 0) + 2.0 / 9) < 1e-15)
 
-        let path = try Training.save(scratch.path, step: 7)
+        let path = try SavedRun.save(scratch.path, step: 7)
         let checkpoint = try ArtefactSummary(of: path)
         #expect(checkpoint.checkpoint?.parameterCount == 37 * 8 + 24 * 5 + 8 + 8)
         #expect(

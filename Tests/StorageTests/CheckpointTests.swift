@@ -6,7 +6,7 @@ import Testing
 @testable import Storage
 
 /// A small model of three parameters, split by rows over any number of shards.
-enum Training {
+enum SavedRun {
     static let shapes: [(name: String, shape: [Int])] = [
         ("model.embed_tokens.weight", [37, 8]), ("model.layers.0.mlp.up_proj.weight", [24, 5]),
         ("model.norm.weight", [8]), ("score.weight", [1, 8]),
@@ -72,22 +72,22 @@ enum Training {
 @Suite("Checkpoints") struct CheckpointTests {
     @Test(arguments: [1, 2, 3, 7]) func loadsOnAnyNumberOfRanks(shards: Int) throws {
         let scratch = try Scratch()
-        let path = try Training.save(scratch.path, step: 100, shards: shards)
+        let path = try SavedRun.save(scratch.path, step: 100, shards: shards)
         #expect(path == scratch.path + "/step-00000100")
         let checkpoint = try Checkpoint.open(path)
-        #expect(checkpoint.state == Training.state(step: 100))
+        #expect(checkpoint.state == SavedRun.state(step: 100))
         #expect(checkpoint.header.schema == "rdo.checkpoint/1" && checkpoint.header.worldSize == 3)
-        #expect(checkpoint.parameters.map(\.name) == Training.shapes.map(\.name).sorted())
+        #expect(checkpoint.parameters.map(\.name) == SavedRun.shapes.map(\.name).sorted())
         #expect(checkpoint.shape(.model, "score.weight") == [1, 8])
         #expect(checkpoint.hasOptimizer && checkpoint.shards.count == shards)
         try checkpoint.verify()
         for kind in CheckpointKind.allCases {
-            for (name, shape) in Training.shapes {
-                let whole = Training.values(kind, name, shape, step: 100)
+            for (name, shape) in SavedRun.shapes {
+                let whole = SavedRun.values(kind, name, shape, step: 100)
                 let size = shape.dropFirst().reduce(1, *)
                 for ranks in [1, 2, 5] {
                     for rank in 0..<ranks {
-                        let rows = Training.rows(shape[0], shard: rank, of: ranks)
+                        let rows = SavedRun.rows(shape[0], shard: rank, of: ranks)
                         let expected = Array(whole[rows.lowerBound * size..<rows.upperBound * size])
                         #expect(try checkpoint.read(kind, name, rows: rows) == expected)
                     }
@@ -107,7 +107,7 @@ enum Training {
             try writer.write(kind: .model, name: "w", shape: shape, rows: 0..<3000, values: $0)
         }
         try CheckpointIndex.write(
-            directory: scratch.path, id: "x", digests: [writer.close()], state: Training.state(step: 1),
+            directory: scratch.path, id: "x", digests: [writer.close()], state: SavedRun.state(step: 1),
             header: Sample.header)
         let checkpoint = try Checkpoint.open(scratch.path + "/index.h5")
         #expect(!checkpoint.hasOptimizer)
@@ -117,7 +117,7 @@ enum Training {
 
     @Test func rowsMustBeComplete() throws {
         let scratch = try Scratch()
-        let digests = try Training.writeShards(scratch.path, step: 1, shards: 3)
+        let digests = try SavedRun.writeShards(scratch.path, step: 1, shards: 3)
         try FileManager.default.removeItem(atPath: scratch.file("shard-00001-of-00003.h5"))
         let writer = try CheckpointShardWriter(
             directory: scratch.path, shard: 1, of: 3, id: "id-1", header: Sample.header)
@@ -125,14 +125,14 @@ enum Training {
         let error = artefactError {
             try CheckpointIndex.write(
                 directory: scratch.path, id: "id-1", digests: [digests[0], digest, digests[2]],
-                state: Training.state(step: 1), header: Sample.header)
+                state: SavedRun.state(step: 1), header: Sample.header)
         }
         #expect(error?.what.contains("exactly once") == true)
     }
 
     @Test func everyFlippedByteIsFound() throws {
         let scratch = try Scratch()
-        let path = try Training.save(scratch.path, step: 5, shards: 2)
+        let path = try SavedRun.save(scratch.path, step: 5, shards: 2)
         for name in try FileManager.default.contentsOfDirectory(atPath: path).sorted() {
             let file = path + "/" + name
             for offset in stride(from: 0, to: try size(of: file), by: name == "digests" ? 1 : 29) {
@@ -140,7 +140,7 @@ enum Training {
                 let error = artefactError { try Checkpoint.open(path).verify() }
                 if name.hasPrefix("shard") { #expect(error?.place == file) }
                 // Even unverified, a damaged checkpoint gives an error or the right values.
-                if let checkpoint = try? Checkpoint.open(path), let intact = try? Training.isIntact(checkpoint, step: 5)
+                if let checkpoint = try? Checkpoint.open(path), let intact = try? SavedRun.isIntact(checkpoint, step: 5)
                 {
                     #expect(intact, "byte \(offset) of \(name)")
                 }
@@ -152,7 +152,7 @@ enum Training {
 
     @Test func missingAndTruncatedFilesAreNamed() throws {
         let scratch = try Scratch()
-        let path = try Training.save(scratch.path, step: 5, shards: 2)
+        let path = try SavedRun.save(scratch.path, step: 5, shards: 2)
         for name in try FileManager.default.contentsOfDirectory(atPath: path) {
             let file = path + "/" + name
             let data = try Data(contentsOf: URL(fileURLWithPath: file))
@@ -169,8 +169,8 @@ enum Training {
 
     @Test func shardsOfAnotherCheckpointAreRefused() throws {
         let scratch = try Scratch()
-        let first = try Training.save(scratch.path, step: 1)
-        let second = try Training.save(scratch.path, step: 2)
+        let first = try SavedRun.save(scratch.path, step: 1)
+        let second = try SavedRun.save(scratch.path, step: 2)
         let name = "/shard-00001-of-00003.h5"
         try FileManager.default.removeItem(atPath: second + name)
         try FileManager.default.copyItem(atPath: first + name, toPath: second + name)
@@ -182,9 +182,9 @@ enum Training {
     @Test func theNewestCompleteOneIsFound() throws {
         let scratch = try Scratch()
         #expect(try CheckpointDirectory.latest(in: scratch.file("none")).checkpoint == nil)
-        for step in [9, 10, 11] { try Training.save(scratch.path, step: step) }
+        for step in [9, 10, 11] { try SavedRun.save(scratch.path, step: step) }
         // A save that was interrupted before its name was given, and one that was interrupted earlier.
-        _ = try Training.writeShards(CheckpointDirectory.begin(in: scratch.path, step: 12), step: 12, shards: 2)
+        _ = try SavedRun.writeShards(CheckpointDirectory.begin(in: scratch.path, step: 12), step: 12, shards: 2)
         artefactError {
             try CheckpointDirectory.publish(CheckpointDirectory.path(in: scratch.path, step: 12) + ".partial")
         }
@@ -199,15 +199,15 @@ enum Training {
 
     @Test func savingAStepAgainReplacesIt() throws {
         let scratch = try Scratch()
-        try Training.save(scratch.path, step: 3, shards: 1)
-        let path = try Training.save(scratch.path, step: 3, shards: 4)
+        try SavedRun.save(scratch.path, step: 3, shards: 1)
+        let path = try SavedRun.save(scratch.path, step: 3, shards: 4)
         #expect(try Checkpoint.open(path).shards.count == 4)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["step-00000003"])
     }
 
     @Test func pruningKeepsTheNewestThatVerifies() throws {
         let scratch = try Scratch()
-        for step in 1...4 { try Training.save(scratch.path, step: step, shards: 2, kinds: [.model]) }
+        for step in 1...4 { try SavedRun.save(scratch.path, step: step, shards: 2, kinds: [.model]) }
         func steps() throws -> [Int] {
             try CheckpointDirectory.list(in: scratch.path).map { Int($0.suffix(8)) ?? -1 }
         }

@@ -87,7 +87,7 @@ public struct CoefficientFile: Sendable {
 
     private func row(of key: ContentKey) -> Int? { rows[key] }
 
-    /// Texts, tokens counts and labels: what a file made by rdo has beside the differences.
+    /// Texts, token counts and labels: what a file made by rdo has beside the differences.
     ///
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
     public func readTables() throws -> CoefficientTables {
