@@ -74,11 +74,10 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
             case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
                 .composer(_, let problem, let mark, _):
                 throw RDOError(.usage, "not YAML: \(problem)", at: "\(source):\(mark.line)")
-            case .duplicatedKeysInMapping(let duplicates, _):
-                let keys = duplicates.compactMap { $0.scalar?.string }.joined(separator: ", ")
-                let line = duplicates.first?.mark?.line
+            case .duplicatedKeysInMapping(let duplicates, let context):
                 throw RDOError(
-                    .usage, "the key \(keys) stands more than once", at: line.map { "\(source):\($0)" } ?? source)
+                    .usage, "the key \(duplicates.sorted().joined(separator: ", ")) stands more than once",
+                    at: "\(source):\(context.mark.line)")
             default:
                 throw RDOError(.usage, "not YAML: \(error)", at: source)
             }

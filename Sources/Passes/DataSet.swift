@@ -128,7 +128,7 @@ private struct DataSetLoader {
         }
         if let limit { data.records = Array(data.records.prefix(limit)) }
         let records = data.records
-        let slice = RowPartition(rows: records.count, parts: world.size).range(of: world.rank)
+        let slice = RowPartition(rows: records.count, shards: world.size)[world.rank]
         let results: [Result<TokenizedExample, BadRow>] = try gather(plan.examples(of: records, rows: slice))
         let differences: [Result<DifferenceExample, BadRow>] = try gather(
             differencePlan.differenceExamples(of: records, rows: slice))

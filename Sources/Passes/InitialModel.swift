@@ -32,7 +32,11 @@ struct InitialModel {
         let layout = ParameterLayout(configuration, head: .languageModel)
         let writer = try ModelDirectoryWriter(
             path: path, configuration: configuration, head: .languageModel, dtype: .f32,
-            tokenizer: tokenizer.map { .copied(from: $0) } ?? .files(ByteTokenizer.files()))
+            tokenizer: tokenizer.map { .copied(from: $0) }
+                ?? .files([
+                    ("tokenizer.json", ByteTokenizer.tokenizerJSON()),
+                    ("tokenizer_config.json", ByteTokenizer.tokenizerConfigJSON()),
+                ]))
         for spec in layout.specs {
             let values = spec.gatheredMatrix
             initialValues(

@@ -18,8 +18,8 @@ struct ModelExport {
         let writer = try world.collectively {
             world.rank == 0
                 ? try ModelDirectoryWriter(
-                    path, configuration: model.configuration, head: model.head, type: type == .bf16 ? .bf16 : .f32,
-                    tokenizerFrom: source) : nil
+                    path: path, configuration: model.configuration, head: model.head,
+                    dtype: type == .bf16 ? .bf16 : .f32, tokenizer: .copied(from: source)) : nil
         }
         for group in 0..<model.layout.groupCount {
             let matrices = try parameters.acquire(group: group)

@@ -1,0 +1,110 @@
+import Diagnostics
+import Foundation
+import Transformer
+
+/// A model in a Hugging Face directory: config.json and safetensors, one file or several with an index.
+public final class ModelDirectory {
+    public let path: String
+    public let configuration: ModelConfiguration
+    private let files: [String: SafetensorsFile]
+    /// Which file holds a tensor.
+    private let places: [String: String]
+
+    /// Reads `config.json` alone.
+    ///
+    /// - Throws: `RDOError.artefact` when it is missing or describes no model that can be computed.
+    public static func readConfiguration(_ path: String) throws -> ModelConfiguration {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
+            throw RDOError(.artefact, "no such model directory", at: path, remedy: "name a Hugging Face model directory")
+        }
+        let file = path + "/config.json"
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a Hugging Face model directory")
+        }
+        return try ModelConfiguration(json: data, file: file)
+    }
+
+    /// Opens the directory and checks every tensor that a model with `head` needs.
+    ///
+    /// A scalar head's `score.weight` may be missing: see `contains`.
+    /// - Throws: `RDOError.artefact` naming the first file or tensor that is missing, damaged or of another shape.
+    public static func open(_ path: String, head: HeadKind) throws -> ModelDirectory {
+        let directory = try ModelDirectory(path)
+        try directory.check(ParameterLayout(directory.configuration, head: head))
+        return directory
+    }
+
+    private init(_ path: String) throws {
+        self.path = path
+        configuration = try Self.readConfiguration(path)
+        let single = path + "/model.safetensors"
+        let index = path + "/model.safetensors.index.json"
+        var files: [String: SafetensorsFile] = [:]
+        var places: [String: String] = [:]
+        if FileManager.default.fileExists(atPath: single) {
+            let file = try SafetensorsFile.open(single)
+            files[single] = file
+            for name in file.entries.keys { places[name] = single }
+        } else if let data = FileManager.default.contents(atPath: index) {
+            guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+                let map = object["weight_map"] as? [String: String]
+            else { throw RDOError(.artefact, "weight_map is missing or malformed", at: index) }
+            for name in Set(map.values) {
+                files[path + "/" + name] = try SafetensorsFile.open(path + "/" + name)
+            }
+            for (tensor, name) in map {
+                guard files[path + "/" + name]?.contains(tensor) == true else {
+                    throw RDOError(.artefact, "tensor \(tensor) is not in \(name)", at: index)
+                }
+                places[tensor] = path + "/" + name
+            }
+        } else {
+            throw RDOError(
+                .artefact, "the file is missing", at: single,
+                remedy: "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+        }
+        self.files = files
+        self.places = places
+    }
+
+    private func check(_ layout: ParameterLayout) throws {
+        let needed = layout.specs.filter { $0.name != "score.weight" || contains($0.name) }
+        let missing = needed.filter { !contains($0.name) }
+        if let first = missing.first {
+            throw RDOError(
+                .artefact, "tensor \(first.name) is missing (\(missing.count) of \(needed.count) are)", at: path,
+                remedy: "use the config.json that belongs to these weights")
+        }
+        for spec in needed { try file(of: spec.name).check(spec.name, shape: spec.shape) }
+    }
+
+    public func contains(_ name: String) -> Bool { places[name] != nil }
+
+    /// Reads rows (dimension 0) of a tensor as floats.
+    ///
+    /// - Throws: `RDOError.artefact` when the file cannot be read.
+    public func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
+        try file(of: name).read(name, rows: rows, into: values)
+    }
+
+    /// XXH3-128 over what the model computes: its configuration and the name, type, shape and bytes of every tensor.
+    public func digest() throws -> String {
+        let stream = DigestStream()
+        stream.update(String(decoding: configuration.json(head: .languageModel), as: UTF8.self))
+        for name in places.keys.sorted() {
+            let file = try file(of: name)
+            guard let entry = file.entries[name] else { continue }
+            stream.update("\(name) \(entry.type.rawValue) \(entry.shape)")
+            try file.digest(name, into: stream)
+        }
+        return stream.digest.hex
+    }
+
+    private func file(of name: String) throws -> SafetensorsFile {
+        guard let place = places[name], let file = files[place] else {
+            throw RDOError(.artefact, "tensor \(name) is missing", at: path)
+        }
+        return file
+    }
+}

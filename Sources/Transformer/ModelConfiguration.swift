@@ -1,0 +1,63 @@
+import Foundation
+
+/// How rotary frequencies are stretched beyond the trained context.
+public enum RopeScaling: Sendable, Equatable {
+    case none
+    /// All frequencies divided by `factor`.
+    case linear(factor: Double)
+    /// Llama 3.1: long wavelengths divided by `factor`, short ones kept, a smooth passage between.
+    case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalMaxPositions: Int)
+}
+
+/// Shape and constants of a Llama-architecture model, as a Hugging Face config.json states them.
+public struct ModelConfiguration: Sendable, Equatable {
+    public enum Family: String, Sendable, CaseIterable {
+        case llama, qwen2
+
+        /// Architecture name in config.json.
+        func architecture(_ head: HeadKind) -> String {
+            let stem = self == .llama ? "Llama" : "Qwen2"
+            return stem + (head == .languageModel ? "ForCausalLM" : "ForSequenceClassification")
+        }
+    }
+
+    public var family: Family
+    public var hiddenSize: Int
+    public var intermediateSize: Int
+    public var layerCount: Int
+    public var headCount: Int
+    public var keyValueHeadCount: Int
+    public var headSize: Int
+    public var vocabularySize: Int
+    public var maxPositions: Int
+    public var normEpsilon: Float
+    public var ropeTheta: Double
+    public var ropeScaling: RopeScaling
+    public var tiesEmbeddings: Bool
+    public var queryKeyValueBias: Bool
+    public var outputBias: Bool
+    public var bosTokenID: Int32?
+    /// The first ends a response.
+    public var eosTokenIDs: [Int32]
+    /// Standard deviation of new matrices.
+    public var initializerRange: Double
+
+    /// Inverse rotary frequencies, `[headSize / 2]`, scaled.
+    ///
+    /// Source: Su et al. 2021 (RoFormer), section 3.2.2; Llama 3 smoothing as published with Llama 3.1.
+    public func inverseFrequencies() -> [Double] {
+        (0..<(headSize / 2)).map { index in
+            let frequency = pow(ropeTheta, -2 * Double(index) / Double(headSize))
+            switch ropeScaling {
+            case .none: return frequency
+            case .linear(let factor): return frequency / factor
+            case .llama3(let factor, let low, let high, let original):
+                let wavelength = 2 * Double.pi / frequency
+                if wavelength < Double(original) / high { return frequency }
+                if wavelength > Double(original) / low { return frequency / factor }
+                let smooth = (Double(original) / wavelength - low) / (high - low)
+                return (1 - smooth) * frequency / factor + smooth * frequency
+            }
+        }
+    }
+}
