@@ -146,7 +146,7 @@ public final class Communicator: @unchecked Sendable {
         _ own: UnsafePointer<Float>, counts: [Int],
         deliver: (_ rank: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) -> Void
     ) throws {
-        let limit = pieceCount(atMost: 1 << 20)
+        let limit = roundLength
         let buffer = messageSpace(pieces: size, of: limit)
         for start in stride(from: 0, to: counts.max() ?? 0, by: limit) {
             let ranges = counts.map { min(start, $0)..<min(start + limit, $0) }
@@ -173,9 +173,9 @@ public final class Communicator: @unchecked Sendable {
                 rdo_mpi_float(), Int32(source), 0, handle, rdo_mpi_status_ignore()), "MPI_Sendrecv")
     }
 
-    /// Floats that each rank contributes to one round of an exchange: fewer with many ranks, so that the messages of a
-    /// round need about 16 MB at most. The same on all ranks.
-    func pieceCount(atMost most: Int) -> Int { max(min(most, (1 << 22) / size), 1 << 14) }
+    /// Floats that each rank contributes to one round of an exchange: 1 MB, fewer with many ranks so that a round's
+    /// messages need about 16 MB at most. The same on all ranks.
+    var roundLength: Int { max(min(1 << 18, (1 << 22) / size), 1 << 14) }
 
     /// Memory for `pieces` messages; its contents are lost at the next call.
     func messageSpace(pieces: Int, of count: Int) -> UnsafeMutablePointer<Float> {

@@ -18,7 +18,7 @@ enum TreeReduction {
         addend: (_ rank: Int, _ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float>
     ) throws {
         let (rank, size) = (ranks.rank, ranks.size)
-        let limit = ranks.pieceCount(atMost: 1 << 18)
+        let limit = ranks.roundLength
         let space = ranks.messageSpace(pieces: size + 1, of: limit)
         let outgoing = space + size * limit
         for start in stride(from: 0, to: counts.max() ?? 0, by: limit) {

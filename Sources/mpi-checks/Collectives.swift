@@ -4,6 +4,7 @@ import Parallel
 func checkCollectives(_ world: Communicator) throws {
     let (rank, size) = (world.rank, world.size)
     try world.barrier()
+    try require(Communicator.launchedRank == rank, "rank as the launcher tells it")
 
     let ranks = 0..<size
     try require(

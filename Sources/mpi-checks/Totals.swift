@@ -13,9 +13,6 @@ struct FloatDigest: Equatable, CustomStringConvertible {
     }
 }
 
-/// One leaf is larger than a message of the reduction.
-private let layout = makeLayout(largeRows: 700)
-
 /// The gradient total of V leaves, on every mesh: equal to the tree summed serially, and printed for the comparison
 /// between numbers of ranks. On numbers of ranks that are no power of two the sums agree to rounding only.
 func checkTotals(_ world: Communicator) throws {
