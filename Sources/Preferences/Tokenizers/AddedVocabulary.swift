@@ -1,0 +1,125 @@
+/// The tokens that stand beside the model's vocabulary (`added_tokens` in tokenizer.json). They are cut out of a text
+/// before anything else is done to it.
+struct AddedVocabulary: Sendable {
+    struct Token: Sendable {
+        let content: [UInt8]
+        /// What is looked for: the content, normalized when the text will be.
+        let pattern: [UInt8]
+        let id: Int32
+        /// Matches only where no word character touches it.
+        let isSingleWord: Bool
+        /// Takes the white space before it along.
+        let stripsLeft: Bool
+        /// Takes the white space behind it along.
+        let stripsRight: Bool
+        /// Is looked for in the normalized text.
+        let isNormalized: Bool
+        let isSpecial: Bool
+    }
+
+    let tokens: [Token]
+    private let inText: Matcher
+    private let inNormalizedText: Matcher
+
+    /// - Parameter ids: the model's vocabulary.
+    init(_ field: JSONField?, ids: [UTF8Key: Int32], normalizer: Normalizer?) throws {
+        var tokens: [Token] = []
+        var nextID = Int32(ids.count)
+        for entry in try field?.array() ?? [] {
+            let content = try entry.required("content").bytes()
+            guard !content.isEmpty else { continue }
+            let isSpecial = try entry["special"]?.bool() ?? false
+            // A token of the model keeps its id; new ones follow the vocabulary, in the order of the file.
+            let listed = try entry.required("id")
+            let id = ids[UTF8Key(content)] ?? nextID
+            guard try listed.tokenID() == id else {
+                throw listed.fail(
+                    "is \(try listed.tokenID()), but the vocabulary and the order of added tokens make it \(id)",
+                    remedy: "the tokenizer file was edited or is damaged; fetch it again")
+            }
+            nextID = max(nextID, id + 1)
+            let isNormalized = try entry["normalized"]?.bool() ?? !isSpecial
+            tokens.append(
+                Token(
+                    content: content,
+                    pattern: isNormalized ? normalizer?.normalize(content) ?? content : content,
+                    id: id,
+                    isSingleWord: try entry["single_word"]?.bool() ?? false,
+                    stripsLeft: try entry["lstrip"]?.bool() ?? false,
+                    stripsRight: try entry["rstrip"]?.bool() ?? false,
+                    isNormalized: isNormalized,
+                    isSpecial: isSpecial))
+        }
+        self.tokens = tokens
+        // Of two that look alike, the special one is meant.
+        let ranked = tokens.filter(\.isSpecial) + tokens.filter { !$0.isSpecial }
+        inText = Matcher(ranked.filter { !$0.isNormalized })
+        inNormalizedText = Matcher(ranked.filter(\.isNormalized))
+    }
+
+    enum Segment: Equatable {
+        case token(Int32)
+        case text(Range<Int>)
+    }
+
+    /// Cuts a text as it was given.
+    func segments(of text: [UInt8]) -> [Segment] { inText.segments(of: text) }
+
+    /// Cuts a text that has been normalized.
+    func segments(ofNormalized text: [UInt8]) -> [Segment] { inNormalizedText.segments(of: text) }
+}
+
+/// Finds tokens in a text: the leftmost first, the longest of those that begin at the same place.
+private struct Matcher: Sendable {
+    /// By first byte, the longest first.
+    private var tokens: [[AddedVocabulary.Token]] = Array(repeating: [], count: 256)
+    private let isEmpty: Bool
+
+    init(_ tokens: [AddedVocabulary.Token]) {
+        isEmpty = tokens.isEmpty
+        for token in tokens {
+            guard let first = token.pattern.first else { continue }
+            // Insertion keeps the given order among equal lengths.
+            let bucket = self.tokens[Int(first)]
+            let place = bucket.firstIndex { $0.pattern.count < token.pattern.count } ?? bucket.count
+            self.tokens[Int(first)].insert(token, at: place)
+        }
+    }
+
+    func segments(of text: [UInt8]) -> [AddedVocabulary.Segment] {
+        guard !isEmpty else { return text.isEmpty ? [] : [.text(0..<text.count)] }
+        var segments: [AddedVocabulary.Segment] = []
+        var done = 0
+        var index = 0
+        while index < text.count {
+            let found = tokens[Int(text[index])].first { text[index...].starts(with: $0.pattern) }
+            guard let token = found else {
+                index += 1
+                continue
+            }
+            var start = index
+            var end = index + token.pattern.count
+            index = end
+            if token.isSingleWord {
+                let touchesBefore = start > 0 && text.scalar(before: start).scalar.isWordCharacter
+                let touchesAfter = end < text.count && text.scalar(at: end).scalar.isWordCharacter
+                if touchesBefore || touchesAfter { continue }
+            }
+            if token.stripsLeft {
+                while start > done, case let (scalar, length) = text.scalar(before: start), scalar.isSpace {
+                    start -= length
+                }
+            }
+            if token.stripsRight {
+                while end < text.count, case let (scalar, length) = text.scalar(at: end), scalar.isSpace {
+                    end += length
+                }
+            }
+            if done < start { segments.append(.text(done..<start)) }
+            segments.append(.token(token.id))
+            done = end
+        }
+        if done < text.count { segments.append(.text(done..<text.count)) }
+        return segments
+    }
+}

@@ -1,0 +1,214 @@
+/// Byte-pair encoding (Sennrich et al. 2016): a word begins as single characters, and the adjacent pair that was
+/// learned first is merged, again and again, the leftmost first among equals.
+struct BytePairEncoding: Sendable {
+    /// Token id of every spelling.
+    let ids: [UTF8Key: Int32]
+    /// Ids of the vocabulary's single characters.
+    private let characters: [Unicode.Scalar: Int32]
+    /// Rank of each mergeable pair of ids; a low rank is merged first.
+    private let ranks: [UInt64: Int32]
+    /// By rank, the id that the merge gives.
+    private let products: [Int32]
+    private let unknown: Int32?
+    /// A run of unknown characters becomes one unknown token.
+    private let fusesUnknown: Bool
+    /// With byte fallback, the ids of `<0x00>` … `<0xFF>`, nil where the vocabulary lacks one.
+    private let byteFallback: [Int32?]?
+    /// A word that is in the vocabulary is taken whole, whatever the merges say.
+    private let ignoresMerges: Bool
+
+    /// Reads the `model` of a tokenizer.json.
+    init(_ field: JSONField) throws {
+        // The oldest files leave the type out.
+        if let type = field["type"], try type.string() != "BPE" {
+            throw field.unsupported("the model \(try type.string())")
+        }
+        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            if let affix = field[key], try !affix.string().isEmpty { throw affix.unsupported("an affix of words") }
+        }
+        if let dropout = field["dropout"] {
+            switch dropout.value {
+            case .integer(0), .number(0): break
+            default: throw dropout.unsupported("random dropout of merges")
+            }
+        }
+        fusesUnknown = try field["fuse_unk"]?.bool() ?? false
+        ignoresMerges = try field["ignore_merges"]?.bool() ?? false
+
+        var ids: [UTF8Key: Int32] = [:]
+        var characters: [Unicode.Scalar: Int32] = [:]
+        let vocabulary = try field.required("vocab").members()
+        guard !vocabulary.isEmpty else { throw try field.required("vocab").fail("is empty") }
+        ids.reserveCapacity(vocabulary.count)
+        for (spelling, id) in vocabulary {
+            let id = try id.tokenID()
+            ids[UTF8Key(spelling)] = id
+            if !spelling.isEmpty, spelling.scalar(at: 0).length == spelling.count {
+                characters[spelling.scalar(at: 0).scalar] = id
+            }
+        }
+        self.ids = ids
+        self.characters = characters
+
+        if let token = field["unk_token"] {
+            guard let id = ids[UTF8Key(try token.bytes())] else {
+                throw token.fail("is \"\(try token.string())\", which is not in model.vocab")
+            }
+            unknown = id
+        } else {
+            unknown = nil
+        }
+        byteFallback =
+            try field["byte_fallback"]?.bool() ?? false
+            ? (0..<256).map { byte in ids[UTF8Key(Self.fallbackSpelling(of: UInt8(byte)))] } : nil
+
+        var ranks: [UInt64: Int32] = [:]
+        var products: [Int32] = []
+        let merges = try field.required("merges").array()
+        ranks.reserveCapacity(merges.count)
+        for merge in merges {
+            guard let (left, right) = try Self.pair(merge) else { continue }
+            func id(_ spelling: [UInt8]) throws -> Int32 {
+                if let id = ids[UTF8Key(spelling)] { return id }
+                throw merge.fail("names \"\(String(decoding: spelling, as: UTF8.self))\", which is not in model.vocab")
+            }
+            ranks[Self.key(try id(left), try id(right))] = Int32(products.count)
+            products.append(try id(left + right))
+        }
+        self.ranks = ranks
+        self.products = products
+    }
+
+    static func fallbackSpelling(of byte: UInt8) -> [UInt8] {
+        let digits = Array("0123456789ABCDEF".utf8)
+        return Array("<0x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]] + Array(">".utf8)
+    }
+
+    /// A merge is written `"a b"` or `["a", "b"]`; nil for the `#version` line of the former.
+    private static func pair(_ merge: JSONField) throws -> (left: [UInt8], right: [UInt8])? {
+        let parts: [[UInt8]]
+        switch merge.value {
+        case .string(let line):
+            if line.starts(with: "#version".utf8) { return nil }
+            parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map(Array.init)
+        default:
+            parts = try merge.array().map { try $0.bytes() }
+        }
+        guard parts.count == 2 else { throw merge.fail("must name two tokens, not \(parts.count)") }
+        return (parts[0], parts[1])
+    }
+
+    private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
+        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    }
+
+    /// The ids of one word. Characters that neither vocabulary, byte fallback nor unknown token cover are left out.
+    func encode(_ word: UnsafeBufferPointer<UInt8>) -> [Int32] {
+        if ignoresMerges, let id = ids[UTF8Key(word)] { return [id] }
+        var symbols: [Symbol] = []
+        symbols.reserveCapacity(word.count)
+        func append(_ id: Int32) { symbols.append(Symbol(id: id)) }
+
+        var pendingUnknown: Int32?
+        var index = 0
+        while index < word.count {
+            let (scalar, length) = word.scalar(at: index)
+            defer { index += length }
+            if let id = characters[scalar] {
+                if let unknown = pendingUnknown { append(unknown) }
+                pendingUnknown = nil
+                append(id)
+                continue
+            }
+            if let byteFallback {
+                let fallback = word[index..<index + length].compactMap { byteFallback[Int($0)] }
+                if fallback.count == length {
+                    fallback.forEach(append)
+                    continue
+                }
+            }
+            if let unknown {
+                if pendingUnknown != nil && !fusesUnknown { append(unknown) }
+                pendingUnknown = unknown
+            }
+        }
+        if let unknown = pendingUnknown { append(unknown) }
+        merge(&symbols)
+        return symbols.compactMap { $0.isMerged ? nil : $0.id }
+    }
+
+    /// A token of a word that is being merged, in a list linked by indices.
+    private struct Symbol {
+        var id: Int32
+        var previous: Int32 = -1
+        var next: Int32 = -1
+        /// True once it has become part of the symbol before it.
+        var isMerged = false
+    }
+
+    /// O(n log n) in the number of symbols: without a pre-tokenizer a whole text is one word.
+    private func merge(_ symbols: inout [Symbol]) {
+        guard symbols.count > 1 else { return }
+        var queue = MinimumQueue()
+        for index in symbols.indices {
+            symbols[index].previous = Int32(index - 1)
+            symbols[index].next = index + 1 < symbols.count ? Int32(index + 1) : -1
+        }
+        // A candidate is its rank and, below it, its position: the order in which merges are made.
+        func propose(_ position: Int, _ symbols: [Symbol]) {
+            let next = symbols[position].next
+            guard next >= 0, let rank = ranks[Self.key(symbols[position].id, symbols[Int(next)].id)] else { return }
+            queue.insert(UInt64(UInt32(bitPattern: rank)) << 32 | UInt64(position))
+        }
+        for position in symbols.indices { propose(position, symbols) }
+
+        while let candidate = queue.removeMinimum() {
+            let position = Int(candidate & 0xFFFF_FFFF)
+            let product = products[Int(candidate >> 32)]
+            let next = Int(symbols[position].next)
+            guard !symbols[position].isMerged, next >= 0 else { continue }
+            // One of the two may have been merged with another symbol since.
+            guard let rank = ranks[Self.key(symbols[position].id, symbols[next].id)], products[Int(rank)] == product
+            else { continue }
+            symbols[position].id = product
+            symbols[position].next = symbols[next].next
+            symbols[next].isMerged = true
+            if symbols[position].next >= 0 { symbols[Int(symbols[position].next)].previous = Int32(position) }
+            if symbols[position].previous >= 0 { propose(Int(symbols[position].previous), symbols) }
+            propose(position, symbols)
+        }
+    }
+}
+
+/// A binary heap.
+private struct MinimumQueue {
+    private var heap: [UInt64] = []
+
+    mutating func insert(_ value: UInt64) {
+        heap.append(value)
+        var child = heap.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard heap[parent] > value else { break }
+            heap[child] = heap[parent]
+            child = parent
+        }
+        heap[child] = value
+    }
+
+    mutating func removeMinimum() -> UInt64? {
+        guard let minimum = heap.first, let last = heap.popLast() else { return nil }
+        guard !heap.isEmpty else { return minimum }
+        var parent = 0
+        while true {
+            var child = 2 * parent + 1
+            guard child < heap.count else { break }
+            if child + 1 < heap.count && heap[child + 1] < heap[child] { child += 1 }
+            guard heap[child] < last else { break }
+            heap[parent] = heap[child]
+            parent = child
+        }
+        heap[parent] = last
+        return minimum
+    }
+}

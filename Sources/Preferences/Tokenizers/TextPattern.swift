@@ -1,0 +1,101 @@
+/// What a `Split` or `Replace` component looks for.
+enum TextPattern: Sendable {
+    case literal([UInt8])
+    case expression(RegularExpression)
+
+    /// Reads `{"String": …}` or `{"Regex": …}`.
+    init(_ field: JSONField) throws {
+        if let literal = field["String"] {
+            self = .literal(try literal.bytes())
+        } else {
+            let expression = try field.required("Regex")
+            do {
+                self = .expression(try RegularExpression(try expression.bytes()))
+            } catch let error as RegularExpression.PatternError {
+                throw expression.fail("is a regular expression that cannot be used (\(error.what))")
+            }
+        }
+    }
+
+    /// Calls `body` with every match, left to right, none overlapping.
+    func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+        switch self {
+        case .expression(let expression):
+            expression.forEachMatch(in: text, body)
+        case .literal(let literal):
+            guard let first = literal.first else { return }
+            var index = 0
+            while index + literal.count <= text.count {
+                if text[index] == first && text[index..<index + literal.count].elementsEqual(literal) {
+                    body(index..<index + literal.count)
+                    index += literal.count
+                } else {
+                    index += 1
+                }
+            }
+        }
+    }
+
+    /// `text` with every match replaced.
+    func replacing(in text: [UInt8], with replacement: [UInt8]) -> [UInt8] {
+        guard !text.isEmpty else { return text }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count + text.count / 2)
+        text.withUnsafeBufferPointer { text in
+            var end = 0
+            forEachMatch(in: text) { match in
+                result += text[end..<match.lowerBound]
+                result += replacement
+                end = match.upperBound
+            }
+            result += text[end...]
+        }
+        return result
+    }
+}
+
+/// What becomes of the matches when a text is cut at them.
+enum SplitBehavior: String, Sendable {
+    case removed = "Removed"
+    case isolated = "Isolated"
+    case mergedWithPrevious = "MergedWithPrevious"
+    case mergedWithNext = "MergedWithNext"
+    case contiguous = "Contiguous"
+
+    /// A stretch of the text that matched, or that lies between matches.
+    struct Stretch {
+        var range: Range<Int>
+        let isMatch: Bool
+    }
+
+    /// The pieces into which `stretches`, which cover a text, are joined.
+    func pieces(of stretches: [Stretch]) -> [Range<Int>] {
+        switch self {
+        case .isolated:
+            return stretches.map(\.range)
+        case .removed:
+            return stretches.filter { !$0.isMatch }.map(\.range)
+        case .contiguous:
+            return joined(stretches) { previous, next in previous == next }
+        case .mergedWithPrevious:
+            return joined(stretches) { previous, next in next && !previous }
+        case .mergedWithNext:
+            // A match takes what follows it, unless that is a match too.
+            return joined(stretches) { previous, next in previous && !next }
+        }
+    }
+
+    private func joined(_ stretches: [Stretch], where belongTogether: (_ previous: Bool, _ next: Bool) -> Bool)
+        -> [Range<Int>]
+    {
+        var pieces: [Range<Int>] = []
+        for (index, stretch) in stretches.enumerated() {
+            if index > 0, let last = pieces.last, belongTogether(stretches[index - 1].isMatch, stretch.isMatch) {
+                pieces[pieces.count - 1] = last.lowerBound..<stretch.range.upperBound
+            } else {
+                pieces.append(stretch.range)
+            }
+        }
+        return pieces
+    }
+}
