@@ -65,12 +65,19 @@ let package = Package(
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),
 
+        // Run by ParallelTests under mpirun.
+        .executableTarget(
+            name: "mpi-checks", dependencies: ["Parallel", "Transformer", "Tensors", "Diagnostics"],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [.swiftLanguageMode(.v6)]),
         tests(of: "Configuration"),
         tests(of: "Tensors"),
         tests(of: "Transformer", ["Tensors"]),
-        tests(of: "Parallel", ["Transformer", "Tensors"]),
+        tests(of: "Parallel", ["Transformer", "Tensors", "TestSupport", "mpi-checks"]),
         tests(of: "Preferences", ["Transformer"]),
         tests(of: "Objectives"),
-        tests(of: "Storage", ["Preferences", "Transformer", "Tensors"]),
+        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["rdo", "TestSupport"], swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

@@ -30,7 +30,7 @@ struct ChunkedPass {
             }
             let round = remaining[start..<min(start + world.size, remaining.count)]
             let own = world.rank < round.count ? round[start + world.rank] : nil
-            let values = try world.collectively { try compute(own) }
+            let values = try compute(own)
             let parts = try world.allGather(FloatingPointBytes.encode(values))
             try world.collectively {
                 guard world.rank == 0 else { return }

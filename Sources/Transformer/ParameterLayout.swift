@@ -16,6 +16,13 @@ public struct ParameterSpec: Sendable, Equatable {
     /// 0: embedding; 1 ... layers: blocks; layers + 1: final norm and head.
     public let group: Int
 
+    public init(name: String, shape: [Int], group: Int) {
+        precondition((1...2).contains(shape.count), "a parameter is a vector or a matrix")
+        self.name = name
+        self.shape = shape
+        self.group = group
+    }
+
     /// Dimension 0: parameters are split over ranks by rows.
     public var rows: Int { shape[0] }
     /// Floats in a row; 1 for a vector.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import Parallel
+import Tensors
 
 /// Parses, runs, and turns every outcome into an exit code and at most one line on standard error, from one rank.
 @main enum Main {
@@ -31,6 +32,7 @@ import Parallel
     /// Runs `body` on all ranks of the launcher's job, or alone.
     private static func launch(_ body: (Communicator) throws -> Void) -> Int32 {
         do {
+            try InstructionSet.validateEnvironment()
             StopSignal.install()
             let world = try Communicator.startMPI()
             let failure: RDOError?
@@ -45,7 +47,7 @@ import Parallel
             return world.conclude(with: failure) { report($0) }
         } catch {
             let error = error as? RDOError ?? RDOError(.peers, "\(error)")
-            report(error)
+            if Communicator.launchedRank == 0 { report(error) }
             return error.kind.rawValue
         }
     }
@@ -57,16 +59,12 @@ import Parallel
 
     /// Help and usage errors of the argument parser. Under a launcher only the first process speaks.
     private static func explain(_ error: any Error) -> Int32 {
-        let environment = ProcessInfo.processInfo.environment
-        let rank = environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"] ?? "0"
         let isHelp = RDO.exitCode(for: error) == .success
-        if rank == "0" {
+        if Communicator.launchedRank == 0 {
             if isHelp {
                 print(RDO.fullMessage(for: error))
             } else {
-                report(
-                    RDOError(
-                        .usage, RDO.message(for: error), remedy: "see `rdo --help`"))
+                report(RDOError(.usage, RDO.message(for: error), remedy: "see `rdo --help`"))
             }
         }
         return isHelp ? 0 : RDOError.Kind.usage.rawValue

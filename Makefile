@@ -1,0 +1,30 @@
+# Two commands do everything: `make demo` and `make test`.
+.PHONY: demo test build setup format lint clean
+
+BUILD := .build-release
+TESTS := .build-tests
+# As root, Open MPI wants to be told that this is meant; with fewer cores than ranks, idle ranks must yield.
+MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+RANKS ?= 4
+
+demo: build
+	$(MPI_ENV) mpirun --oversubscribe --bind-to none -n $(RANKS) $(BUILD)/release/rdo run
+
+# Release, because debug builds of numerical Swift are a hundred times slower; -enable-testing needs a build of its own.
+test: setup
+	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
+
+build: setup
+	swift build -c release --product rdo --scratch-path $(BUILD)
+
+setup:
+	@./scripts/setup.sh
+
+format:
+	swift format -i -r Package.swift Sources Tests
+
+lint:
+	swift format lint --strict -r Package.swift Sources Tests
+
+clean:
+	rm -rf $(BUILD) $(TESTS)
