@@ -17,7 +17,7 @@ enum ByteLevelAlphabet {
     }()
 
     /// The UTF-8 of each byte's character.
-    static let spellings: [[UInt8]] = scalars.map { Array(String(Character($0)).utf8) }
+    static let spellings: [[UInt8]] = scalars.map { Array($0.utf8) }
 
     private static let bytes: [Unicode.Scalar: UInt8] = Dictionary(
         uniqueKeysWithValues: scalars.enumerated().map { ($1, UInt8($0)) })

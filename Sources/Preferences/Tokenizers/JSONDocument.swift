@@ -175,14 +175,14 @@ struct JSONParser {
         case UInt8(ascii: "t"): return [0x09]
         case UInt8(ascii: "u"):
             let first = try hexadecimal()
-            if let scalar = Unicode.Scalar(first) { return Array(UTF8.encode(scalar)!) }
+            if let scalar = Unicode.Scalar(first) { return Array(scalar.utf8) }
             // A code point beyond U+FFFF is written as a pair of surrogates.
             guard (0xD800..<0xDC00).contains(first), take("\\"), take("u") else { throw error("a lone surrogate") }
             let second = try hexadecimal()
             guard (0xDC00..<0xE000).contains(second),
                 let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
             else { throw error("a lone surrogate") }
-            return Array(UTF8.encode(scalar)!)
+            return Array(scalar.utf8)
         default:
             position -= 1
             throw unexpected

@@ -160,7 +160,7 @@ struct Metaspace: Sendable {
     let scheme: PrependScheme
 
     init(_ field: JSONField) throws {
-        replacement = Array(String(Character(try field.required("replacement").scalar())).utf8)
+        replacement = Array(try field.required("replacement").scalar().utf8)
         if let scheme = field["prepend_scheme"] {
             guard let known = PrependScheme(rawValue: try scheme.string()) else {
                 throw scheme.unsupported("\"\(try scheme.string())\"")

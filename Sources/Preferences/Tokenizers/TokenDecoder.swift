@@ -48,7 +48,7 @@ indirect enum TokenDecoder: Sendable {
         case .fuse:
             return [tokens.flatMap { $0 }]
         case .strip(let scalar, let start, let end):
-            let spelling = Array(String(Character(scalar)).utf8)
+            let spelling = Array(scalar.utf8)
             return tokens.map { Self.strip($0, spelling, start: start, end: end) }
         case .metaspace(let metaspace):
             return tokens.enumerated().map { index, token in
