@@ -63,6 +63,17 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
         try validate(source)
     }
 
+    /// The training settings of a pass that trains.
+    public func training(of pass: PassName) -> TrainingSettings? {
+        switch pass {
+        case .sft: sft.training
+        case .reward: reward.training
+        case .difference: difference.training
+        case .dpo: dpo.training
+        case .score, .reference: nil
+        }
+    }
+
     /// All values as YAML that gives the same configuration when read.
     public var effectiveYAML: String { SectionReader.yaml(self, "") + "\n" }
 
@@ -121,10 +132,8 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
                 throw fail("model.init: heads must be a multiple of key_value_heads")
             }
         }
-        let passes: [(PassName, TrainingSettings)] = [
-            (.sft, sft.training), (.reward, reward.training), (.difference, difference.training), (.dpo, dpo.training),
-        ]
-        for (pass, training) in passes where training.microBatches > training.batchSize {
+        for pass in PassName.allCases {
+            guard let training = training(of: pass), training.microBatches > training.batchSize else { continue }
             throw fail(
                 "\(pass).micro_batches (\(training.microBatches)) exceeds \(pass).batch_size (\(training.batchSize))",
                 remedy: "a leaf needs at least one example: lower micro_batches or raise batch_size")

@@ -9,6 +9,11 @@ public enum StopSignal {
 
     /// Installs the handlers. A second SIGINT ends the program at once, for a user who does not want to wait.
     public static func install() {
+        // A parent may have started us with these blocked.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&signals, number) }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         for number in [SIGINT, SIGTERM, SIGUSR1] {
             signal(number) { number in
                 if number == SIGINT && StopSignal.received != 0 { _exit(128 + SIGINT) }

@@ -11,13 +11,24 @@ public struct Pipeline {
     /// - Parameter passes: these alone; nil means the configuration's.
     /// - Throws: the first pass's error; `RDOError.stopped` when a signal came and everything is saved.
     public func run(_ passes: [PassName]? = nil) throws {
+        let passes = passes ?? session.configuration.passes
+        for pass in passes { try checkLeaves(pass) }
         try session.materializeInitialModel()
-        for pass in passes ?? session.configuration.passes {
+        for pass in passes {
             switch pass {
             case .sft, .reward, .difference, .dpo: try TrainingPass(pass: pass, session: session).run()
             case .score: try ScorePass(session: session).run()
             case .reference: try ReferencePass(session: session).run()
             }
         }
+    }
+
+    /// Every rank needs a leaf; said before hours are spent on an earlier pass.
+    private func checkLeaves(_ pass: PassName) throws {
+        let ranks = session.world.size
+        guard let leaves = session.configuration.training(of: pass)?.microBatches, leaves < ranks else { return }
+        throw RDOError(
+            .usage, "\(pass).micro_batches is \(leaves) but there are \(ranks) ranks",
+            remedy: "set it to \(ranks) or a multiple of it")
     }
 }

@@ -15,7 +15,7 @@ struct TrainingPass {
 
     private var configuration: Configuration { session.configuration }
 
-    /// Everything that the pass's result depends on; also what `PassRecord` compares to skip a complete pass.
+    /// Collective. A pass whose last checkpoint is there and fits is not done again.
     func run() throws {
         switch pass {
         case .sft: try supervised()
@@ -136,7 +136,7 @@ struct TrainingPass {
         session.log.info(
             "\(pass.rawValue): \(task.exampleCount) examples, \(run.totalSteps(exampleCount: task.exampleCount)) steps of "
                 + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters")
-        let trainer = try Trainer(
+        let trainer = Trainer(
             model: loaded.model, parameters: loaded.parameters, mesh: session.mesh, task: task,
             evaluationTask: evaluation, run: run, log: session.log)
         try trainer.train(resume: session.resume)

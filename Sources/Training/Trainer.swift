@@ -73,11 +73,11 @@ public final class Trainer<Task: TrainingTask> {
     private var saveSeconds = 5.0
     private var stepSeconds = 0.0
 
-    /// - Throws: `RDOError.usage` when the batch cannot be cut as configured.
+    /// - Precondition: there are at least as many leaves as ranks.
     public init(
         model: TransformerModel, parameters: ShardedParameters, mesh: Mesh, task: Task, evaluationTask: Task?,
         run: TrainingRun, log: Log
-    ) throws {
+    ) {
         self.model = model
         self.parameters = parameters
         self.mesh = mesh
@@ -85,11 +85,7 @@ public final class Trainer<Task: TrainingTask> {
         self.evaluationTask = evaluationTask
         self.run = run
         self.log = log
-        guard run.settings.microBatches >= mesh.world.size else {
-            throw RDOError(
-                .usage, "micro_batches is \(run.settings.microBatches) but there are \(mesh.world.size) ranks",
-                remedy: "set micro_batches to \(mesh.world.size) or a multiple of it")
-        }
+        precondition(run.settings.microBatches >= mesh.world.size, "every rank needs a leaf")
         totalSteps = run.totalSteps(exampleCount: task.exampleCount)
         optimizer = ShardedAdamW(parameters, run.settings, headLearningRate: run.headLearningRate)
         schedule = LearningRateSchedule(run.settings, totalSteps: totalSteps)

@@ -30,7 +30,16 @@ import Testing
         try check(work, ["run"], set: ["dpo.betta=0.1"], code: 2, mentions: ["dpo.betta", "beta"])
         try check(work, ["run"], set: ["dpo.beta=high"], code: 2, mentions: ["dpo.beta"])
         try check(work, ["run"], set: ["dpo.beta=-1"], code: 2, mentions: ["dpo.beta"])
-        try check(work, ["run"], set: ["dpo.micro_batches=3"], code: 2, mentions: ["micro_batches"])
+    }
+
+    @Test func moreRanksThanLeaves() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let result = try work.rdo(["run"], ranks: 4, set: ["dpo.micro_batches=3"])
+        #expect(result.status == 2, "\(result.error)")
+        #expect(result.error.contains("dpo.micro_batches is 3") && result.error.contains("to 4 or a multiple"))
+        // Found before any pass was run.
+        #expect(!FileManager.default.fileExists(atPath: work.path("run/difference")))
     }
 
     @Test func outputThatCannotBeWritten() throws {
@@ -169,7 +178,7 @@ import Testing
                 ["reference"], output: output, set: ["data.train=\(other)"])
             #expect(made.status == 0, "\(made.error)")
         }
-        try check(work, ["train", "dpo"], set: files + ["data.train=\(other)"], code: 4, mentions: ["missing", "9 of 9"])
+        try check(work, ["train", "dpo"], set: files + ["data.train=\(other)"], code: 4, mentions: ["of 9 pairs are missing", "coefficients.h5"])
         // A file that is none.
         let text = try work.directory.write("not HDF5", to: "text.h5")
         try check(

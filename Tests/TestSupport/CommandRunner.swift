@@ -62,7 +62,13 @@ public enum CommandRunner {
         }
 
         let began = Date()
+        // The child inherits this thread's signal mask, and threads of a pool block all signals.
+        var none = sigset_t()
+        var previous = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &previous)
         try process.run()
+        pthread_sigmask(SIG_SETMASK, &previous, nil)
         try whileRunning(process)
         var timedOut = false
         while process.isRunning {
