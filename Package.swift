@@ -77,7 +77,8 @@ let package = Package(
         tests(of: "Preferences", ["Transformer"]),
         tests(of: "Objectives"),
         tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
+        tests(of: "Passes", ["Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["rdo", "TestSupport"], swiftSettings: [.swiftLanguageMode(.v6)]),
+            name: "EndToEndTests", dependencies: ["rdo", "Storage", "TestSupport"], swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

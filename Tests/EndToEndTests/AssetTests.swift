@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 import TestSupport
 import Testing
 
@@ -31,6 +32,74 @@ import Testing
         #expect(found.count == cases.count && cases.count == 251)
         for (ids, expected) in zip(found, cases) {
             #expect(ids == (file.hasSuffix(".json") ? expected.hf_ids ?? expected.ids : expected.ids), "\(expected.text)")
+        }
+    }
+
+    private struct References: Decodable {
+        struct Item: Decodable {
+            let pair: Int?
+            let prompt: String
+            let chosen: String?
+            let rejected: String?
+        }
+        let items: [Item]
+    }
+
+    /// Log-probability sums of stories260K computed with another implementation, at 1 to 4 ranks.
+    @Test func logProbabilitiesAgreeWithTheReference() throws {
+        guard let model = Assets.find("models/stories260K") else { return }
+        let text = try Data(contentsOf: URL(fileURLWithPath: model + "/logits_ref.json"))
+        let pairs = try JSONDecoder().decode(References.self, from: text).items.filter { $0.pair != nil }
+        let expected = try SafetensorsFile.open(model + "/logits_ref.safetensors")
+        let rows = try pairs.map { item in
+            let row = ["prompt": item.prompt, "chosen": item.chosen ?? "", "rejected": item.rejected ?? ""]
+            return String(decoding: try JSONEncoder().encode(row), as: UTF8.self)
+        }
+        let directory = try TemporaryDirectory()
+        let data = try directory.write(rows.joined(separator: "\n") + "\n", to: "pairs.jsonl")
+        var first: [Double] = []
+        for ranks in 1...4 {
+            let out = directory.path + "/logprobs-\(ranks).h5"
+            let result = try CommandRunner.run(
+                "rdo", ["logprobs", "--model", model, "--data", data, "--out", out, "--chunk", "4"], ranks: ranks)
+            #expect(result.status == 0, "\(result.error)")
+            let found = try ReferenceFile.read(out).logprobs
+            #expect(found.count == 16)
+            if ranks == 1 { first = found }
+            #expect(found == first)
+        }
+        for (index, value) in first.enumerated() {
+            let name = "pair\(index / 2).\(index % 2 == 0 ? "chosen" : "rejected").response_logps"
+            let tokens = try expected.floats(name)
+            let sum = tokens.reduce(0.0) { $0 + Double($1) }
+            #expect(abs(value - sum) <= 1e-4 + 1e-6 * abs(sum), "\(name): \(value) against \(sum)")
+        }
+    }
+
+    /// DPO with coefficients and difference training on a real model: the same bits on 1, 2 and 4 ranks after 20 steps.
+    @Test func realModelGivesTheSameBitsOnAnyRanks() throws {
+        guard let model = Assets.find("models/stories260K"), let data = Assets.find("data/hh_mixed_100/pairs.jsonl") else {
+            return
+        }
+        let directory = try TemporaryDirectory()
+        var weights: [String: Data] = [:]
+        for ranks in [1, 2, 4] {
+            let output = directory.path + "/r\(ranks)"
+            let config = try directory.write(
+                """
+                output: \(output)
+                model: { path: \(model) }
+                data: { train: \(data), template: hh, max_tokens: 256, over_long: truncate, on_error: skip }
+                difference: { steps: 20, batch_size: 8, micro_batches: 8, learning_rate: 1e-4 }
+                dpo: { steps: 20, batch_size: 8, micro_batches: 8, learning_rate: 1e-4 }
+                """, to: "r\(ranks).yaml")
+            let result = try CommandRunner.run("rdo", ["run", config], ranks: ranks)
+            #expect(result.status == 0, "\(result.error)")
+            for pass in ["difference", "dpo"] {
+                let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(output)/\(pass)/model/model.safetensors"))
+                #expect(weights[pass] == nil || weights[pass] == bytes, "\(pass) on \(ranks) ranks")
+                weights[pass] = bytes
+            }
         }
     }
 }

@@ -129,6 +129,19 @@ public final class SafetensorsFile {
         }
     }
 
+    /// A whole tensor as floats.
+    ///
+    /// - Throws: `RDOError.artefact` when it is missing, of an unsupported type or cannot be read.
+    public func floats(_ name: String) throws -> [Float] {
+        guard let entry = entries[name] else { throw RDOError(.artefact, "tensor \(name) is missing", at: path) }
+        try check(name, shape: entry.shape)
+        let count = entry.shape.reduce(1, *)
+        return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let start = buffer.baseAddress { try read(name, rows: 0..<(entry.shape.first ?? 1), into: start) }
+            initialized = count
+        }
+    }
+
     /// Feeds the tensor's raw bytes to `digest`.
     func digest(_ name: String, into digest: DigestStream) throws {
         guard let entry = entries[name] else { preconditionFailure("no such tensor") }
