@@ -75,6 +75,24 @@ public final class Session {
         return url.deletingPathExtension().path + "-test." + url.pathExtension
     }
 
+    /// Collective: whether rank 0 sees the file or directory.
+    func existsOnRankZero(_ path: String) throws -> Bool {
+        let isThere = world.rank == 0 && FileManager.default.fileExists(atPath: path)
+        return try world.broadcast([isThere ? 1 : 0], from: 0) == [1]
+    }
+
+    /// Collective: rank 0 removes what stands there, if anything does.
+    func removeOnRankZero(_ path: String) throws {
+        try world.collectively {
+            guard world.rank == 0, FileManager.default.fileExists(atPath: path) else { return }
+            do {
+                try FileManager.default.removeItem(atPath: path)
+            } catch {
+                throw RDOError(.usage, "cannot remove (\(error.localizedDescription))", at: path)
+            }
+        }
+    }
+
     static func makeDirectory(_ path: String) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

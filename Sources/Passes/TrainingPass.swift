@@ -38,7 +38,7 @@ struct TrainingPass {
                 examples: settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) },
                 costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
-        try train(loaded, data, settings.training, section: settings, task: task(data.train), evaluation: data.test.map(task))
+        try train(loaded, data, settings.training, task: task(data.train), evaluation: data.test.map(task))
     }
 
     private func reward() throws {
@@ -51,7 +51,7 @@ struct TrainingPass {
             RewardTask(examples: part.examples, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(
-            loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
+            loaded, data, settings.training, headLearningRate: settings.headLearningRate,
             task: task(data.train), evaluation: data.test.map(task))
     }
 
@@ -69,7 +69,7 @@ struct TrainingPass {
                 eosTokenID: data.conventions.eosTokenID, seed: seed, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(
-            loaded, data, settings.training, section: settings, headLearningRate: settings.headLearningRate,
+            loaded, data, settings.training, headLearningRate: settings.headLearningRate,
             task: task(data.train), evaluation: data.test.map(task))
     }
 
@@ -107,7 +107,7 @@ struct TrainingPass {
         }
         let training = try task(data.train, isTest: false)
         try train(
-            loaded, data, settings.training, section: settings, identity: identity, task: training,
+            loaded, data, settings.training, identity: identity, task: training,
             evaluation: try data.test.map { try task($0, isTest: true) })
     }
 
@@ -116,7 +116,7 @@ struct TrainingPass {
     private var seed: UInt64 { UInt64(configuration.seed) }
 
     private func train<Task: TrainingTask>(
-        _ loaded: LoadedModel, _ data: PassData, _ settings: TrainingSettings, section: some Equatable,
+        _ loaded: LoadedModel, _ data: PassData, _ settings: TrainingSettings,
         headLearningRate: Double? = nil, identity: [String: String] = [:], task: Task, evaluation: Task?
     ) throws {
         let directory = session.directory(of: pass)
@@ -126,7 +126,7 @@ struct TrainingPass {
         let run = TrainingRun(
             settings: settings, headLearningRate: headLearningRate, seed: seed, shuffle: configuration.data.shuffle,
             directory: directory, tracePath: session.tracePath,
-            identity: identity.merging([
+            identity: identity.merging(configuration.fingerprint(of: pass)) { own, _ in own }.merging([
                 "pass": pass.rawValue, "model": loaded.digest, "data": data.train.digest,
                 "tokenizer": data.conventions.tokenizer.digest, "template": configuration.data.template.rawValue,
             ]) { own, _ in own },
@@ -139,10 +139,16 @@ struct TrainingPass {
         let trainer = Trainer(
             model: loaded.model, parameters: loaded.parameters, mesh: session.mesh, task: task,
             evaluationTask: evaluation, run: run, log: session.log)
-        try trainer.train(resume: session.resume)
+        let exported = session.trainedModel(of: pass)
+        if session.resume == .never { try session.removeOnRankZero(exported) }
+        let steps = try trainer.train(resume: session.resume)
+        if steps == 0, try session.existsOnRankZero(exported) {
+            session.log.info("\(pass.rawValue): complete and unchanged, model in \(exported)")
+            return
+        }
         try ModelExport(session.world).write(
-            loaded.model, loaded.parameters, to: session.trainedModel(of: pass),
-            tokenizerFrom: data.conventions.tokenizerSource, type: settings.export)
-        session.log.info("\(pass.rawValue): model in \(session.trainedModel(of: pass))")
+            loaded.model, loaded.parameters, to: exported, tokenizerFrom: data.conventions.tokenizerSource,
+            type: settings.export)
+        session.log.info("\(pass.rawValue): model in \(exported)")
     }
 }

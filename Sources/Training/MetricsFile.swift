@@ -12,13 +12,8 @@ public final class JSONLinesFile {
     public init(path: String, keepingStepsBefore step: Int?) throws {
         self.path = path
         var kept = ""
-        if let step, let text = try? String(contentsOfFile: path, encoding: .utf8) {
-            for line in text.split(separator: "\n") {
-                guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-                    let lineStep = object["step"] as? Int, lineStep < step
-                else { continue }
-                kept += line + "\n"
-            }
+        if let step {
+            for (lineStep, line) in Self.lines(of: path) where lineStep < step { kept += line + "\n" }
         }
         do {
             try kept.write(toFile: path, atomically: true, encoding: .utf8)
@@ -33,6 +28,20 @@ public final class JSONLinesFile {
     }
 
     deinit { fclose(file) }
+
+    /// True when the file at `path` has a line of this step.
+    static func holds(step: Int, path: String) -> Bool { lines(of: path).contains { $0.step == step } }
+
+    /// The complete lines of a file, with their steps; a line that a kill cut short is left out.
+    private static func lines(of path: String) -> [(step: Int, line: String)] {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
+        return text.split(separator: "\n").compactMap { line in
+            guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+                let step = object["step"] as? Int
+            else { return nil }
+            return (step, String(line))
+        }
+    }
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
     public func append(_ line: String) throws {

@@ -99,16 +99,18 @@ public final class Trainer<Task: TrainingTask> {
     /// Trains to the last step and leaves a checkpoint of it.
     ///
     /// - Parameter resume: where to continue from.
+    /// - Returns: how many steps were made; 0 when the run was complete already.
     /// - Throws: `RDOError.stopped` after saving when a signal came; `.numerical` when a loss or gradient is not finite;
     ///   `.artefact` when the checkpoint does not fit the run.
-    public func train(resume: ResumePolicy) throws {
-        var step = try checkpoints.restore(resume, parameters: parameters, optimizer: optimizer, log: log)
-        let isFresh = step == 0
-        let metrics = try speaker { try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: step) }
+    public func train(resume: ResumePolicy) throws -> Int {
+        let start = try checkpoints.restore(resume, parameters: parameters, optimizer: optimizer, log: log)
+        var step = start
+        let metrics = try speaker { try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: start) }
         let trace = try speaker {
-            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: step) }
+            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start) }
         }
-        let progress = Progress("step", total: totalSteps, start: step, log: log)
+        try speaker { try JSONLinesFile(path: evaluationPath, keepingStepsBefore: start == 0 ? 0 : start + 1) }
+        let progress = Progress("step", total: totalSteps, start: start, log: log)
 
         while step < totalSteps {
             try stopIfAsked(step: step)
@@ -127,7 +129,7 @@ public final class Trainer<Task: TrainingTask> {
                     remedy: "lower the learning rate or look at data rows "
                         + "\(samples.prefix(8).map { String($0.row) }.joined(separator: ", ")); earlier checkpoints are intact")
             }
-            if step == 0 && isFresh { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
+            if step == 0 { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
 
             let factor = schedule.factor(step: step)
             let maximum = run.settings.maxGradNorm
@@ -160,10 +162,12 @@ public final class Trainer<Task: TrainingTask> {
             progress.update(step, detail: Self.summary(batch.metrics, gradientNorm))
 
             let every = run.settings.checkpointEvery
-            if step == totalSteps || (every > 0 && step % every == 0) { try save(step: step) }
-            let isEvaluationStep = run.settings.evaluateEvery > 0 && step % run.settings.evaluateEvery == 0
-            if step == totalSteps || isEvaluationStep { try evaluate(step: step) }
+            if step == totalSteps || every > 0 && step % every == 0 { try save(step: step) }
+            let evaluateEvery = run.settings.evaluateEvery
+            if evaluateEvery > 0 && step % evaluateEvery == 0 && step < totalSteps { try evaluate(step: step) }
         }
+        try evaluate(step: step)
+        return step - start
     }
 
     // MARK: - One batch
@@ -180,7 +184,8 @@ public final class Trainer<Task: TrainingTask> {
 
     /// Leaf `l` runs on rank `l mod R` at sub-step `l div R`. With `gradients`, the batch's gradient is left there.
     private func forEachLeaf(
-        of samples: [Sample], task: Task, leafCount: Int, gradients: GradientAccumulator?
+        of samples: [Sample], task: Task, leafCount: Int, gradients: GradientAccumulator?,
+        beforeSubStep: () throws -> Void = {}
     ) throws -> BatchResult {
         let denominator = task.denominator(of: samples)
         let plan = BatchPlanner.plan(costs: samples.map { task.cost(of: $0) }, leaves: leafCount)
@@ -189,6 +194,7 @@ public final class Trainer<Task: TrainingTask> {
         var sums = Array(repeating: ExactSum(), count: names.count + 2)
         var ownOutputs = SampleOutputs()
         for subStep in 0..<((leafCount + ranks - 1) / ranks) {
+            try beforeSubStep()
             let leaf = subStep * ranks + mesh.world.rank
             let positions = leaf < leafCount ? plan.leaves[leaf] : []
             let own = positions.map { samples[$0] }
@@ -212,17 +218,20 @@ public final class Trainer<Task: TrainingTask> {
 
     // MARK: - Evaluation, saving, stopping
 
-    /// Means over the held-out task: forward only, each example once.
+    private var evaluationPath: String { run.directory + "/evaluation.jsonl" }
+
+    /// Means over the held-out task: forward only, each example once. Not repeated for a step that is recorded.
     private func evaluate(step: Int) throws {
-        guard let evaluationTask, evaluationTask.exampleCount > 0 else { return }
+        guard let evaluationTask, evaluationTask.exampleCount > 0, try !isEvaluated(step: step) else { return }
         let began = ContinuousClock.now
         let samples = (0..<evaluationTask.exampleCount).map { Sample(number: $0, row: $0, epoch: 0) }
         // Leaves as small as a training leaf, so that evaluation needs no more memory than training.
         let leafSize = max(1, run.settings.batchSize / run.settings.microBatches)
         let result = try forEachLeaf(
-            of: samples, task: evaluationTask, leafCount: (samples.count + leafSize - 1) / leafSize, gradients: nil)
+            of: samples, task: evaluationTask, leafCount: (samples.count + leafSize - 1) / leafSize, gradients: nil,
+            beforeSubStep: { try self.stopIfAsked(step: step) })
         try speaker {
-            let file = try JSONLinesFile(path: run.directory + "/evaluation.jsonl", keepingStepsBefore: step)
+            let file = try JSONLinesFile(path: evaluationPath, keepingStepsBefore: step)
             try file.append(
                 JSONLinesFile.object(
                     [Metric("step", Double(step)), Metric("test_examples", Double(samples.count))]
@@ -232,6 +241,11 @@ public final class Trainer<Task: TrainingTask> {
                     + result.metrics.map { "\($0.name) \(String(format: "%.4g", $0.value))" }.joined(separator: ", ")
                     + String(format: " (%.1f s)", began.duration(to: .now) / .seconds(1)))
         }
+    }
+
+    private func isEvaluated(step: Int) throws -> Bool {
+        let isRecorded = mesh.world.rank == 0 && JSONLinesFile.holds(step: step, path: evaluationPath)
+        return try mesh.world.allReduceMax(isRecorded ? 1 : 0) == 1
     }
 
     private func save(step: Int) throws {

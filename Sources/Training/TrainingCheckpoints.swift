@@ -62,6 +62,8 @@ final class TrainingCheckpoints {
             guard mesh.world.rank == 0 else { return "" }
             switch policy {
             case .never:
+                // Older checkpoints with higher steps would pass for newer ones of this run.
+                try CheckpointDirectory.removeAll(in: directory)
                 return ""
             case .path(let path):
                 return path

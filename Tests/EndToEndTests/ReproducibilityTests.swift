@@ -129,4 +129,22 @@ import Testing
         #expect(again.error.contains("complete and unchanged"))
         #expect(try files.map { try work.bytes($0) } == before)
     }
+
+    @Test func otherSettingsAreNotContinued() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let pass = ["passes=[difference]", "difference.steps=4"]
+        #expect(try work.rdo(["run"], ranks: 2, set: pass).status == 0)
+        let changed = try work.rdo(["run"], ranks: 2, set: pass + ["difference.lambda_reverse=0.25"])
+        #expect(changed.status == 4, "\(changed.error)")
+        #expect(changed.error.contains("another difference.lambda_reverse"))
+        // Told to, it starts anew; more steps continue.
+        let anew = try work.rdo(
+            ["run"], ranks: 2, set: pass + ["difference.lambda_reverse=0.25"], arguments: ["--resume", "never"])
+        #expect(anew.status == 0, "\(anew.error)")
+        let longer = try work.rdo(
+            ["run"], ranks: 1, set: ["passes=[difference]", "difference.steps=6", "difference.lambda_reverse=0.25"])
+        #expect(longer.status == 0 && longer.error.contains("continuing from step 4"), "\(longer.error)")
+        #expect(try work.metrics("run/difference/metrics.jsonl").count == 6)
+    }
 }

@@ -71,13 +71,15 @@ import Transformer
         let shared = try loaded.parameters()
         var tree = TokenForest()
         let root = tree.append(prompt)
-        let together = try run(tree, responses.map { tree.append($0, under: root) }, weights, shared)
+        let segments = responses.map { tree.append($0, under: root) }
+        let together = try run(tree, segments, weights, shared)
         let unshared = try loaded.parameters()
         var apart: [Float] = []
         for (response, weight) in zip(responses, weights) {
             var alone = TokenForest()
             let root = alone.append(prompt)
-            apart += try run(alone, [alone.append(response, under: root)], [weight], unshared)
+            let segment = alone.append(response, under: root)
+            apart += try run(alone, [segment], [weight], unshared)
         }
         #expect(together.count == responses.reduce(0) { $0 + $1.count } && apart.count == together.count)
         #expect(zip(together, apart).allSatisfy { abs($0 - $1) <= 1e-4 })

@@ -82,13 +82,22 @@ public enum CheckpointDirectory {
         guard all.count > count else { return [] }
         let verified = try latest(in: root, verifying: true).checkpoint?.path
         let doomed = all.dropFirst(count).filter { $0 != verified }
-        for path in doomed {
+        try remove(Array(doomed))
+        return Array(doomed)
+    }
+
+    /// Removes every checkpoint, for a run that starts anew.
+    ///
+    /// - Throws: `RDOError(.artefact)` when one cannot be removed.
+    public static func removeAll(in root: String) throws { try remove(list(in: root)) }
+
+    private static func remove(_ checkpoints: [String]) throws {
+        for path in checkpoints {
             // Renamed first: a checkpoint whose removal is interrupted must not look like one.
             let removed = path + ".removed" + partialSuffix
             try Durable.remove(removed)
             try Durable.rename(path, to: removed)
             try Durable.remove(removed)
         }
-        return Array(doomed)
     }
 }
