@@ -13,6 +13,7 @@ demo: build
 # Release, because debug builds of numerical Swift are a hundred times slower; -enable-testing needs a build of its own.
 test: setup
 	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
+	./Tests/scripts/test_pipeline_sbatch.sh
 
 build: setup
 	swift build -c release --product rdo --scratch-path $(BUILD)

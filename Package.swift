@@ -50,11 +50,15 @@ let package = Package(
             ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),
         module(
             "Training",
-            ["Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors", "Configuration", "Diagnostics"]),
+            [
+                "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors", "Configuration",
+                "Diagnostics",
+            ]),
         module(
             "Passes",
             [
-                "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors", "Configuration",
+                "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors",
+                "Configuration",
                 "Diagnostics",
             ]),
         .executableTarget(
@@ -79,6 +83,7 @@ let package = Package(
         tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
         tests(of: "Passes", ["Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["rdo", "Storage", "TestSupport"], swiftSettings: [.swiftLanguageMode(.v6)]),
+            name: "EndToEndTests", dependencies: ["rdo", "Storage", "TestSupport"],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

@@ -114,11 +114,16 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
     // MARK: - What no single key can tell
 
     private func validate(_ source: String) throws {
-        func fail(_ what: String, remedy: String? = nil) -> RDOError { RDOError(.usage, what, at: source, remedy: remedy) }
-        if output.isEmpty { throw fail("output is missing", remedy: "name the directory that everything is written to") }
+        func fail(_ what: String, remedy: String? = nil) -> RDOError {
+            RDOError(.usage, what, at: source, remedy: remedy)
+        }
+        if output.isEmpty {
+            throw fail("output is missing", remedy: "name the directory that everything is written to")
+        }
         if data.train.isEmpty { throw fail("data.train is missing", remedy: "name the preference data") }
         switch (model.path, model.initial) {
-        case (nil, nil): throw fail("model.path is missing", remedy: "name a Hugging Face directory, or give model.init")
+        case (nil, nil):
+            throw fail("model.path is missing", remedy: "name a Hugging Face directory, or give model.init")
         case (.some, .some): throw fail("model.path and model.init are both given", remedy: "keep one of them")
         case (.some, nil):
             if model.tokenizer == ModelSettings.byteTokenizer {

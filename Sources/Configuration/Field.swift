@@ -90,7 +90,8 @@ struct Field<Section> {
             },
             assignPath: { section, rest, node, place in
                 guard rest.isEmpty else {
-                    throw place.error("\(place.key) is a value, it has no key \(rest.joined(separator: "."))", line: nil)
+                    throw place.error(
+                        "\(place.key) is a value, it has no key \(rest.joined(separator: "."))", line: nil)
                 }
                 try assign(&section, node, place)
             })
@@ -171,11 +172,14 @@ struct DocumentationRow {
 
 /// Reads and writes whole sections.
 enum SectionReader {
-    static func read<Section: ConfigurationSection>(_ section: inout Section, from node: Node, _ place: SettingPlace) throws {
+    static func read<Section: ConfigurationSection>(_ section: inout Section, from node: Node, _ place: SettingPlace)
+        throws
+    {
         if node.scalar.map({ ["", "null", "~"].contains($0.string) }) ?? false { return }
         guard let mapping = node.mapping else {
             throw place.error(
-                place.key.isEmpty ? "the configuration must be a mapping of keys" : "\(place.key) must be a section of keys",
+                place.key.isEmpty
+                    ? "the configuration must be a mapping of keys" : "\(place.key) must be a section of keys",
                 line: node.mark?.line)
         }
         for (keyNode, value) in mapping {
@@ -199,7 +203,8 @@ enum SectionReader {
         if let field = fields.first(where: { $0.key == key }) { return field }
         let nearest = fields.map(\.key).min { EditDistance.between(key, $0) < EditDistance.between(key, $1) } ?? ""
         throw place.error(
-            "unknown key \(place.child(key).key)", line: line, remedy: "the nearest known key is \(place.child(nearest).key)")
+            "unknown key \(place.child(key).key)", line: line,
+            remedy: "the nearest known key is \(place.child(nearest).key)")
     }
 
     static func yaml<Section: ConfigurationSection>(_ section: Section, _ indentation: String) -> String {

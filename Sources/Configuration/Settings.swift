@@ -76,11 +76,13 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
             .value(\.test, "test", "Held-out data, for evaluation."),
             .value(\.format, "format", "Layout of the rows; auto decides by the first row of each file."),
             .value(\.template, "template", "How a prompt is rendered (docs/data.md)."),
-            .value(\.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
+            .value(
+                \.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
             .value(
                 \.maxPromptTokens, "max_prompt_tokens", .atLeast(2),
                 "How much a prompt keeps however long the responses are; half of max_tokens by default."),
-            .value(\.overLong, "over_long", "A response that does not fit is a bad row, or is cut (and then gets no EOS)."),
+            .value(
+                \.overLong, "over_long", "A response that does not fit is a bad row, or is cut (and then gets no EOS)."),
             .value(\.onError, "on_error", "Stop at bad rows, or leave them out and report them."),
             .value(\.shuffle, "shuffle", "A new order every epoch, from the seed; false keeps file order."),
             .value(\.limit, "limit", .atLeast(1), "Use only the first so many rows."),
@@ -103,7 +105,8 @@ public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
                 "Ranks that share one copy of parameters and optimizer; all by default. Must divide the ranks."),
             .value(
                 \.gather, "gather",
-                "Keep gathered parameters for the whole step (fewer messages) or only while a block needs them (less memory)."),
+                "Keep gathered parameters for the whole step (fewer messages) or only while a block needs them (less memory)."
+            ),
             .value(\.blasThreads, "blas_threads", .atLeast(1), "Threads of each rank's matrix products."),
         ]
     }
@@ -160,10 +163,12 @@ public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
         [
             .value(\.use, "use", "Weight each pair's loss; false trains the unweighted method and reads no file."),
             .value(\.file, "file", "The coefficient file; score.file by default."),
-            .value(\.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."),
+            .value(
+                \.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."),
             .value(\.symmetric, "symmetric", "R is half the difference of both orders, not of one alone."),
             .value(\.disagreement, "disagreement", "What to do where the scorer contradicts the label (R < 0)."),
-            .value(\.denominator, "denominator", "Divide the summed loss by the number of pairs or by the sum of weights."),
+            .value(
+                \.denominator, "denominator", "Divide the summed loss by the number of pairs or by the sum of weights."),
         ]
     }
 }

@@ -28,13 +28,15 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
         [
             .value(
                 \.model, "model",
-                "Directory to start from; by default what sft left in output when sft is among the passes, else the base."),
+                "Directory to start from; by default what sft left in output when sft is among the passes, else the base."
+            ),
             .value(\.epochs, "epochs", .above(0), "Passes over the data; the last batch runs on into the next epoch."),
             .value(\.steps, "steps", .atLeast(1), "Optimizer steps, instead of epochs."),
             .value(\.batchSize, "batch_size", .atLeast(1), "Examples per optimizer step, over all ranks."),
             .value(
                 \.microBatches, "micro_batches", .atLeast(1),
-                "Leaves that a batch is cut into, at least the number of ranks; results depend on it, not on the ranks."),
+                "Leaves that a batch is cut into, at least the number of ranks; results depend on it, not on the ranks."
+            ),
             .value(\.learningRate, "learning_rate", .above(0), "Peak learning rate."),
             .value(\.schedule, "schedule", "After warm-up: constant, or linear or cosine decay."),
             .value(\.warmupSteps, "warmup_steps", .atLeast(0), "Steps of linear warm-up, instead of warmup_ratio."),
@@ -47,9 +49,13 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
             .value(\.beta2, "beta2", .below(0, 1), "AdamW's decay of the second moment."),
             .value(\.epsilon, "epsilon", .above(0), "AdamW's epsilon, outside the bias-corrected root."),
             .value(\.maxGradNorm, "max_grad_norm", .atLeast(0), "Clip the global gradient norm; 0 does not clip."),
-            .value(\.checkpointEvery, "checkpoint_every", .atLeast(0), "Steps between checkpoints; 0 saves only at the end."),
+            .value(
+                \.checkpointEvery, "checkpoint_every", .atLeast(0),
+                "Steps between checkpoints; 0 saves only at the end."),
             .value(\.keepCheckpoints, "keep_checkpoints", .atLeast(1), "How many of the newest checkpoints stay."),
-            .value(\.evaluateEvery, "evaluate_every", .atLeast(0), "Steps between evaluations; 0 evaluates only at the end."),
+            .value(
+                \.evaluateEvery, "evaluate_every", .atLeast(0),
+                "Steps between evaluations; 0 evaluates only at the end."),
             .value(\.export, "export", "Number type of the exported model."),
         ]
     }
@@ -88,7 +94,8 @@ public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
     static var fields: [Field<Self>] {
         TrainingSettings.fields(in: \.training) + [
             .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
-            .value(\.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
+            .value(
+                \.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
         ]
     }
 }
@@ -105,7 +112,8 @@ public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
     static var fields: [Field<Self>] {
         TrainingSettings.fields(in: \.training) + [
             .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
-            .value(\.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
+            .value(
+                \.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."),
             .value(\.lambdaDuplication, "lambda_duplication", .atLeast(0), "Weight of d(x, y, y)²."),
             .value(\.lambdaReverse, "lambda_reverse", .atLeast(0), "Weight of (d(x, a, b) + d(x, b, a))²."),
         ]

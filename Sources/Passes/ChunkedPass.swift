@@ -25,7 +25,8 @@ struct ChunkedPass {
         for start in stride(from: 0, to: remaining.count, by: world.size) {
             if try world.allReduceMax(StopSignal.isRequested(reserve: 30) ? 1 : 0) == 1 {
                 throw RDOError(
-                    .stopped, "\(title): stopped with \(agreed.count - remaining.count + start) of \(agreed.count) chunks stored",
+                    .stopped,
+                    "\(title): stopped with \(agreed.count - remaining.count + start) of \(agreed.count) chunks stored",
                     remedy: "run the same command again to continue")
             }
             let round = remaining[start..<min(start + world.size, remaining.count)]

@@ -135,7 +135,8 @@ private struct DataSetLoader {
         var report = data.report
         let examples = try report.admit(
             // A row must be usable by every pass, so that all passes see the same pairs.
-            zip(results, differences).map { result, difference in result.flatMap { row in difference.map { _ in row } } },
+            zip(results, differences).map { result, difference in result.flatMap { row in difference.map { _ in row } }
+            },
             policy: settings.onError)
         let usable = Set(examples.map(\.row))
         let differenceExamples = differences.compactMap { try? $0.get() }.filter { usable.contains($0.row) }
@@ -150,7 +151,9 @@ private struct DataSetLoader {
     }
 
     private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {
-        try session.world.allGather(TokenizedRowCoding.encode(own)).flatMap { try TokenizedRowCoding.decode($0, as: Row.self) }
+        try session.world.allGather(TokenizedRowCoding.encode(own)).flatMap {
+            try TokenizedRowCoding.decode($0, as: Row.self)
+        }
     }
 
     private static func digest(_ examples: [TokenizedExample]) -> String {

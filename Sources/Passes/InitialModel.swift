@@ -53,7 +53,8 @@ struct InitialModel {
         if let tokenizer {
             let loaded = try TokenizerLoader.load(tokenizer)
             vocabulary = loaded.vocabularySize
-            guard let end = loaded.id(of: "</s>") ?? loaded.id(of: "<|im_end|>") ?? loaded.id(of: "<|endoftext|>") else {
+            guard let end = loaded.id(of: "</s>") ?? loaded.id(of: "<|im_end|>") ?? loaded.id(of: "<|endoftext|>")
+            else {
                 throw RDOError(
                     .artefact, "the tokenizer has none of </s>, <|im_end|> and <|endoftext|> to end a response",
                     at: tokenizer, remedy: "use a tokenizer with one of them")

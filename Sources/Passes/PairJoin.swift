@@ -28,7 +28,9 @@ struct PairJoin {
             try requireTokenizer(file.provenance, path: path)
             let entries = try file.entries(for: part.examples.flatMap(\.responseKeys))
             return References(
-                values: stride(from: 0, to: entries.count, by: 2).map { (entries[$0].logprob, entries[$0 + 1].logprob) },
+                values: stride(from: 0, to: entries.count, by: 2).map {
+                    (entries[$0].logprob, entries[$0 + 1].logprob)
+                },
                 modelDigest: file.provenance.modelDigest, digest: Self.digest(entries.map(\.logprob)))
         }
     }

@@ -16,7 +16,8 @@ struct ScorePass {
         let scorer: PassName = settings.scorer == .difference ? .difference : .reward
         let path = settings.model ?? session.trainedModel(of: scorer)
         // Pairs are keyed by the policy's tokens, whatever the scorer reads.
-        let data = try session.dataSets(model: session.startModel(of: .dpo, setting: session.configuration.dpo.training.model))
+        let data = try session.dataSets(
+            model: session.startModel(of: .dpo, setting: session.configuration.dpo.training.model))
         try data.requirePairs()
         let loaded = try LoadedModel(path, head: .scalar, seed: 0, session: session)
         guard loaded.directory.contains("score.weight") else {
@@ -41,7 +42,8 @@ struct ScorePass {
         let isComplete: [UInt8] = try world.collectively {
             guard world.rank == 0, let file = try? CoefficientFile.read(path) else { return [0] }
             let same =
-                file.provenance == scorer.provenance && file.keys == tables.pairKeys && file.scorer == scorer.kind.rawValue
+                file.provenance == scorer.provenance && file.keys == tables.pairKeys
+                && file.scorer == scorer.kind.rawValue
             return [same ? 1 : 0]
         }
         if try world.broadcast(isComplete, from: 0) == [1] {

@@ -44,9 +44,12 @@ public final class Session {
         log.info(
             "\(Version.software): \(world.size) rank(s), mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards), "
                 + "\(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))")
-        if threads > ProcessInfo.processInfo.activeProcessorCount, world.size == 1 || configuration.parallel.blasThreads > 1 {
+        if threads > ProcessInfo.processInfo.activeProcessorCount,
+            world.size == 1 || configuration.parallel.blasThreads > 1
+        {
             log.warning(
-                "ranks × BLAS threads = \(threads) exceeds the \(ProcessInfo.processInfo.activeProcessorCount) processors here")
+                "ranks × BLAS threads = \(threads) exceeds the \(ProcessInfo.processInfo.activeProcessorCount) processors here"
+            )
         }
     }
 

@@ -66,7 +66,8 @@ struct TrainingPass {
                 examples: part.differenceExamples,
                 objective: DifferenceObjective(
                     lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
-                eosTokenID: data.conventions.eosTokenID, seed: seed, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
+                eosTokenID: data.conventions.eosTokenID, seed: seed,
+                costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
         try train(
             loaded, data, settings.training, headLearningRate: settings.headLearningRate,
@@ -88,7 +89,8 @@ struct TrainingPass {
             let references = try join.references(
                 for: part, path: isTest ? Session.testPath(beside: session.referencePath) : session.referencePath)
             // Held-out pairs are judged unweighted.
-            let weights = isTest || !settings.coefficients.use
+            let weights =
+                isTest || !settings.coefficients.use
                 ? nil : try join.weights(for: part, settings.coefficients)
             if !isTest {
                 identity["reference"] = references.digest
@@ -135,7 +137,8 @@ struct TrainingPass {
             tokenizerSource: data.conventions.tokenizerSource)
         session.log.info(
             "\(pass.rawValue): \(task.exampleCount) examples, \(run.totalSteps(exampleCount: task.exampleCount)) steps of "
-                + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters")
+                + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters"
+        )
         let trainer = Trainer(
             model: loaded.model, parameters: loaded.parameters, mesh: session.mesh, task: task,
             evaluationTask: evaluation, run: run, log: session.log)

@@ -105,7 +105,9 @@ public final class Trainer<Task: TrainingTask> {
     public func train(resume: ResumePolicy) throws -> Int {
         let start = try checkpoints.restore(resume, parameters: parameters, optimizer: optimizer, log: log)
         var step = start
-        let metrics = try speaker { try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: start) }
+        let metrics = try speaker {
+            try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: start)
+        }
         let trace = try speaker {
             try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start) }
         }
@@ -127,7 +129,8 @@ public final class Trainer<Task: TrainingTask> {
                 throw RDOError(
                     .numerical, "loss \(loss) and gradient norm \(gradientNorm) at step \(step)",
                     remedy: "lower the learning rate or look at data rows "
-                        + "\(samples.prefix(8).map { String($0.row) }.joined(separator: ", ")); earlier checkpoints are intact")
+                        + "\(samples.prefix(8).map { String($0.row) }.joined(separator: ", ")); earlier checkpoints are intact"
+                )
             }
             if step == 0 { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
 
@@ -142,7 +145,8 @@ public final class Trainer<Task: TrainingTask> {
             let seconds = began.duration(to: .now) / .seconds(1)
             stepSeconds = max(stepSeconds, seconds)
             try speaker {
-                let planned = ["step": step, "rows": samples.map(\.row), "epochs": samples.map(\.epoch)] as [String: Any]
+                let planned =
+                    ["step": step, "rows": samples.map(\.row), "epochs": samples.map(\.epoch)] as [String: Any]
                 try trace?.append(
                     Self.json(planned.merging(task.trace(samples, outputs: batch.outputs)) { plan, _ in plan }))
                 try metrics?.append(

@@ -24,7 +24,8 @@ final class TrainingCheckpoints {
     ///
     /// - Returns: the step to go on with; 0 for a fresh run.
     /// - Throws: `RDOError.artefact` when a checkpoint is damaged or belongs to another run.
-    func restore(_ policy: ResumePolicy, parameters: ShardedParameters, optimizer: ShardedAdamW, log: Log) throws -> Int {
+    func restore(_ policy: ResumePolicy, parameters: ShardedParameters, optimizer: ShardedAdamW, log: Log) throws -> Int
+    {
         guard let path = try choose(policy, log: log) else { return 0 }
         let checkpoint = try mesh.world.collectively { try Checkpoint.open(path) }
         try mesh.world.collectively {
@@ -79,10 +80,13 @@ final class TrainingCheckpoints {
     }
 
     private func check(_ checkpoint: Checkpoint, _ layout: ParameterLayout) throws {
-        let differing = run.identity.keys.sorted().filter { checkpoint.state.extra["identity." + $0] != run.identity[$0] }
+        let differing = run.identity.keys.sorted().filter {
+            checkpoint.state.extra["identity." + $0] != run.identity[$0]
+        }
         guard differing.isEmpty else {
             throw RDOError(
-                .artefact, "the checkpoint was made with another \(differing.joined(separator: ", "))", at: checkpoint.path,
+                .artefact, "the checkpoint was made with another \(differing.joined(separator: ", "))",
+                at: checkpoint.path,
                 remedy: "use --resume never to start this pass anew, or another output directory")
         }
         for spec in layout.specs {
@@ -100,12 +104,14 @@ final class TrainingCheckpoints {
     func save(step: Int, exampleCount: Int, parameters: ShardedParameters, optimizer: ShardedAdamW) throws {
         let world = mesh.world
         let header = ArtefactHeader(
-            schema: "rdo.checkpoint/1", software: Version.software, config: run.configurationText, worldSize: world.size)
+            schema: "rdo.checkpoint/1", software: Version.software, config: run.configurationText, worldSize: world.size
+        )
         let message: String = try world.collectively {
             guard world.rank == 0 else { return "" }
             return try CheckpointDirectory.begin(in: directory, step: step) + "\n" + UUID().uuidString
         }
-        let parts = String(decoding: try world.broadcast(Array(message.utf8), from: 0), as: UTF8.self).split(separator: "\n")
+        let parts = String(decoding: try world.broadcast(Array(message.utf8), from: 0), as: UTF8.self).split(
+            separator: "\n")
         let (partial, id) = (String(parts[0]), String(parts[1]))
 
         let ownDigest: [UInt8] = try world.collectively {

@@ -13,7 +13,8 @@ extension ModelConfiguration {
         guard let family = Family(rawValue: type) else {
             let named = reader.texts("architectures")?.first ?? type
             throw reader.error(
-                "model_type", "is \(type) (\(named))", remedy: "supported are llama and qwen2: Llama 1-3, SmolLM2, Qwen2")
+                "model_type", "is \(type) (\(named))",
+                remedy: "supported are llama and qwen2: Llama 1-3, SmolLM2, Qwen2")
         }
         self.family = family
         hiddenSize = try reader.count("hidden_size")
@@ -38,19 +39,24 @@ extension ModelConfiguration {
         initializerRange = try reader.number("initializer_range", default: 0.02)
 
         guard headCount % keyValueHeadCount == 0 else {
-            throw reader.error("num_key_value_heads", "is \(keyValueHeadCount), which does not divide \(headCount) heads")
+            throw reader.error(
+                "num_key_value_heads", "is \(keyValueHeadCount), which does not divide \(headCount) heads")
         }
         guard headSize % 2 == 0 else { throw reader.error("head_dim", "is \(headSize), but must be even") }
         let activation = reader.optionalText("hidden_act") ?? "silu"
         guard activation == "silu" else { throw reader.error("hidden_act", "is \(activation); only silu is supported") }
-        if try reader.flag("mlp_bias", default: false) { throw reader.error("mlp_bias", "is true, which is not supported") }
+        if try reader.flag("mlp_bias", default: false) {
+            throw reader.error("mlp_bias", "is true, which is not supported")
+        }
         if try family == .qwen2 && reader.flag("use_sliding_window", default: false) {
             throw reader.error("use_sliding_window", "is true, which is not supported")
         }
     }
 
     private static func ropeScaling(_ object: ConfigurationReader?) throws -> RopeScaling {
-        guard let object, let type = object.optionalText("rope_type") ?? object.optionalText("type") else { return .none }
+        guard let object, let type = object.optionalText("rope_type") ?? object.optionalText("type") else {
+            return .none
+        }
         switch type {
         case "default": return .none
         case "linear": return .linear(factor: try object.number("factor"))

@@ -3,7 +3,9 @@ extension ParameterLayout {
     public init(_ configuration: ModelConfiguration, head: HeadKind) {
         let c = configuration
         let (queryWidth, keyWidth) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)
-        var specs = [ParameterSpec(name: "model.embed_tokens.weight", shape: [c.vocabularySize, c.hiddenSize], group: 0)]
+        var specs = [
+            ParameterSpec(name: "model.embed_tokens.weight", shape: [c.vocabularySize, c.hiddenSize], group: 0)
+        ]
         for layer in 0..<c.layerCount {
             func add(_ name: String, _ shape: [Int]) {
                 specs.append(ParameterSpec(name: "model.layers.\(layer).\(name)", shape: shape, group: layer + 1))

@@ -113,7 +113,8 @@ struct TransformerBlock {
         let inputNormed = normalize(saved.input, p.inputNorm, inverseRMS: saved.inputInverseRMS)
         normedGradient.fill(0)
         for ((part, weight, _), (_, weightGradient, biasGradient)) in zip(
-            projections(of: qkvGradient), TransformerBlock(configuration, parameterGradients).projections(of: qkvGradient))
+            projections(of: qkvGradient),
+            TransformerBlock(configuration, parameterGradients).projections(of: qkvGradient))
         {
             GEMM.multiply(part, inputNormed, into: weightGradient, transposeA: true, accumulate: true)
             if let biasGradient { Vectors.addColumnSums(of: part, to: biasGradient) }

@@ -79,7 +79,8 @@ struct TreeAttention {
                     logSumExp: logSumExp.row(block.rows.lowerBound) + head, logSumExpStride: logSumExp.stride)
                 for part in block.context {
                     GEMM.multiply(
-                        upstream, view.values.rows(part.rows), into: scoreGradient.columns(part.columns), transposeB: true)
+                        upstream, view.values.rows(part.rows), into: scoreGradient.columns(part.columns),
+                        transposeB: true)
                 }
                 CausalSoftmax.backward(
                     probabilities, dProbabilities: scoreGradient,

@@ -79,7 +79,8 @@ protocol DistributedCommand: ParsableCommand {
 struct RDO: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rdo",
-        abstract: "Aligns language models with human preferences offline, weighting every pair by how much better one response is.",
+        abstract:
+            "Aligns language models with human preferences offline, weighting every pair by how much better one response is.",
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
         subcommands: [

@@ -31,7 +31,8 @@ import Testing
         }
         #expect(found.count == cases.count && cases.count == 251)
         for (ids, expected) in zip(found, cases) {
-            #expect(ids == (file.hasSuffix(".json") ? expected.hf_ids ?? expected.ids : expected.ids), "\(expected.text)")
+            #expect(
+                ids == (file.hasSuffix(".json") ? expected.hf_ids ?? expected.ids : expected.ids), "\(expected.text)")
         }
     }
 
@@ -78,7 +79,8 @@ import Testing
 
     /// DPO with coefficients and difference training on a real model: the same bits on 1, 2 and 4 ranks after 20 steps.
     @Test func realModelGivesTheSameBitsOnAnyRanks() throws {
-        guard let model = Assets.find("models/stories260K"), let data = Assets.find("data/hh_mixed_100/pairs.jsonl") else {
+        guard let model = Assets.find("models/stories260K"), let data = Assets.find("data/hh_mixed_100/pairs.jsonl")
+        else {
             return
         }
         let directory = try TemporaryDirectory()

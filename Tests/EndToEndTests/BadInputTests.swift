@@ -178,7 +178,9 @@ import Testing
                 ["reference"], output: output, set: ["data.train=\(other)"])
             #expect(made.status == 0, "\(made.error)")
         }
-        try check(work, ["train", "dpo"], set: files + ["data.train=\(other)"], code: 4, mentions: ["of 9 pairs are missing", "coefficients.h5"])
+        try check(
+            work, ["train", "dpo"], set: files + ["data.train=\(other)"], code: 4,
+            mentions: ["of 9 pairs are missing", "coefficients.h5"])
         // A file that is none.
         let text = try work.directory.write("not HDF5", to: "text.h5")
         try check(
@@ -207,7 +209,8 @@ import Testing
         let work = try Workspace()
         try work.writeConfiguration()
         try check(
-            work, ["train", "difference"], set: ["difference.learning_rate=1e38", "difference.max_grad_norm=0"], code: 5,
+            work, ["train", "difference"], set: ["difference.learning_rate=1e38", "difference.max_grad_norm=0"],
+            code: 5,
             mentions: ["loss"])
     }
 }

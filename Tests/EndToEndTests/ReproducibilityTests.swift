@@ -31,7 +31,10 @@ import Testing
         for (index, shape) in shapes.enumerated() {
             let result = try work.rdo(
                 ["run"], output: "m\(index)", ranks: 4,
-                set: ["parallel.shards=\(shape.0)", "parallel.gather=\(shape.1)", "passes=[difference]", "difference.steps=6"])
+                set: [
+                    "parallel.shards=\(shape.0)", "parallel.gather=\(shape.1)", "passes=[difference]",
+                    "difference.steps=6",
+                ])
             #expect(result.status == 0, "\(result.error)")
         }
         let first = try work.bytes("m0/difference/model/model.safetensors")
@@ -47,7 +50,9 @@ import Testing
             let result = try work.rdo(["run"], output: "r\(ranks)", ranks: ranks)
             #expect(result.status == 0, "\(result.error)")
         }
-        let losses = try [1, 3].map { try work.metrics("r\($0)/dpo/metrics.jsonl").compactMap { $0["loss"] as? Double } }
+        let losses = try [1, 3].map {
+            try work.metrics("r\($0)/dpo/metrics.jsonl").compactMap { $0["loss"] as? Double }
+        }
         for (a, b) in zip(losses[0], losses[1]) { #expect(abs(a - b) < 1e-4) }
     }
 
@@ -55,7 +60,9 @@ import Testing
         let work = try Workspace()
         try work.writeConfiguration()
         #expect(try work.rdo(["run"], output: "whole", ranks: 2).status == 0)
-        #expect(try work.rdo(["run"], output: "parts", ranks: 4, set: ["passes=[difference, score, reference]"]).status == 0)
+        #expect(
+            try work.rdo(["run"], output: "parts", ranks: 4, set: ["passes=[difference, score, reference]"]).status == 0
+        )
         // Killed without warning somewhere after step 10: the checkpoint of step 10 or 15 is what remains.
         let killed = try work.rdo(["train", "dpo"], output: "parts", ranks: 4) { process in
             let metrics = work.path("parts/dpo/metrics.jsonl")

@@ -20,9 +20,12 @@ import Testing
         #expect(trace.count == 20 && metrics.count == 20)
         for (step, recorded) in zip(trace, metrics) {
             let (weights, chosen, rejected) = (
-                try numbers(step, "coefficients"), try numbers(step, "logps_chosen"), try numbers(step, "logps_rejected")
+                try numbers(step, "coefficients"), try numbers(step, "logps_chosen"),
+                try numbers(step, "logps_rejected")
             )
-            let (refChosen, refRejected) = (try numbers(step, "reference_chosen"), try numbers(step, "reference_rejected"))
+            let (refChosen, refRejected) = (
+                try numbers(step, "reference_chosen"), try numbers(step, "reference_rejected")
+            )
             #expect(weights.count == 8 && (step["rows"] as? [Int])?.count == 8)
             let loss = weights.indices.reduce(0.0) { sum, i in
                 sum + weights[i] * softplus(-0.1 * ((chosen[i] - refChosen[i]) - (rejected[i] - refRejected[i])))

@@ -27,7 +27,8 @@ struct Workspace {
             let wanted = words[next(words.count)]
             let other = words.filter { $0 != wanted }[next(words.count - 1)]
             let filler = String(repeating: "very ", count: next(4))
-            return #"{"prompt": "say \#(wanted) (\#(index))", "chosen": " \#(filler)\#(wanted)", "rejected": " \#(other)"}"#
+            return
+                #"{"prompt": "say \#(wanted) (\#(index))", "chosen": " \#(filler)\#(wanted)", "rejected": " \#(other)"}"#
         }.joined(separator: "\n") + "\n"
     }
 

@@ -20,7 +20,8 @@ import Testing
     }
 
     @Test func qualityIsReadOffTheText() {
-        #expect(DemoCorpus.quality(of: " the tea is fresh, bland and lovely.", to: "review the tea:") == 2 + 2 - 0.5 + 2.5)
+        #expect(
+            DemoCorpus.quality(of: " the tea is fresh, bland and lovely.", to: "review the tea:") == 2 + 2 - 0.5 + 2.5)
         #expect(DemoCorpus.quality(of: " the inn is fresh, bland and lovely.", to: "review the tea:") == 2 - 0.5 + 2.5)
         #expect(DemoCorpus.quality(of: " the inn is awful, poor and weak.", to: "review the inn:") == 2 - 3 - 2 - 1.5)
     }

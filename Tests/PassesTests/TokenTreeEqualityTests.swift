@@ -40,7 +40,8 @@ import Transformer
     private static let query = "Once upon a time, Lily and Tom went to the park with a big red ball."
     private static let responses = [
         " They were very happy.", " Tom said no.", " The dog ran and ran until the sun went down, and then it slept.",
-        " It was cold.", " Lily saw a bird. The bird was blue.", " A cat came.", " \"Can I play?\" said Ben.", " The end.",
+        " It was cold.", " Lily saw a bird. The bird was blue.", " A cat came.", " \"Can I play?\" said Ben.",
+        " The end.",
     ]
 
     /// Largest gradient difference of any parameter, relative to that parameter's largest gradient.
@@ -57,13 +58,16 @@ import Transformer
         let responses = Self.responses.prefix(count).map { loaded.ids($0) + [loaded.eos] }
         let weights = responses.indices.map { Float($0 % 2 == 0 ? 1 : -1) / Float($0 + 1) }
 
-        func run(_ forest: TokenForest, _ segments: [Int], _ weights: [Float], _ parameters: LocalParameters) throws -> [Float] {
+        func run(_ forest: TokenForest, _ segments: [Int], _ weights: [Float], _ parameters: LocalParameters) throws
+            -> [Float]
+        {
             let predictions = segments.map { forest.predictions(of: $0) }
             let pass = try loaded.model.forward(forest, parameters: parameters, keepingActivations: true)
             let output = try loaded.model.logProbabilities(
                 of: predictions.flatMap { $0 }, in: pass, parameters: parameters)
             try loaded.model.backward(
-                output, weights: zip(predictions, weights).flatMap { Array(repeating: $1, count: $0.count) }, pass: pass,
+                output, weights: zip(predictions, weights).flatMap { Array(repeating: $1, count: $0.count) },
+                pass: pass,
                 parameters: parameters, gradients: parameters)
             return output.values
         }
@@ -95,7 +99,9 @@ import Transformer
             truncatedResponses: [false, false], isPromptTruncated: false)
         let weights: [Float] = [0.8, -0.5, 0.3]
 
-        func run(_ forest: TokenForest, _ rows: [Int], _ weights: [Float], _ parameters: LocalParameters) throws -> [Float] {
+        func run(_ forest: TokenForest, _ rows: [Int], _ weights: [Float], _ parameters: LocalParameters) throws
+            -> [Float]
+        {
             let pass = try loaded.model.forward(forest, parameters: parameters, keepingActivations: true)
             let scalars = try loaded.model.scalars(atRows: rows, in: pass, parameters: parameters)
             try loaded.model.backward(

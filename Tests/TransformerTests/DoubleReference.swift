@@ -13,7 +13,7 @@ struct DoubleReference {
     func hidden(_ ids: [Int32]) -> [[Double]] {
         let c = configuration
         var x = ids.map { id in
-            Array(parameters["model.embed_tokens.weight"]![Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
+            Array(weights("model.embed_tokens.weight")[Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
         }
         for layer in 0..<c.layerCount {
             let prefix = "model.layers.\(layer)."
@@ -40,24 +40,29 @@ struct DoubleReference {
         let name = configuration.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
         return range.reduce(0) { sum, t in
             let logits = project([states[t - 1]], name, configuration.vocabularySize)[0]
-            let largest = logits.max()!
+            let largest = logits.max() ?? 0
             return sum + logits[Int(ids[t])] - largest - log(logits.reduce(0) { $0 + exp($1 - largest) })
         }
     }
 
     /// The scalar head at the last token.
     func scalar(_ ids: [Int32]) -> Double {
-        zip(hidden(ids).last!, parameters["score.weight"]!).reduce(0) { $0 + $1.0 * $1.1 }
+        zip(hidden(ids)[ids.count - 1], weights("score.weight")).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+
+    private func weights(_ name: String) -> [Double] {
+        guard let weights = parameters[name] else { preconditionFailure("no parameter \(name)") }
+        return weights
     }
 
     private func norm(_ x: [Double], _ name: String) -> [Double] {
         let meanSquare = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
         let scale = 1 / (meanSquare + Double(configuration.normEpsilon)).squareRoot()
-        return zip(x, parameters[name]!).map { $0 * scale * $1 }
+        return zip(x, weights(name)).map { $0 * scale * $1 }
     }
 
     private func project(_ x: [[Double]], _ name: String, _ width: Int) -> [[Double]] {
-        let weight = parameters[name + ".weight"]!
+        let weight = weights(name + ".weight")
         let bias = parameters[name + ".bias"]
         return x.map { row in
             (0..<width).map { out in
@@ -90,13 +95,14 @@ struct DoubleReference {
                 let own = head * c.headSize
                 let shared = head / (c.headCount / c.keyValueHeadCount) * c.headSize
                 let scores = (0...t).map { s in
-                    (0..<c.headSize).reduce(0.0) { $0 + q[t][own + $1] * k[s][shared + $1] } / Double(c.headSize).squareRoot()
+                    (0..<c.headSize).reduce(0.0) { $0 + q[t][own + $1] * k[s][shared + $1] }
+                        / Double(c.headSize).squareRoot()
                 }
-                let largest = scores.max()!
-                let weights = scores.map { exp($0 - largest) }
-                let total = weights.reduce(0, +)
+                let largest = scores.max() ?? 0
+                let exponentials = scores.map { exp($0 - largest) }
+                let total = exponentials.reduce(0, +)
                 return (0..<c.headSize).map { i in
-                    (0...t).reduce(0.0) { $0 + weights[$1] / total * v[$1][shared + i] }
+                    (0...t).reduce(0.0) { $0 + exponentials[$1] / total * v[$1][shared + i] }
                 }
             }
         }
@@ -128,9 +134,9 @@ struct TwinModel {
     /// Central difference of `loss` along one coordinate of one parameter.
     func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
         var shifted = reference
-        shifted.parameters[name]![index] += step
+        shifted.parameters[name]?[index] += step
         let above = loss(shifted)
-        shifted.parameters[name]![index] -= 2 * step
+        shifted.parameters[name]?[index] -= 2 * step
         return (above - loss(shifted)) / (2 * step)
     }
 }

@@ -13,7 +13,8 @@ struct DemoReport {
     var text: String {
         get throws {
             let difference = try lastEvaluation("difference")
-            let held = try HeldOutScores(path: output + "/coefficients-test.h5", truth: corpus.test.map(\.trueDifference))
+            let held = try HeldOutScores(
+                path: output + "/coefficients-test.h5", truth: corpus.test.map(\.trueDifference))
             let training = try CoefficientFile.read(output + "/coefficients.h5")
             let flipped = try meanDifferences(training)
             var lines = [
@@ -59,11 +60,14 @@ struct DemoReport {
         return (sums[0] / counts[0], sums[1] / counts[1])
     }
 
-    private func lastEvaluation(_ pass: String) throws -> [String: Double] { try lastEvaluation(in: output + "/" + pass) }
+    private func lastEvaluation(_ pass: String) throws -> [String: Double] {
+        try lastEvaluation(in: output + "/" + pass)
+    }
 
     private func lastEvaluation(in directory: String) throws -> [String: Double] {
         let path = directory + "/evaluation.jsonl"
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8), let line = text.split(separator: "\n").last,
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8),
+            let line = text.split(separator: "\n").last,
             let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
         else { throw RDOError(.artefact, "no evaluation is recorded", at: path) }
         return object.compactMapValues { $0 as? Double }

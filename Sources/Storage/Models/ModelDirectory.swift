@@ -16,7 +16,8 @@ public final class ModelDirectory {
     public static func readConfiguration(_ path: String) throws -> ModelConfiguration {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
-            throw RDOError(.artefact, "no such model directory", at: path, remedy: "name a Hugging Face model directory")
+            throw RDOError(
+                .artefact, "no such model directory", at: path, remedy: "name a Hugging Face model directory")
         }
         let file = path + "/config.json"
         guard let data = FileManager.default.contents(atPath: file) else {
@@ -62,7 +63,8 @@ public final class ModelDirectory {
         } else {
             throw RDOError(
                 .artefact, "the file is missing", at: single,
-                remedy: "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+                remedy:
+                    "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
         }
         self.files = files
         self.places = places

@@ -23,7 +23,8 @@ public final class ModelDirectoryWriter {
 
     /// - Throws: `RDOError.usage` when the directory cannot be written, `.artefact` when the tokenizer's files are missing.
     public init(
-        path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType, tokenizer: TokenizerFiles
+        path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
+        tokenizer: TokenizerFiles
     ) throws {
         self.path = path
         partial = path + ".partial"

@@ -27,7 +27,9 @@ public final class SafetensorsFile {
         self.path = path
         let descriptor = Foundation.open(path, O_RDONLY)
         self.descriptor = descriptor
-        guard descriptor >= 0 else { throw RDOError(.artefact, "cannot open (\(String(cString: strerror(errno))))", at: path) }
+        guard descriptor >= 0 else {
+            throw RDOError(.artefact, "cannot open (\(String(cString: strerror(errno))))", at: path)
+        }
         var info = stat()
         guard fstat(descriptor, &info) == 0 else { throw bad("cannot read its size") }
         let size = Int(info.st_size)
@@ -41,7 +43,8 @@ public final class SafetensorsFile {
         }
         var header = Data(count: Int(length))
         let count = header.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 8) }
-        guard count == Int(length), let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
+        guard count == Int(length), let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any]
+        else {
             throw bad("its header is not JSON")
         }
         let start = 8 + Int(length)
@@ -50,7 +53,8 @@ public final class SafetensorsFile {
             entries[name] = try Self.entry(name, value, start: start, size: size, bad: bad)
         }
         let ordered = entries.sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
-        for (one, next) in zip(ordered, ordered.dropFirst()) where one.value.bytes.upperBound > next.value.bytes.lowerBound {
+        for (one, next) in zip(ordered, ordered.dropFirst())
+        where one.value.bytes.upperBound > next.value.bytes.lowerBound {
             throw bad("tensors \(one.key) and \(next.key) overlap")
         }
         self.entries = entries
@@ -148,7 +152,8 @@ public final class SafetensorsFile {
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 22, alignment: 64)
         defer { block.deallocate() }
         for start in stride(from: entry.bytes.lowerBound, to: entry.bytes.upperBound, by: block.count) {
-            let part = UnsafeMutableRawBufferPointer(rebasing: block[..<min(block.count, entry.bytes.upperBound - start)])
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: block[..<min(block.count, entry.bytes.upperBound - start)])
             try read(start, part)
             digest.update(UnsafeRawBufferPointer(part))
         }
@@ -160,7 +165,8 @@ public final class SafetensorsFile {
             let count = pread(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done))
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else {
-                throw RDOError(.artefact, "cannot read at byte \(offset + done)", at: path, remedy: "get the file again")
+                throw RDOError(
+                    .artefact, "cannot read at byte \(offset + done)", at: path, remedy: "get the file again")
             }
             done += count
         }

@@ -25,7 +25,8 @@ final class SafetensorsWriter {
         var text = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
         // Tensors start at a multiple of 8 bytes.
         text.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - text.count % 8) % 8))
-        guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path)
+        guard FileManager.default.createFile(atPath: path, contents: nil),
+            let handle = FileHandle(forWritingAtPath: path)
         else { throw RDOError(.usage, "cannot create the file", at: path, remedy: "choose a writable directory") }
         self.handle = handle
         try write(withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text)

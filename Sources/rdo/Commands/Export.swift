@@ -18,6 +18,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         print(
-            try CheckpointExport(checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16).run())
+            try CheckpointExport(checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16).run()
+        )
     }
 }

@@ -5,7 +5,8 @@ import Passes
 struct LogProbabilities: DistributedCommand {
     static let configuration = CommandConfiguration(
         commandName: "logprobs", abstract: "Per-response log-probabilities of any model on any data.",
-        discussion: "Format, template, limits and tokenizer are configuration keys, for example --set data.template=hh.")
+        discussion: "Format, template, limits and tokenizer are configuration keys, for example --set data.template=hh."
+    )
 
     @Option(help: "Model directory (Hugging Face).")
     var model: String
