@@ -6,8 +6,8 @@ extension Configuration {
 
             A configuration is a YAML file. Every key is typed; an unknown one is an error that names the nearest known key.
             `--set section.key=value` overrides any key; relative paths are relative to the current directory. The effective
-            configuration, with all defaults, is stored in every artefact. (This page is generated from the declarations in
-            `Sources/Configuration`: `rdo run --help` says how to pass a file.)
+            configuration, with all defaults, is stored in every artefact. Values that may be null are optional. (This page is
+            generated from the declarations in `Sources/Configuration`: `RDO_UPDATE_DOCS=1 make test` writes it.)
 
 
             """

@@ -112,26 +112,37 @@ struct Field<Section> {
             assignPath: { try SectionReader.assign(&$0[keyPath: path], $1, $2, $3) })
     }
 
-    /// A section that may be absent: naming it or one of its keys makes it.
+    /// A section that may be absent: naming it or one of its keys makes it, null removes it.
     static func optionalSection<Part: ConfigurationSection>(
         _ path: WritableKeyPath<Section, Part?>, _ key: String, _ help: String
     ) -> Field {
         Field(
             key: key, help: help, kind: nil,
             assign: { section, node, place in
-                var part = section[keyPath: path] ?? Part()
-                try SectionReader.read(&part, from: node, place)
-                section[keyPath: path] = part
+                section[keyPath: path] = try replaced(section[keyPath: path], by: node, place)
             },
             yaml: { section, indentation in
                 section[keyPath: path].map { SectionReader.yaml($0, indentation) } ?? "null"
             },
             rows: { SectionReader.rows($0[keyPath: path] ?? Part(), prefix: $1 + key + ".") },
             assignPath: { section, rest, node, place in
+                guard !rest.isEmpty else {
+                    section[keyPath: path] = try replaced(section[keyPath: path], by: node, place)
+                    return
+                }
                 var part = section[keyPath: path] ?? Part()
                 try SectionReader.assign(&part, rest, node, place)
                 section[keyPath: path] = part
             })
+    }
+
+    private static func replaced<Part: ConfigurationSection>(
+        _ part: Part?, by node: Node, _ place: SettingPlace
+    ) throws -> Part? {
+        if let text = node.scalar?.string, ["null", "~"].contains(text) { return nil }
+        var part = part ?? Part()
+        try SectionReader.read(&part, from: node, place)
+        return part
     }
 
     /// The same field seen from a section that contains this one without a key of its own.
@@ -201,7 +212,11 @@ enum SectionReader {
         _ key: String, in fields: [Field<Section>], _ place: SettingPlace, line: Int?
     ) throws -> Field<Section> {
         if let field = fields.first(where: { $0.key == key }) { return field }
-        let nearest = fields.map(\.key).min { EditDistance.between(key, $0) < EditDistance.between(key, $1) } ?? ""
+        // What a key was shortened from is nearer than a short key of other letters.
+        func distance(_ known: String) -> (Int, Int) {
+            (!key.isEmpty && known.hasPrefix(key) ? 0 : 1, EditDistance.between(key, known))
+        }
+        let nearest = fields.map(\.key).min { distance($0) < distance($1) } ?? ""
         throw place.error(
             "unknown key \(place.child(key).key)", line: line,
             remedy: "the nearest known key is \(place.child(nearest).key)")

@@ -25,7 +25,9 @@ extension Int: SettingValue {
 extension Double: SettingValue {
     static var kind: String { "number" }
     init?(node: Node) {
-        guard let scalar = node.scalar, let value = Double(scalar.string), value.isFinite else { return nil }
+        guard let scalar = node.scalar, scalar.style == .plain || scalar.style == .any,
+            let value = Double(scalar.string), value.isFinite
+        else { return nil }
         self = value
     }
     var yaml: String { String(self) }
@@ -52,9 +54,17 @@ extension String: SettingValue {
         self = scalar.string
     }
     var yaml: String {
-        let escaped = replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
-            .replacingOccurrences(of: "\n", with: "\\n")
-        return "\"\(escaped)\""
+        let escaped = unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\": "\\\\"
+            case "\"": "\\\""
+            // YAML's line breaks and characters that it does not allow unescaped.
+            case "\0"..<" ", "\u{7F}"..."\u{A0}", "\u{2028}"..."\u{2029}", "\u{FEFF}", "\u{FFFE}"..."\u{FFFF}":
+                "\\u" + String(format: "%04X", scalar.value)
+            default: String(scalar)
+            }
+        }
+        return "\"\(escaped.joined())\""
     }
 }
 

@@ -11,7 +11,7 @@ extension ModelConfiguration {
         let reader = try ConfigurationReader(json, file: file)
         let type = try reader.text("model_type")
         guard let family = Family(rawValue: type) else {
-            let named = reader.texts("architectures")?.first ?? type
+            let named = reader.architecture ?? type
             throw reader.error(
                 "model_type", "is \(type) (\(named))",
                 remedy: "supported are llama and qwen2: Llama 1-3, SmolLM2, Qwen2")
@@ -22,12 +22,16 @@ extension ModelConfiguration {
         layerCount = try reader.count("num_hidden_layers")
         headCount = try reader.count("num_attention_heads")
         keyValueHeadCount = try reader.count("num_key_value_heads", default: headCount)
+        guard reader.has("head_dim") || hiddenSize % headCount == 0 else {
+            throw reader.error(
+                "num_attention_heads", "is \(headCount), which does not divide hidden_size \(hiddenSize)")
+        }
         headSize = try reader.count("head_dim", default: hiddenSize / headCount)
         vocabularySize = try reader.count("vocab_size")
         maxPositions = try reader.count("max_position_embeddings", default: 2048)
         normEpsilon = Float(try reader.number("rms_norm_eps", default: 1e-6))
         // Newer files keep theta beside the scaling, in rope_parameters.
-        let rope = reader.object("rope_parameters") ?? reader.object("rope_scaling")
+        let rope = try reader.object("rope_parameters") ?? reader.object("rope_scaling")
         ropeTheta = try rope?.optionalNumber("rope_theta") ?? reader.number("rope_theta", default: 10_000)
         ropeScaling = try Self.ropeScaling(rope)
         tiesEmbeddings = try reader.flag("tie_word_embeddings", default: false)
@@ -43,7 +47,7 @@ extension ModelConfiguration {
                 "num_key_value_heads", "is \(keyValueHeadCount), which does not divide \(headCount) heads")
         }
         guard headSize % 2 == 0 else { throw reader.error("head_dim", "is \(headSize), but must be even") }
-        let activation = reader.optionalText("hidden_act") ?? "silu"
+        let activation = try reader.optionalText("hidden_act") ?? "silu"
         guard activation == "silu" else { throw reader.error("hidden_act", "is \(activation); only silu is supported") }
         if try reader.flag("mlp_bias", default: false) {
             throw reader.error("mlp_bias", "is true, which is not supported")
@@ -54,16 +58,19 @@ extension ModelConfiguration {
     }
 
     private static func ropeScaling(_ object: ConfigurationReader?) throws -> RopeScaling {
-        guard let object, let type = object.optionalText("rope_type") ?? object.optionalText("type") else {
+        guard let object else { return .none }
+        guard let type = try object.optionalText("rope_type") ?? object.optionalText("type") else {
+            if object.has("factor") { throw object.error("rope_type", "is missing") }
             return .none
         }
         switch type {
         case "default": return .none
         case "linear": return .linear(factor: try object.number("factor"))
         case "llama3":
+            let (low, high) = (try object.number("low_freq_factor"), try object.number("high_freq_factor"))
+            guard low < high else { throw object.error("low_freq_factor", "is not below high_freq_factor") }
             return .llama3(
-                factor: try object.number("factor"), lowFrequencyFactor: try object.number("low_freq_factor"),
-                highFrequencyFactor: try object.number("high_freq_factor"),
+                factor: try object.number("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,
                 originalMaxPositions: try object.count("original_max_position_embeddings"))
         default: throw object.error("rope_type", "is \(type); supported are default, linear and llama3")
         }
@@ -142,15 +149,25 @@ private struct ConfigurationReader {
         return value
     }
 
-    func object(_ key: String) -> ConfigurationReader? {
-        (value(key) as? [String: Any]).map { ConfigurationReader($0, file) }
+    func has(_ key: String) -> Bool { value(key) != nil }
+
+    func object(_ key: String) throws -> ConfigurationReader? {
+        guard let value = value(key) else { return nil }
+        guard let members = value as? [String: Any] else { throw error(key, "is not an object") }
+        return ConfigurationReader(members, file)
     }
 
-    func optionalText(_ key: String) -> String? { value(key) as? String }
-    func texts(_ key: String) -> [String]? { value(key) as? [String] }
+    /// What the file calls itself, for messages.
+    var architecture: String? { (value("architectures") as? [String])?.first }
+
+    func optionalText(_ key: String) throws -> String? {
+        guard let value = value(key) else { return nil }
+        guard let text = value as? String else { throw error(key, "is not a text") }
+        return text
+    }
 
     func text(_ key: String) throws -> String {
-        guard let text = optionalText(key) else { throw error(key, value(key) == nil ? "is missing" : "is not a text") }
+        guard let text = try optionalText(key) else { throw error(key, "is missing") }
         return text
     }
 

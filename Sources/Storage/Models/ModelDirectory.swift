@@ -51,10 +51,10 @@ public final class ModelDirectory {
             guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
                 let map = object["weight_map"] as? [String: String]
             else { throw RDOError(.artefact, "weight_map is missing or malformed", at: index) }
-            for name in Set(map.values) {
+            for name in Set(map.values).sorted() {
                 files[path + "/" + name] = try SafetensorsFile.open(path + "/" + name)
             }
-            for (tensor, name) in map {
+            for (tensor, name) in map.sorted(by: { $0.key < $1.key }) {
                 guard files[path + "/" + name]?.contains(tensor) == true else {
                     throw RDOError(.artefact, "tensor \(tensor) is not in \(name)", at: index)
                 }

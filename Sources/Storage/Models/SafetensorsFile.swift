@@ -27,6 +27,9 @@ public final class SafetensorsFile {
         self.path = path
         let descriptor = Foundation.open(path, O_RDONLY)
         self.descriptor = descriptor
+        // Without it a file that is refused would stay open: deinit does not run for an object that was never made.
+        var accepted = false
+        defer { if !accepted && descriptor >= 0 { close(descriptor) } }
         guard descriptor >= 0 else {
             throw RDOError(.artefact, "cannot open (\(String(cString: strerror(errno))))", at: path)
         }
@@ -49,18 +52,23 @@ public final class SafetensorsFile {
         }
         let start = 8 + Int(length)
         var entries: [String: Entry] = [:]
-        for (name, value) in object where name != "__metadata__" {
+        // In order of names, so that every rank reports the same tensor.
+        for (name, value) in object.sorted(by: { $0.key < $1.key }) where name != "__metadata__" {
             entries[name] = try Self.entry(name, value, start: start, size: size, bad: bad)
         }
-        let ordered = entries.sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
+        // An empty tensor overlaps nothing.
+        let ordered = entries.filter { !$0.value.bytes.isEmpty }.sorted {
+            $0.value.bytes.lowerBound < $1.value.bytes.lowerBound
+        }
         for (one, next) in zip(ordered, ordered.dropFirst())
         where one.value.bytes.upperBound > next.value.bytes.lowerBound {
             throw bad("tensors \(one.key) and \(next.key) overlap")
         }
         self.entries = entries
+        accepted = true
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { close(descriptor) }
 
     private static func entry(
         _ name: String, _ value: Any, start: Int, size: Int, bad: (String) -> RDOError
