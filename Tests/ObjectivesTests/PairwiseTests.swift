@@ -1,0 +1,163 @@
+import Testing
+
+@testable import Objectives
+
+/// The derivative of `f` at 0 by a central difference; the error is about `step²`.
+func slope(_ f: (Double) -> Double, step: Double = 1e-5) -> Double { (f(step) - f(-step)) / (2 * step) }
+
+func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Double = 1e-13) -> Bool {
+    abs(a - b) <= absolute + relative * max(abs(a), abs(b))
+}
+
+/// Golden values were computed with 40 digits (mpmath) from the formulas as the cited papers print them.
+@Suite("Pairwise losses") struct PairwiseTests {
+    /// h = 2.625, h of means = 0.440625.
+    static let pair = PairLogProbabilities(
+        policyChosen: -12.5, policyRejected: -17.25, referenceChosen: -14, referenceRejected: -16.125, chosenTokens: 5,
+        rejectedTokens: 8)
+
+    /// A pair whose summed margin is `h`.
+    static func pair(margin h: Double) -> PairLogProbabilities {
+        PairLogProbabilities(
+            policyChosen: h, policyRejected: 0, referenceChosen: 0, referenceRejected: 0, chosenTokens: 1,
+            rejectedTokens: 1)
+    }
+
+    struct Golden: Sendable {
+        var variant: PairwiseVariant
+        var beta = 0.3
+        var smoothing = 0.0
+        var gamma = 0.0
+        var loss: Double
+        var chosen: Double
+        var rejected: Double
+    }
+
+    static let golden = [
+        Golden(variant: .dpo, loss: 0.37499272302334883, chosen: -0.09381171594083877, rejected: 0.09381171594083877),
+        Golden(
+            variant: .dpo, smoothing: 0.1, loss: 0.45374272302334883, chosen: -0.06381171594083877,
+            rejected: 0.06381171594083877),
+        Golden(variant: .ipo, loss: 0.9184027777777778, chosen: 1.9166666666666667, rejected: -1.9166666666666667),
+        Golden(
+            variant: .ipoMean, loss: 1.5031781684027778, chosen: -0.49041666666666667, rejected: 0.30651041666666667),
+        Golden(variant: .hinge, loss: 0.2125, chosen: -0.3, rejected: 0.3),
+        Golden(
+            variant: .simpo, beta: 2.5, gamma: 0.75, loss: 1.7917070424745012, chosen: -0.41666229765601166,
+            rejected: 0.26041393603500729),
+        Golden(
+            variant: .robust, smoothing: 0.1, loss: 0.27655522302334883, chosen: -0.13131171594083877,
+            rejected: 0.13131171594083877),
+    ]
+
+    @Test(arguments: golden) func agreesWithThePublishedFormulas(_ golden: Golden) {
+        let objective = PairwiseObjective(
+            variant: golden.variant, beta: golden.beta, labelSmoothing: golden.smoothing, simpoGamma: golden.gamma)
+        let result = objective.evaluate(Self.pair)
+        #expect(isClose(result.loss, golden.loss))
+        #expect(isClose(result.gradientChosen, golden.chosen))
+        #expect(isClose(result.gradientRejected, golden.rejected))
+        #expect(result.margin == 2.625)
+        #expect(isClose(result.rewardChosen, golden.beta * 1.5))
+        #expect(isClose(result.rewardRejected, golden.beta * -1.125))
+    }
+
+    @Test(arguments: PairwiseVariant.allCases) func gradientsAreTheSlopes(_ variant: PairwiseVariant) {
+        var random = SystemRandomNumberGenerator()
+        var checked = 0
+        while checked < 500 {
+            let objective = PairwiseObjective(
+                variant: variant, beta: .random(in: 0.02...2, using: &random),
+                labelSmoothing: .random(in: 0..<0.45, using: &random), simpoGamma: .random(in: 0...2, using: &random))
+            let pair = PairLogProbabilities(
+                policyChosen: .random(in: -30...0, using: &random),
+                policyRejected: .random(in: -30...0, using: &random),
+                referenceChosen: .random(in: -30...0, using: &random),
+                referenceRejected: .random(in: -30...0, using: &random),
+                chosenTokens: .random(in: 1...40, using: &random),
+                rejectedTokens: .random(in: 1...40, using: &random))
+            let result = objective.evaluate(pair)
+            // The hinge has a corner.
+            if variant == .hinge, abs(1 - objective.beta * result.margin) < 1e-3 { continue }
+            checked += 1
+            let chosen = slope { step in
+                var moved = pair
+                moved.policyChosen += step
+                return objective.evaluate(moved).loss
+            }
+            let rejected = slope { step in
+                var moved = pair
+                moved.policyRejected += step
+                return objective.evaluate(moved).loss
+            }
+            #expect(isClose(result.gradientChosen, chosen, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
+            #expect(isClose(result.gradientRejected, rejected, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
+        }
+    }
+
+    @Test(arguments: PairwiseVariant.allCases, [-1e4, 1e4]) func extremesAreFinite(
+        _ variant: PairwiseVariant, _ h: Double
+    ) {
+        for beta in [0.01, 0.1, 1, 10] {
+            let objective = PairwiseObjective(variant: variant, beta: beta, labelSmoothing: 0.2, simpoGamma: 1)
+            let result = objective.evaluate(Self.pair(margin: h))
+            #expect(result.loss.isFinite && result.gradientChosen.isFinite && result.gradientRejected.isFinite)
+            #expect(result.margin == h)
+        }
+    }
+
+    @Test func limitsAreExact() {
+        let dpo = PairwiseObjective(variant: .dpo, beta: 0.1)
+        let won = dpo.evaluate(Self.pair(margin: 1e4))
+        #expect(won.loss == 0)
+        #expect(won.gradientChosen == 0)
+        let lost = dpo.evaluate(Self.pair(margin: -1e4))
+        #expect(lost.loss == 1000)
+        #expect(lost.gradientChosen == -0.1)
+        #expect(lost.gradientRejected == 0.1)
+
+        // Far out, label smoothing leaves ε of the slope.
+        let smoothed = PairwiseObjective(variant: .dpo, beta: 0.1, labelSmoothing: 0.25).evaluate(
+            Self.pair(margin: 1e4))
+        #expect(smoothed.loss == 250)
+        #expect(isClose(smoothed.gradientChosen, 0.025))
+
+        let hinge = PairwiseObjective(variant: .hinge, beta: 0.1)
+        #expect(hinge.evaluate(Self.pair(margin: 1e4)).loss == 0)
+        #expect(hinge.evaluate(Self.pair(margin: 1e4)).gradientChosen == 0)
+        #expect(hinge.evaluate(Self.pair(margin: -1e4)).loss == 1001)
+
+        let ipo = PairwiseObjective(variant: .ipo, beta: 0.5)
+        #expect(ipo.evaluate(Self.pair(margin: 1)).loss == 0)
+        #expect(ipo.evaluate(Self.pair(margin: 1e4)).loss == 9999.0 * 9999.0)
+    }
+
+    /// At the start of training policy and reference are equal: h is exactly 0.
+    @Test func startsAtLogTwo() {
+        let start = PairwiseObjective(variant: .dpo, beta: 0.1).evaluate(Self.pair(margin: 0))
+        #expect(isClose(start.loss, 0.6931471805599453, relative: 1e-16, absolute: 1e-16))
+        #expect(start.gradientChosen == -0.05)
+        #expect(start.gradientRejected == 0.05)
+    }
+
+    @Test func smoothingOfZeroIsPlainDPO() {
+        for h in stride(from: -40.0, through: 40, by: 0.37) {
+            let dpo = PairwiseObjective(variant: .dpo, beta: 0.3).evaluate(Self.pair(margin: h))
+            let robust = PairwiseObjective(variant: .robust, beta: 0.3, labelSmoothing: 0).evaluate(
+                Self.pair(margin: h))
+            #expect(isClose(dpo.loss, robust.loss))
+            #expect(isClose(dpo.gradientChosen, robust.gradientChosen))
+        }
+    }
+
+    /// Robust DPO is an unbiased estimate: with labels turned at rate ε its mean is the loss of clean labels.
+    @Test func robustIsUnbiased() {
+        for h in stride(from: -20.0, through: 20, by: 1.3) {
+            let robust = PairwiseObjective(variant: .robust, beta: 0.3, labelSmoothing: 0.2)
+            let mean =
+                0.8 * robust.evaluate(Self.pair(margin: h)).loss + 0.2 * robust.evaluate(Self.pair(margin: -h)).loss
+            let clean = PairwiseObjective(variant: .dpo, beta: 0.3).evaluate(Self.pair(margin: h)).loss
+            #expect(isClose(mean, clean, absolute: 1e-12))
+        }
+    }
+}
