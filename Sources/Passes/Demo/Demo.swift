@@ -53,7 +53,7 @@ public struct Demo {
         }
     }
 
-    static let corpus = DemoCorpus(seed: 2024, trainPairs: 2048, testPairs: 512, flipShare: 0.2)
+    static let corpus = DemoCorpus(seed: 2024, trainPairs: 8192, testPairs: 512, flipShare: 0.2)
 
     /// The embedded configuration; `--set` overrides any key of it.
     static let sharedYAML = """
@@ -69,16 +69,18 @@ public struct Demo {
           max_tokens: 256
         sft:
           data: runs/demo/data/sft.jsonl
-          epochs: 3
-          batch_size: 64
+          responses: all
+          epochs: 2
+          batch_size: 32
           micro_batches: 4
-          learning_rate: 3e-3
+          learning_rate: 5e-3
         difference:
-          epochs: 3
-          batch_size: 64
+          epochs: 6
+          batch_size: 16
           micro_batches: 4
           learning_rate: 1e-3
-          head_learning_rate: 1e-3
+          head_learning_rate: 1e-2
+          checkpoint_every: 1000
         score: { data: both, chunk: 32 }
         reference: { chunk: 64 }
         dpo:

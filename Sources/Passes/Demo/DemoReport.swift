@@ -26,22 +26,27 @@ struct DemoReport {
                 row("loss at the end of training", difference["test_loss"]),
                 row("mean stored difference, training pairs with a true label", flipped.kept),
                 row("mean stored difference, training pairs with a flipped label", flipped.flipped), "",
-                "## Policy: implicit-reward accuracy on held-out pairs, true labels", "",
+                "## Policy, on held-out pairs with true labels", "",
+                "Accuracy of the implicit reward, and in brackets the unweighted DPO loss.", "",
                 "| seed | " + DemoArm.allCases.map(\.title).joined(separator: " | ") + " |",
                 "|---|" + DemoArm.allCases.map { _ in "---|" }.joined(),
             ]
-            var columns = [[Double]](repeating: [], count: DemoArm.allCases.count)
+            var accuracies = [[Double]](repeating: [], count: DemoArm.allCases.count)
+            var losses = accuracies
             for seed in seeds {
-                let values = try DemoArm.allCases.map { arm in
-                    try lastEvaluation(in: arm.directory(in: output, seed: seed) + "/dpo")["test_accuracy"] ?? .nan
+                for (index, arm) in DemoArm.allCases.enumerated() {
+                    let figures = try lastEvaluation(in: arm.directory(in: output, seed: seed) + "/dpo")
+                    accuracies[index].append(figures["test_accuracy"] ?? .nan)
+                    losses[index].append(figures["test_loss"] ?? .nan)
                 }
-                for (index, value) in values.enumerated() { columns[index].append(value) }
-                lines.append("| \(seed) | " + values.map { format($0) }.joined(separator: " | ") + " |")
+                let cells = zip(accuracies, losses).map { "\(format($0[$0.count - 1])) (\(format($1[$1.count - 1])))" }
+                lines.append("| \(seed) | " + cells.joined(separator: " | ") + " |")
             }
-            lines.append("| mean ± sd | " + columns.map(meanAndDeviation).joined(separator: " | ") + " |")
-            let wins = zip(columns[0], columns[1]).count { $0 < $1 }
+            let means = zip(accuracies, losses).map { "\(meanAndDeviation($0)) (\(meanAndDeviation($1)))" }
+            lines.append("| mean ± sd | " + means.joined(separator: " | ") + " |")
+            let wins = zip(accuracies[0], accuracies[1]).count { $0 < $1 }
             lines += [
-                "", "The weighted run is better on \(wins) of \(seeds.count) seeds.", "",
+                "", "By accuracy the weighted run is better on \(wins) of \(seeds.count) seeds.", "",
                 "Files: \(output)/coefficients.h5, reference.h5, difference/model, dpo-seed-N/dpo/model, "
                     + "dpo-rc-seed-N/dpo/model, metrics.jsonl beside each model.",
             ]
