@@ -73,15 +73,18 @@ let package = Package(
         .executableTarget(
             name: "mpi-checks", dependencies: ["Parallel", "Transformer", "Tensors", "Diagnostics"],
             swiftSettings: [.swiftLanguageMode(.v6)]),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [.swiftLanguageMode(.v6)]),
+        .target(
+            name: "TestSupport", dependencies: ["Transformer", "Tensors"], path: "Tests/TestSupport",
+            swiftSettings: [.swiftLanguageMode(.v6)]),
         tests(of: "Configuration"),
         tests(of: "Tensors"),
-        tests(of: "Transformer", ["Tensors"]),
+        tests(of: "Transformer", ["Tensors", "TestSupport"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "TestSupport", "mpi-checks"]),
         tests(of: "Preferences", ["Transformer"]),
         tests(of: "Objectives"),
         tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
-        tests(of: "Passes", ["Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
+        tests(
+            of: "Passes", ["Training", "Objectives", "Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["rdo", "Storage", "TestSupport"],
             swiftSettings: [.swiftLanguageMode(.v6)]),

@@ -37,7 +37,7 @@ forward() {
     stop=yes
     [[ -z $launcher ]] || kill -USR1 "$launcher" 2>/dev/null
 }
-# shellcheck disable=SC2329  # called by the trap
+# shellcheck disable=SC2317,SC2329  # called by the trap
 interrupt() {
     if [[ -n $interrupted && -n $launcher ]]; then
         stop=yes

@@ -20,14 +20,17 @@ if [[ -z $version ]] || ((version < 6)); then
     fail "swift is version ${version:-unknown}, rdo needs 6 or newer: https://www.swift.org/install"
 fi
 
+# What counts is that the libraries are found, whoever installed them: on many clusters it is a module system.
+absent=()
+for module in ompi-c openblas hdf5-serial sentencepiece libpcre2-8 libxxhash zlib; do
+    pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
+done
+if ((${#absent[@]} == 0)); then
+    command -v mpirun >/dev/null && exit 0
+    absent=(mpirun)
+fi
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    # Elsewhere the packages have other names: what counts is that pkg-config finds the libraries.
-    absent=()
-    for module in ompi-c openblas hdf5-serial sentencepiece libpcre2-8 libxxhash zlib; do
-        pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
-    done
-    ((${#absent[@]} == 0)) && exit 0
-    fail "pkg-config does not find ${absent[*]}, and there is no apt-get here to install them.
+    fail "not found: ${absent[*]} (pkg-config knows the libraries), and there is no apt-get here to install them.
 setup: The Debian packages are ${packages[*]}: install their like and try again (docs/dependencies.md)"
 fi
 
@@ -39,7 +42,8 @@ missing=()
 for package in "${packages[@]}"; do
     [[ $installed == *" $package "* ]] || missing+=("$package")
 done
-((${#missing[@]} == 0)) && exit 0
+((${#missing[@]} == 0)) &&
+    fail "not found: ${absent[*]}, though the Debian packages are installed: is PKG_CONFIG_PATH or PATH set to hide them?"
 
 echo "setup: installing ${missing[*]}"
 as_root=()

@@ -143,6 +143,16 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
                 "\(pass).micro_batches (\(training.microBatches)) exceeds \(pass).batch_size (\(training.batchSize))",
                 remedy: "a leaf needs at least one example: lower micro_batches or raise batch_size")
         }
-        if Set(self.passes).count < self.passes.count { throw fail("passes names a pass twice") }
+        if dpo.labelSmoothing != 0 && !dpo.variant.takesLabelSmoothing {
+            throw fail(
+                "dpo.label_smoothing has no meaning for the variant \(dpo.variant.rawValue)", remedy: "remove it")
+        }
+        if dpo.simpoGamma != nil && dpo.variant != .simpo {
+            throw fail("dpo.simpo_gamma has no meaning for the variant \(dpo.variant.rawValue)", remedy: "remove it")
+        }
+        if score.data != .train && data.test.isEmpty {
+            throw fail("score.data is \(score.data.rawValue) but data.test is empty", remedy: "name the held-out data")
+        }
+        if Set(passes).count < passes.count { throw fail("passes names a pass twice") }
     }
 }

@@ -125,7 +125,7 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
     public var variant = PairwiseVariant.dpo
     public var beta = 0.1
     public var labelSmoothing = 0.0
-    public var simpoGamma = 1.0
+    public var simpoGamma: Double?
     public var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 5e-7 }
@@ -135,7 +135,7 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
             .value(\.variant, "variant", "The pairwise loss (docs/objectives.md)."),
             .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
             .value(\.labelSmoothing, "label_smoothing", .below(0, 0.5), "Assumed share of wrong labels (dpo, robust)."),
-            .value(\.simpoGamma, "simpo_gamma", .atLeast(0), "SimPO's target margin."),
+            .value(\.simpoGamma, "simpo_gamma", .atLeast(0), "SimPO's target margin; 1 by default."),
             .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
         ]
     }

@@ -5,6 +5,11 @@ public enum PairwiseVariant: String, Sendable, Codable, CaseIterable {
     case dpo, ipo
     case ipoMean = "ipo_mean"
     case hinge, simpo, robust
+
+    /// SimPO alone compares the policy with no reference.
+    public var needsReference: Bool { self != .simpo }
+    /// Whether the loss knows label smoothing.
+    public var takesLabelSmoothing: Bool { self == .dpo || self == .robust }
 }
 
 /// Log-probability sums of a pair's responses under policy and reference, and the responses' lengths.
@@ -36,9 +41,9 @@ public struct PairwiseResult: Sendable, Equatable {
     /// dLoss / d(policy log-probability sum).
     public let gradientChosen: Double
     public let gradientRejected: Double
-    /// `h = (ℓ_w − ℓ_ref,w) − (ℓ_l − ℓ_ref,l)`, summed over tokens.
+    /// `h = (ℓ_w − ℓ_ref,w) − (ℓ_l − ℓ_ref,l)`, summed over tokens, whatever the variant: 0 where policy and reference agree.
     public let margin: Double
-    /// `β (ℓ − ℓ_ref)` of each response.
+    /// The variant's implicit reward of each response: `β (ℓ − ℓ_ref)`, for `ipo_mean` per token, for `simpo` `β ℓ / ∣y∣`.
     public let rewardChosen: Double
     public let rewardRejected: Double
 }
@@ -72,26 +77,19 @@ public struct PairwiseObjective: Sendable, Equatable {
     public func evaluate(_ pair: PairLogProbabilities) -> PairwiseResult {
         let chosenRatio = pair.policyChosen - pair.referenceChosen
         let rejectedRatio = pair.policyRejected - pair.referenceRejected
-        // The variants differ in what they call the margin and in the loss as a function of it; the gradient is the
-        // chain rule through the margin's scale for each response.
-        let (argument, chosenScale, rejectedScale): (Double, Double, Double)
-        switch variant {
-        case .dpo, .ipo, .hinge, .robust:
-            (argument, chosenScale, rejectedScale) = (chosenRatio - rejectedRatio, 1, 1)
-        case .ipoMean:
-            (chosenScale, rejectedScale) = (1 / Double(pair.chosenTokens), 1 / Double(pair.rejectedTokens))
-            argument = chosenRatio * chosenScale - rejectedRatio * rejectedScale
-        case .simpo:
-            (chosenScale, rejectedScale) = (1 / Double(pair.chosenTokens), 1 / Double(pair.rejectedTokens))
-            argument = pair.policyChosen * chosenScale - pair.policyRejected * rejectedScale
-        }
-        let (loss, slope) = lossAndSlope(argument)
+        // The variants differ in how they score a response and in the loss as a function of the scores' difference.
+        let isAveraged = variant == .ipoMean || variant == .simpo
+        let chosenScale = isAveraged ? 1 / Double(pair.chosenTokens) : 1
+        let rejectedScale = isAveraged ? 1 / Double(pair.rejectedTokens) : 1
+        let chosenScore = chosenScale * (variant == .simpo ? pair.policyChosen : chosenRatio)
+        let rejectedScore = rejectedScale * (variant == .simpo ? pair.policyRejected : rejectedRatio)
+        let (loss, slope) = lossAndSlope(chosenScore - rejectedScore)
         return PairwiseResult(
             loss: loss, gradientChosen: slope * chosenScale, gradientRejected: -slope * rejectedScale,
-            margin: chosenRatio - rejectedRatio, rewardChosen: beta * chosenRatio, rewardRejected: beta * rejectedRatio)
+            margin: chosenRatio - rejectedRatio, rewardChosen: beta * chosenScore, rewardRejected: beta * rejectedScore)
     }
 
-    /// The loss as a function of the margin `h`, and its derivative.
+    /// The loss as a function of the scores' difference `h`, and its derivative.
     private func lossAndSlope(_ h: Double) -> (loss: Double, slope: Double) {
         let epsilon = labelSmoothing
         let z = beta * h

@@ -83,29 +83,29 @@ struct TrainingPass {
         let join = PairJoin(session: session, data: data)
         let objective = PairwiseObjective(
             variant: settings.variant, beta: settings.beta, labelSmoothing: settings.labelSmoothing,
-            simpoGamma: settings.simpoGamma)
+            simpoGamma: settings.simpoGamma ?? 1)
         var identity: [String: String] = [:]
         func task(_ part: DataSet, isTest: Bool) throws -> PairwiseTask {
-            let references = try join.references(
-                for: part, path: isTest ? Session.testPath(beside: session.referencePath) : session.referencePath)
+            let path = isTest ? Session.testPath(beside: session.referencePath) : session.referencePath
+            let references = settings.variant.needsReference ? try join.references(for: part, path: path) : nil
             // Held-out pairs are judged unweighted.
             let weights =
                 isTest || !settings.coefficients.use
                 ? nil : try join.weights(for: part, settings.coefficients)
             if !isTest {
-                identity["reference"] = references.digest
+                identity["reference"] = references?.digest ?? "none"
                 identity["coefficients"] = weights?.digest ?? "none"
             }
             return PairwiseTask(
                 pairs: part.examples.indices.map { index in
                     PairwiseTask.Pair(
-                        example: part.examples[index], referenceChosen: references.values[index].chosen,
-                        referenceRejected: references.values[index].rejected,
+                        example: part.examples[index], referenceChosen: references?.values[index].chosen ?? 0,
+                        referenceRejected: references?.values[index].rejected ?? 0,
                         weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
                 },
                 objective: objective, denominatorRule: isTest ? .pairs : settings.coefficients.denominator,
                 costs: CostModel(loaded.model.configuration, head: loaded.model.head),
-                startsAtReference: !isTest && references.modelDigest == loaded.digest)
+                startsAtReference: !isTest && references?.modelDigest == loaded.digest)
         }
         let training = try task(data.train, isTest: false)
         try train(

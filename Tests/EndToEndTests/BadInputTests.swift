@@ -30,6 +30,9 @@ import Testing
         try check(work, ["run"], set: ["dpo.betta=0.1"], code: 2, mentions: ["dpo.betta", "beta"])
         try check(work, ["run"], set: ["dpo.beta=high"], code: 2, mentions: ["dpo.beta"])
         try check(work, ["run"], set: ["dpo.beta=-1"], code: 2, mentions: ["dpo.beta"])
+        try check(
+            work, ["run"], set: ["dpo.variant=hinge", "dpo.label_smoothing=0.1"], code: 2, mentions: ["label_smoothing"]
+        )
     }
 
     @Test func moreRanksThanLeaves() throws {

@@ -154,4 +154,15 @@ import Testing
         #expect(longer.status == 0 && longer.error.contains("continuing from step 4"), "\(longer.error)")
         #expect(try work.metrics("run/difference/metrics.jsonl").count == 6)
     }
+
+    @Test func simPONeedsNoReference() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let set = ["passes=[dpo]", "dpo.coefficients.use=false", "dpo.steps=4"]
+        let simpo = try work.rdo(["run"], ranks: 2, set: set + ["dpo.variant=simpo", "dpo.beta=2"])
+        #expect(simpo.status == 0, "\(simpo.error)")
+        #expect(try work.metrics("run/dpo/metrics.jsonl").count == 4)
+        let dpo = try work.rdo(["run"], output: "other", ranks: 2, set: set)
+        #expect(dpo.status == 4 && dpo.error.contains("reference.h5"), "\(dpo.error)")
+    }
 }

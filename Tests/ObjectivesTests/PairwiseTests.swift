@@ -58,8 +58,17 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         #expect(isClose(result.gradientChosen, golden.chosen))
         #expect(isClose(result.gradientRejected, golden.rejected))
         #expect(result.margin == 2.625)
-        #expect(isClose(result.rewardChosen, golden.beta * 1.5))
-        #expect(isClose(result.rewardRejected, golden.beta * -1.125))
+    }
+
+    /// Accuracy compares these: each variant judges a response by what its loss is made of.
+    @Test(arguments: [
+        (PairwiseVariant.dpo, 1.5, -1.125), (.ipo, 1.5, -1.125), (.hinge, 1.5, -1.125), (.robust, 1.5, -1.125),
+        // Log-ratios over 5 and 8 tokens; the policy's log-probabilities over as many.
+        (.ipoMean, 0.3, -0.140625), (.simpo, -2.5, -2.15625),
+    ]) func rewardsAreTheVariantsOwn(_ variant: PairwiseVariant, _ chosen: Double, _ rejected: Double) {
+        let result = PairwiseObjective(variant: variant, beta: 0.3).evaluate(Self.pair)
+        #expect(isClose(result.rewardChosen, 0.3 * chosen))
+        #expect(isClose(result.rewardRejected, 0.3 * rejected))
     }
 
     @Test(arguments: PairwiseVariant.allCases) func gradientsAreTheSlopes(_ variant: PairwiseVariant) {

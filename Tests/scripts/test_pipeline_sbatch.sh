@@ -71,7 +71,7 @@ run() {
 }
 saved() { find . -name 'saved-*' | wc -l; }
 requeued() { cat scontrol.log 2>/dev/null; }
-# shellcheck disable=SC2329  # called through run
+# shellcheck disable=SC2317,SC2329  # called through run
 job() { env SLURM_JOB_ID=7 SLURM_NTASKS="$ranks" SLURM_CPUS_PER_TASK=1 OMPI_MCA_odls_base_sigkill_timeout=1 "$@"; }
 script=$root/slurm/pipeline.sbatch
 

@@ -4,13 +4,13 @@ import Transformer
 
 /// A plain double-precision Llama forward pass over one unshared sequence, written for clarity and independent of the
 /// library's kernels: the tests' ground truth.
-struct DoubleReference {
-    let configuration: ModelConfiguration
+public struct DoubleReference {
+    public let configuration: ModelConfiguration
     /// Parameters by Hugging Face name, row-major.
-    var parameters: [String: [Double]]
+    public var parameters: [String: [Double]]
 
     /// Hidden states after the final norm, `[position][hidden]`.
-    func hidden(_ ids: [Int32]) -> [[Double]] {
+    public func hidden(_ ids: [Int32]) -> [[Double]] {
         let c = configuration
         var x = ids.map { id in
             Array(weights("model.embed_tokens.weight")[Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
@@ -35,7 +35,7 @@ struct DoubleReference {
     }
 
     /// `Σ log p(ids[t] | ids[..<t])` over `range`.
-    func logProbability(_ ids: [Int32], over range: Range<Int>) -> Double {
+    public func logProbability(_ ids: [Int32], over range: Range<Int>) -> Double {
         let states = hidden(ids)
         let name = configuration.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
         return range.reduce(0) { sum, t in
@@ -46,7 +46,7 @@ struct DoubleReference {
     }
 
     /// The scalar head at the last token.
-    func scalar(_ ids: [Int32]) -> Double {
+    public func scalar(_ ids: [Int32]) -> Double {
         zip(hidden(ids)[ids.count - 1], weights("score.weight")).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
@@ -110,12 +110,12 @@ struct DoubleReference {
 }
 
 /// A small random model held twice: in the library's parameters and in the reference's.
-struct TwinModel {
-    let model: TransformerModel
-    let parameters: LocalParameters
-    var reference: DoubleReference
+public struct TwinModel {
+    public let model: TransformerModel
+    public let parameters: LocalParameters
+    public var reference: DoubleReference
 
-    init(_ configuration: ModelConfiguration, head: HeadKind, seed: UInt64 = 7) {
+    public init(_ configuration: ModelConfiguration, head: HeadKind, seed: UInt64 = 7) {
         model = TransformerModel(configuration, head: head)
         parameters = LocalParameters(model.layout)
         var values: [String: [Double]] = [:]
@@ -132,11 +132,46 @@ struct TwinModel {
     }
 
     /// Central difference of `loss` along one coordinate of one parameter.
-    func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
+    public func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
         var shifted = reference
         shifted.parameters[name]?[index] += step
         let above = loss(shifted)
         shifted.parameters[name]?[index] -= 2 * step
         return (above - loss(shifted)) / (2 * step)
+    }
+
+    /// Coordinates of every parameter whose gradient differs from the slope of `loss` in double precision by more than
+    /// 2e-4 of that parameter's largest gradient. Looks at a few coordinates of each, among them the largest.
+    public func disagreements(_ loss: (DoubleReference) -> Double) -> [String] {
+        model.layout.specs.enumerated().flatMap { parameter, spec -> [String] in
+            let gradient = parameters.gradients[parameter].elements
+            let scale = Double(max(gradient.map { abs($0) }.max() ?? 0, 1e-3))
+            let largest = gradient.indices.max { abs(gradient[$0]) < abs(gradient[$1]) } ?? 0
+            return Set([0, largest, spec.count / 3, spec.count / 2, spec.count - 1]).sorted().compactMap { index in
+                let expected = slope(spec.name, index, loss: loss)
+                guard !(abs(Double(gradient[index]) - expected) <= 2e-4 * scale) else { return nil }
+                return "\(spec.name)[\(index)]: \(gradient[index]) against \(expected)"
+            }
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// Two blocks, four heads that share two key-value heads, 31 tokens: small enough for finite differences.
+    public static func small(tied: Bool, bias: Bool) throws -> ModelConfiguration {
+        let json = """
+            {"model_type": "\(bias ? "qwen2" : "llama")", "architectures": ["\(bias ? "Qwen2" : "Llama")ForCausalLM"],
+             "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "num_key_value_heads": 2, "vocab_size": 31, "max_position_embeddings": 128, "rms_norm_eps": 1e-5,
+             "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": \(tied), "bos_token_id": 1,
+             "eos_token_id": 2}
+            """
+        return try ModelConfiguration(json: Data(json.utf8), file: "config.json")
+    }
+
+    /// Random ids of its vocabulary.
+    public func randomIDs(_ count: Int, seed: UInt64) -> [Int32] {
+        let random = KeyedRandom(seed: seed, stream: 1)
+        return (0..<count).map { Int32(random.bits(at: UInt64($0)) % UInt64(vocabularySize)) }
     }
 }
