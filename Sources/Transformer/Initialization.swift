@@ -1,7 +1,10 @@
 import Tensors
 
-/// Initial values of rows of a parameter: normal with standard deviation `range` for matrices, 1 / (hidden + 1) for a
-/// scalar head, so that its first answers are near 0; 1 for norms, 0 for biases. A function of (seed, name, row, column): how rows are split over ranks does not matter.
+/// Initial values of rows of a parameter: a function of (seed, name, row, column), so that how rows are split over ranks
+/// does not matter.
+///
+/// Matrices are normal with standard deviation `range`, a scalar head with 1 / (hidden + 1) instead, so that its first
+/// answers are near 0; norms are 1, biases 0.
 ///
 /// - Parameter values: `rows.count * spec.columns` floats, written.
 public func initialValues(

@@ -17,9 +17,16 @@ extension ModelConfiguration {
                 remedy: "supported are llama and qwen2: Llama 1-3, SmolLM2, Qwen2")
         }
         self.family = family
+        if reader.has("quantization_config") {
+            throw reader.error(
+                "quantization_config", "is present, but quantized weights are not supported",
+                remedy: "use the model in F32, F16 or BF16")
+        }
         hiddenSize = try reader.count("hidden_size")
         intermediateSize = try reader.count("intermediate_size")
         layerCount = try reader.count("num_hidden_layers")
+        // Every layer has a list of names: an absurd count would fill the memory before any tensor is missed.
+        guard layerCount <= 4096 else { throw reader.error("num_hidden_layers", "is \(layerCount), above 4096") }
         headCount = try reader.count("num_attention_heads")
         keyValueHeadCount = try reader.count("num_key_value_heads", default: headCount)
         guard reader.has("head_dim") || hiddenSize % headCount == 0 else {
@@ -77,14 +84,16 @@ extension ModelConfiguration {
     }
 
     /// A config.json that Python transformers loads.
-    public func json(head: HeadKind) -> Data {
+    ///
+    /// - Parameter dtype: PyTorch's name of the number type that the weights beside it are stored in.
+    public func json(head: HeadKind, dtype: String = "float32") -> Data {
         var object: [String: Any] = [
             "architectures": [family.architecture(head)], "model_type": family.rawValue, "hidden_act": "silu",
             "hidden_size": hiddenSize, "intermediate_size": intermediateSize, "num_hidden_layers": layerCount,
             "num_attention_heads": headCount, "num_key_value_heads": keyValueHeadCount, "head_dim": headSize,
             "vocab_size": vocabularySize, "max_position_embeddings": maxPositions,
             "rms_norm_eps": Double(String(normEpsilon)) ?? Double(normEpsilon), "rope_theta": ropeTheta,
-            "tie_word_embeddings": tiesEmbeddings, "initializer_range": initializerRange, "torch_dtype": "float32",
+            "tie_word_embeddings": tiesEmbeddings, "initializer_range": initializerRange, "torch_dtype": dtype,
             "use_cache": true,
         ]
         if family == .llama {
@@ -105,14 +114,20 @@ extension ModelConfiguration {
         if eosTokenIDs.count > 1 { object["eos_token_id"] = eosTokenIDs.map(Int.init) }
         if head == .scalar {
             object["num_labels"] = 1
-            // transformers reads the score at the last token that is not padding; unpadded sequences need an id all the same.
-            if let end = eosTokenIDs.first { object["pad_token_id"] = Int(end) }
+            object["pad_token_id"] = paddingTokenID.map { Int($0) }
         }
         let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? JSONSerialization.data(withJSONObject: object, options: options) else {
             preconditionFailure("a configuration holds only JSON values")
         }
         return data
+    }
+
+    /// What fills up shorter sequences of a batch in Python transformers, which reads the score at the last token that is
+    /// no padding. Sequences end in an EOS here and are scored there, so it must be another id: BOS, or the first that is.
+    private var paddingTokenID: Int32? {
+        if let bosTokenID, !eosTokenIDs.contains(bosTokenID) { return bosTokenID }
+        return (0..<Int32(vocabularySize)).first { !eosTokenIDs.contains($0) }
     }
 }
 

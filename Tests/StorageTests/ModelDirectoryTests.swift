@@ -7,7 +7,7 @@ import Transformer
 @testable import Storage
 
 /// A tiny model directory.
-private struct TinyModel {
+struct TinyModel {
     static let json = """
         {"model_type": "llama", "hidden_size": 8, "intermediate_size": 6, "num_hidden_layers": 2, "num_attention_heads": 2,
          "num_key_value_heads": 1, "vocab_size": 10, "max_position_embeddings": 32, "rms_norm_eps": 1e-5,
@@ -162,10 +162,12 @@ extension ModelDirectory {
             try refused("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
                 == "tensor model.layers.2.input_layernorm.weight is missing (9 of 29 are)")
         #expect(try refused("true", "false") == "tensor lm_head.weight is missing (1 of 21 are)")
-        // More than needed is fine: an old file may keep rotary tables.
+        // More than needed is fine, and can be asked for.
         try scratch.write(
             Data(TinyModel.json.replacingOccurrences(of: "layers\": 2", with: "layers\": 1").utf8), to: "m/config.json")
-        _ = try ModelDirectory.open(scratch.file("m"), head: .languageModel)
+        let unused = try ModelDirectory.open(scratch.file("m"), head: .languageModel).unusedTensors(
+            head: .languageModel)
+        #expect(unused.count == 9 && unused.first == "model.layers.1.input_layernorm.weight")
     }
 
     /// A language model serves as the start of a scalar one: its head is made new.
@@ -173,6 +175,7 @@ extension ModelDirectory {
         let scratch = try Scratch()
         try TinyModel.write(to: scratch.file("m"))
         let directory = try ModelDirectory.open(scratch.file("m"), head: .scalar)
+        #expect(directory.unusedTensors(head: .scalar) == [])
         #expect(!directory.contains("score.weight") && directory.contains("model.norm.weight"))
         try TinyModel.write(to: scratch.file("r"), head: .scalar)
         #expect(try ModelDirectory.open(scratch.file("r"), head: .scalar).contains("score.weight"))
@@ -229,7 +232,8 @@ extension ModelDirectory {
         #expect(!FileManager.default.fileExists(atPath: scratch.file("all/README.md")))
         try write("t/tokenizer.model", to: "one")
         #expect(FileManager.default.fileExists(atPath: scratch.file("one/tokenizer.model")))
-        #expect(!FileManager.default.fileExists(atPath: scratch.file("one/tokenizer_config.json")))
+        // It says whether texts start with BOS.
+        #expect(FileManager.default.fileExists(atPath: scratch.file("one/tokenizer_config.json")))
         artefactError { try write("nowhere", to: "none") }
     }
 

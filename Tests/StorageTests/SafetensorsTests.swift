@@ -147,12 +147,34 @@ extension Scratch {
                 #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
                 body: [UInt8](repeating: 0, count: 12)), "tensors x and y overlap"
         ),
+        (
+            "hole",
+            safetensors(
+                #"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#,
+                body: [UInt8](repeating: 0, count: 12)), "its tensors take 8 bytes of the 12"
+        ),
+        ("tail", safetensors(good, body: [UInt8](repeating: 0, count: 17)), "its tensors take 16 bytes of the 17"),
+        (
+            "twice",
+            safetensors(
+                #"{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"\u0078":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                body: [0, 0, 0, 0]), "names a tensor twice"
+        ),
     ]) func damagedFiles(_ name: String, _ data: Data, _ message: String) throws {
         let scratch = try Scratch()
         let path = try scratch.write(data, to: "model.safetensors")
         let error = artefactError { _ = try SafetensorsFile.open(path) }
         #expect(error?.what.contains(message) == true, "\(name): \(String(describing: error))")
         #expect(error?.place == path)
+    }
+
+    /// Colons, braces and quotes in names are no members.
+    @Test func oddNames() throws {
+        let scratch = try Scratch()
+        let names = ["a:b", "{\"c\": [", "d\\", "\\\"", "é", ""]
+        let file = try SafetensorsFile.open(
+            scratch.writeSafetensors("a", type: .f32, names.enumerated().map { ($1, [1], [Float($0)]) }))
+        for (index, name) in names.enumerated() { #expect(try file.floats(name) == [Float(index)]) }
     }
 
     @Test func missingFilesAndDirectories() throws {

@@ -154,7 +154,12 @@ import Testing
         ("head_dim", "7", "head_dim is 7, but must be even"),
         ("hidden_act", "\"gelu\"", "hidden_act is gelu; only silu is supported"),
         ("hidden_act", "3", "hidden_act is not a text"),
+        ("num_hidden_layers", "2000000000", "num_hidden_layers is 2000000000, above 4096"),
         ("mlp_bias", "true", "mlp_bias is true, which is not supported"),
+        (
+            "quantization_config", #"{"bits": 4}"#,
+            "quantization_config is present, but quantized weights are not supported"
+        ),
         ("eos_token_id", "true", "eos_token_id is not a token id"),
         ("eos_token_id", "[1, \"2\"]", "eos_token_id is not a token id"),
         ("eos_token_id", "1.5", "eos_token_id is not a token id"),
@@ -226,7 +231,17 @@ import Testing
         #expect(try members([:], .languageModel)["architectures"] as? [String] == ["LlamaForCausalLM"])
         let scalar = try members(["model_type": "\"qwen2\"", "eos_token_id": "[7, 8]"], .scalar)
         #expect(scalar["architectures"] as? [String] == ["Qwen2ForSequenceClassification"])
-        #expect(scalar["num_labels"] as? Int == 1 && scalar["pad_token_id"] as? Int == 7)
+        #expect(scalar["num_labels"] as? Int == 1)
+        #expect(try members([:], .languageModel)["num_labels"] == nil)
+    }
+
+    /// Python transformers reads the score at the last token that is no padding, and sequences end in an EOS.
+    @Test(arguments: [
+        ("1", "2", 1), ("2", "2", 0), ("null", "[0, 1]", 2), ("0", "[0, 1]", 2), ("null", "null", 0),
+    ]) func paddingIsNeverAnEnd(_ bos: String, _ eos: String, _ padding: Int) throws {
+        let configuration = try Self.read(["bos_token_id": bos, "eos_token_id": eos])
+        let members = try JSONSerialization.jsonObject(with: configuration.json(head: .scalar)) as? [String: Any]
+        #expect(members?["pad_token_id"] as? Int == padding)
     }
 }
 

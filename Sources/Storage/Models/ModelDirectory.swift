@@ -81,6 +81,16 @@ public final class ModelDirectory {
         for spec in needed { try file(of: spec.name).check(spec.name, shape: spec.shape) }
     }
 
+    /// Tensors that a model with `head` does not use, in order of names. The language-model head of a tied model or beside
+    /// a scalar head, a scalar head beside a language model and the rotary tables of old files are not among them.
+    public func unusedTensors(head: HeadKind) -> [String] {
+        let used = Set(ParameterLayout(configuration, head: head).specs.map(\.name))
+        return places.keys.filter { name in
+            !used.contains(name) && !["lm_head.weight", "score.weight"].contains(name)
+                && !name.hasSuffix("rotary_emb.inv_freq")
+        }.sorted()
+    }
+
     public func contains(_ name: String) -> Bool { places[name] != nil }
 
     /// Reads rows (dimension 0) of a tensor as floats.

@@ -50,6 +50,8 @@ public final class SafetensorsFile {
         else {
             throw bad("its header is not JSON")
         }
+        // The JSON parser keeps one of two equal names; the format forbids them.
+        guard Self.memberCount(header) == object.count else { throw bad("its header names a tensor twice") }
         let start = 8 + Int(length)
         var entries: [String: Entry] = [:]
         // In order of names, so that every rank reports the same tensor.
@@ -64,11 +66,41 @@ public final class SafetensorsFile {
         where one.value.bytes.upperBound > next.value.bytes.lowerBound {
             throw bad("tensors \(one.key) and \(next.key) overlap")
         }
+        // The format allows no bytes between or after tensors: what no tensor claims points to a damaged header.
+        let claimed = ordered.reduce(0) { $0 + $1.value.bytes.count }
+        guard claimed == size - start else {
+            throw bad("its tensors take \(claimed) bytes of the \(size - start) behind the header: damaged")
+        }
         self.entries = entries
         accepted = true
     }
 
     deinit { close(descriptor) }
+
+    /// Members of the outermost object of valid JSON, equal names included.
+    private static func memberCount(_ json: Data) -> Int {
+        var (count, depth, isText, isEscaped) = (0, 0, false, false)
+        for byte in json {
+            if isText {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isText = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: ":") where depth == 1: count += 1
+            default: break
+            }
+        }
+        return count
+    }
 
     private static func entry(
         _ name: String, _ value: Any, start: Int, size: Int, bad: (String) -> RDOError
@@ -117,6 +149,7 @@ public final class SafetensorsFile {
     /// - Throws: `RDOError.artefact` when the file cannot be read.
     public func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
         guard let entry = entries[name] else { preconditionFailure("check the tensor first") }
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= entry.shape.first ?? 1, "rows outside \(name)")
         let rowSize = entry.shape.dropFirst().reduce(1, *)
         let count = rows.count * rowSize
         let offset = entry.bytes.lowerBound + rows.lowerBound * rowSize * entry.type.byteCount
