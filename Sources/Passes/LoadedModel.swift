@@ -23,6 +23,11 @@ struct LoadedModel {
     init(_ path: String, head: HeadKind, headFile: String? = nil, seed: UInt64, session: Session) throws {
         let world = session.world
         directory = try world.collectively { try ModelDirectory.open(path, head: head) }
+        let unused = directory.unusedTensors(head: head)
+        if let first = unused.first {
+            session.log.warning(
+                "\(path): \(unused.count) tensors are not used, such as \(first): is config.json theirs?")
+        }
         model = TransformerModel(directory.configuration, head: head)
         let gather: GatherPolicy = session.configuration.parallel.gather == .step ? .step : .block
         parameters = ShardedParameters(layout: model.layout, mesh: session.mesh, gather: gather)

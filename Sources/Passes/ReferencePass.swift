@@ -60,7 +60,7 @@ struct ResponseLogProbabilities {
                 ? try ReferenceWriter(
                     path: path,
                     header: ArtefactHeader(
-                        schema: schema, software: Version.software, config: configurationText, worldSize: world.size),
+                        schema: schema, software: session.software, config: configurationText, worldSize: world.size),
                     provenance: provenance, keys: keys,
                     tokenCounts: part.examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
         }

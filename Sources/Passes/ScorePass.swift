@@ -55,7 +55,7 @@ struct ScorePass {
                 ? try CoefficientWriter(
                     path: path,
                     header: ArtefactHeader(
-                        schema: CoefficientFile.schema, software: Version.software,
+                        schema: CoefficientFile.schema, software: session.software,
                         config: session.configuration.effectiveYAML, worldSize: world.size),
                     scorer: scorer, tables: tables, chunkRows: settings.chunk) : nil
         }

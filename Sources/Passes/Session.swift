@@ -40,17 +40,28 @@ public final class Session {
             try Self.makeDirectory(configuration.output)
             if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
         }
-        let threads = world.size * configuration.parallel.blasThreads
         log.info(
             "\(Version.software): \(world.size) rank(s), mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards), "
                 + "\(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))")
-        if threads > ProcessInfo.processInfo.activeProcessorCount,
-            world.size == 1 || configuration.parallel.blasThreads > 1
-        {
-            log.warning(
-                "ranks × BLAS threads = \(threads) exceeds the \(ProcessInfo.processInfo.activeProcessorCount) processors here"
-            )
-        }
+        warnOfCrowding()
+    }
+
+    /// More busy threads than processors slow every rank down.
+    private func warnOfCrowding() {
+        let machine = ProcessInfo.processInfo
+        let threads = configuration.parallel.blasThreads
+        let available = machine.activeProcessorCount
+        // A launcher that binds ranks gives each processors of its own; otherwise the ranks of this host share them.
+        let isBound = available < machine.processorCount
+        let neighbours = machine.environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap { Int($0) } ?? 1
+        let busy = isBound ? threads : neighbours * threads
+        guard busy > available else { return }
+        log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
+    }
+
+    /// What makes the numbers of an artefact: the program and the BLAS kernels under it.
+    var software: String {
+        "\(Version.software), OpenBLAS \(BLAS.coreName), \(BLAS.threads) thread(s)"
     }
 
     /// Where a pass keeps its files.

@@ -31,7 +31,7 @@ import Testing
         seed: 12
         passes: [sft, reward, score, dpo]
         model: {init: {layers: 3, rope_theta: 5e5}, tokenizer: bytes}
-        data: {train: [a.jsonl, "null", "1", "é: #x"], test: [], max_prompt_tokens: 9, on_error: skip}
+        data: {train: [a.jsonl, "null", "1", "é: #x"], test: [h.jsonl], max_prompt_tokens: 9, on_error: skip}
         parallel: {shards: 2, gather: block}
         sft: {data: [x.jsonl], learning_rate: 3.3333333333333335e-5, steps: 5}
         score: {scorer: reward, data: both}

@@ -190,6 +190,35 @@ import Testing
             work, ["train", "dpo"], set: ["data.train=\(other)", "score.file=\(text)"], code: 4, mentions: ["text.h5"])
     }
 
+    @Test func coefficientsOfAnotherTokenizer() throws {
+        let work = try Workspace()
+        let model = try model(work)
+        #expect(try work.rdo(["score"], output: "good").status == 0)
+        // The same tokens, but another file: what it was is not known any more.
+        try breaking("tokenizer.json", in: model) { $0.append(0x0A) }
+        let set = ["dpo.model=\(model)"]
+        for output in ["bad0", "bad4"] {
+            #expect(try work.rdo(["reference"], output: output, set: set).status == 0)
+        }
+        try check(
+            work, ["train", "dpo"], set: set + ["score.file=\(work.path("good/coefficients.h5"))"], code: 4,
+            mentions: ["another tokenizer", "coefficients.h5"])
+    }
+
+    @Test func weightsOfAnUnsupportedType() throws {
+        let work = try Workspace()
+        let model = try model(work)
+        try breaking("model.safetensors", in: model) { data in
+            let length = Int(data[0]) | Int(data[1]) << 8 | Int(data[2]) << 16
+            let header = String(decoding: data[8..<(8 + length)], as: UTF8.self)
+            let changed = header.replacingOccurrences(of: "\"F32\"", with: "\"I32\"")
+            data.replaceSubrange(8..<(8 + length), with: Data(changed.utf8))
+        }
+        try check(
+            work, ["train", "difference"], set: ["difference.model=\(model)"], code: 4,
+            mentions: ["unsupported number type", "model.safetensors"])
+    }
+
     @Test func damagedShard() throws {
         let work = try Workspace()
         try work.writeConfiguration()
