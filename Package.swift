@@ -80,9 +80,9 @@ let package = Package(
         tests(of: "Tensors"),
         tests(of: "Transformer", ["Tensors", "TestSupport"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "TestSupport", "mpi-checks"]),
-        tests(of: "Preferences", ["Transformer"]),
+        tests(of: "Preferences", ["Transformer", "TestSupport"]),
         tests(of: "Objectives"),
-        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
+        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics", "TestSupport"]),
         tests(
             of: "Passes", ["Training", "Objectives", "Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
         .testTarget(

@@ -24,6 +24,25 @@ extension Communicator {
         return try result.get()
     }
 
+    /// Collective. Rank 0, which reads and writes the shared files, finds a text; all ranks get it, or rank 0's error.
+    public func textFromRankZero(_ find: () throws -> String) throws -> String {
+        let own = try collectively { rank == 0 ? try find() : "" }
+        return String(decoding: try broadcast(Array(own.utf8), from: 0), as: UTF8.self)
+    }
+
+    /// Collective. Like `textFromRankZero`, for a number.
+    public func numberFromRankZero(_ find: () throws -> Int) throws -> Int {
+        guard let number = Int(try textFromRankZero { String(try find()) }) else {
+            preconditionFailure("a number between ranks is malformed")
+        }
+        return number
+    }
+
+    /// Collective. Like `textFromRankZero`, for an answer.
+    public func isTrueOnRankZero(_ find: () throws -> Bool) throws -> Bool {
+        try numberFromRankZero { try find() ? 1 : 0 } == 1
+    }
+
     private static func encode(_ error: RDOError) -> [UInt8] {
         let texts = [error.what, error.place, error.remedy].map { text in text.map { "+" + $0 } ?? "-" }
         return Array(([String(error.kind.rawValue)] + texts).joined(separator: "\0").utf8)

@@ -140,6 +140,7 @@ private struct DataSetLoader {
             policy: settings.onError)
         let usable = Set(examples.map(\.row))
         let differenceExamples = differences.compactMap { try? $0.get() }.filter { usable.contains($0.row) }
+        let rows = Self.dataRows(of: records, report)
         if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
         try world.collectively {
             guard world.rank == 0 else { return }
@@ -147,7 +148,20 @@ private struct DataSetLoader {
             try Data(report.json().utf8).write(
                 to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
         }
-        return DataSet(examples: examples, differenceExamples: differenceExamples, digest: Self.digest(examples))
+        return DataSet(
+            examples: examples.map { $0.with(row: rows[$0.row]) },
+            differenceExamples: differenceExamples.map { $0.with(row: rows[$0.row]) }, digest: Self.digest(examples))
+    }
+
+    /// Each record's row over all files, counted from 0, bad rows included.
+    private static func dataRows(of records: [PreferenceRecord], _ report: DataReport) -> [Int] {
+        var offsets: [String: Int] = [:]
+        var offset = 0
+        for file in report.files {
+            offsets[file.path] = offset
+            offset += file.rows
+        }
+        return records.map { offsets[$0.file, default: 0] + $0.line - 1 }
     }
 
     private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {
@@ -166,7 +180,21 @@ private struct DataSetLoader {
     }
 }
 
+extension DifferenceExample {
+    fileprivate func with(row: Int) -> DifferenceExample {
+        var example = self
+        example.row = row
+        return example
+    }
+}
+
 extension TokenizedExample {
+    fileprivate func with(row: Int) -> TokenizedExample {
+        var example = self
+        example.row = row
+        return example
+    }
+
     /// The same example with some of its responses.
     func keeping(responses kept: [Int]) -> TokenizedExample {
         var example = self

@@ -51,8 +51,7 @@ struct LoadedModel {
         }
         parameters.invalidate()
         // One rank reads the files once more for the digest; the others wait for the result.
-        let digestBytes = try world.collectively { world.rank == 0 ? Array(try directory.digest().utf8) : [] }
-        digest = String(decoding: try world.broadcast(digestBytes, from: 0), as: UTF8.self)
+        digest = try world.textFromRankZero { try directory.digest() }
     }
 }
 

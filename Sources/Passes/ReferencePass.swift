@@ -47,11 +47,11 @@ struct ResponseLogProbabilities {
             part.examples[example].responses.indices.map { (example: example, response: $0) }
         }
         let keys = part.examples.flatMap(\.responseKeys)
-        let isComplete: [UInt8] = try world.collectively {
-            guard world.rank == 0, let file = try? ReferenceFile.read(path) else { return [0] }
-            return [file.provenance == provenance && file.keys == keys && file.header.schema == schema ? 1 : 0]
+        let isComplete = try world.isTrueOnRankZero {
+            guard let file = try? ReferenceFile.read(path) else { return false }
+            return file.provenance == provenance && file.keys == keys && file.header.schema == schema
         }
-        if try world.broadcast(isComplete, from: 0) == [1] {
+        if isComplete {
             session.log.info("reference: \(path) is complete and unchanged")
             return
         }
@@ -64,8 +64,7 @@ struct ResponseLogProbabilities {
                     provenance: provenance, keys: keys,
                     tokenCounts: part.examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
         }
-        let chunkRows = try world.broadcast([UInt8](String(writer?.chunkRows ?? 0).utf8), from: 0)
-        let rows = Int(String(decoding: chunkRows, as: UTF8.self)) ?? chunk
+        let rows = try world.numberFromRankZero { writer?.chunkRows ?? chunk }
         let chunks = (responses.count + rows - 1) / rows
         func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, responses.count) }
         let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)

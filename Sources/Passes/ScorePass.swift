@@ -39,14 +39,12 @@ struct ScorePass {
                 modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
                 template: conventions.template))
         let tables = CoefficientTables(pairs: part.examples)
-        let isComplete: [UInt8] = try world.collectively {
-            guard world.rank == 0, let file = try? CoefficientFile.read(path) else { return [0] }
-            let same =
-                file.provenance == scorer.provenance && file.keys == tables.pairKeys
+        let isComplete = try world.isTrueOnRankZero {
+            guard let file = try? CoefficientFile.read(path) else { return false }
+            return file.provenance == scorer.provenance && file.keys == tables.pairKeys
                 && file.scorer == scorer.kind.rawValue
-            return [same ? 1 : 0]
         }
-        if try world.broadcast(isComplete, from: 0) == [1] {
+        if isComplete {
             session.log.info("score: \(path) is complete and unchanged")
             return
         }
@@ -59,8 +57,7 @@ struct ScorePass {
                         config: session.configuration.effectiveYAML, worldSize: world.size),
                     scorer: scorer, tables: tables, chunkRows: settings.chunk) : nil
         }
-        let chunkRows = try world.broadcast([UInt8](String(writer?.chunkRows ?? 0).utf8), from: 0)
-        let rows = Int(String(decoding: chunkRows, as: UTF8.self)) ?? settings.chunk
+        let rows = try world.numberFromRankZero { writer?.chunkRows ?? settings.chunk }
         let pairs = part.examples.count
         func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, pairs) }
         let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)

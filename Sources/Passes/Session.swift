@@ -43,11 +43,10 @@ public final class Session {
         log.info(
             "\(Version.software): \(world.size) rank(s), mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards), "
                 + "\(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))")
-        warnOfCrowding()
     }
 
-    /// More busy threads than processors slow every rank down.
-    private func warnOfCrowding() {
+    /// Says so when there are more busy threads than processors here, which slows every rank down.
+    public func warnOfCrowding() {
         let machine = ProcessInfo.processInfo
         let threads = configuration.parallel.blasThreads
         let available = machine.activeProcessorCount
@@ -87,12 +86,6 @@ public final class Session {
     static func testPath(beside path: String) -> String {
         let url = URL(fileURLWithPath: path)
         return url.deletingPathExtension().path + "-test." + url.pathExtension
-    }
-
-    /// Collective: whether rank 0 sees the file or directory.
-    func existsOnRankZero(_ path: String) throws -> Bool {
-        let isThere = world.rank == 0 && FileManager.default.fileExists(atPath: path)
-        return try world.broadcast([isThere ? 1 : 0], from: 0) == [1]
     }
 
     /// Collective: rank 0 removes what stands there, if anything does.

@@ -145,7 +145,7 @@ struct TrainingPass {
         let exported = session.trainedModel(of: pass)
         if session.resume == .never { try session.removeOnRankZero(exported) }
         let steps = try trainer.train(resume: session.resume)
-        if steps == 0, try session.existsOnRankZero(exported) {
+        if steps == 0, try session.world.isTrueOnRankZero({ FileManager.default.fileExists(atPath: exported) }) {
             session.log.info("\(pass.rawValue): complete and unchanged, model in \(exported)")
             return
         }

@@ -129,7 +129,7 @@ public final class Trainer<Task: TrainingTask> {
                 throw RDOError(
                     .numerical, "loss \(loss) and gradient norm \(gradientNorm) at step \(step)",
                     remedy: "lower the learning rate or look at data rows "
-                        + "\(samples.prefix(8).map { String($0.row) }.joined(separator: ", ")); earlier checkpoints are intact"
+                        + "\(samples.prefix(8).map { String(task.dataRow(of: $0)) }.joined(separator: ", ")); earlier checkpoints are intact"
                 )
             }
             if step == 0 { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
@@ -146,7 +146,8 @@ public final class Trainer<Task: TrainingTask> {
             stepSeconds = max(stepSeconds, seconds)
             try speaker {
                 let planned =
-                    ["step": step, "rows": samples.map(\.row), "epochs": samples.map(\.epoch)] as [String: Any]
+                    ["step": step, "rows": samples.map { task.dataRow(of: $0) }, "epochs": samples.map(\.epoch)]
+                    as [String: Any]
                 try trace?.append(
                     Self.json(planned.merging(task.trace(samples, outputs: batch.outputs)) { plan, _ in plan }))
                 try metrics?.append(
@@ -248,8 +249,7 @@ public final class Trainer<Task: TrainingTask> {
     }
 
     private func isEvaluated(step: Int) throws -> Bool {
-        let isRecorded = mesh.world.rank == 0 && JSONLinesFile.holds(step: step, path: evaluationPath)
-        return try mesh.world.allReduceMax(isRecorded ? 1 : 0) == 1
+        try mesh.world.isTrueOnRankZero { JSONLinesFile.holds(step: step, path: evaluationPath) }
     }
 
     private func save(step: Int) throws {

@@ -59,8 +59,7 @@ final class TrainingCheckpoints {
 
     /// Rank 0 looks, all hear.
     private func choose(_ policy: ResumePolicy, log: Log) throws -> String? {
-        let chosen: String = try mesh.world.collectively {
-            guard mesh.world.rank == 0 else { return "" }
+        let path = try mesh.world.textFromRankZero {
             switch policy {
             case .never:
                 // Older checkpoints with higher steps would pass for newer ones of this run.
@@ -75,7 +74,6 @@ final class TrainingCheckpoints {
                 return checkpoint?.path ?? ""
             }
         }
-        let path = String(decoding: try mesh.world.broadcast(Array(chosen.utf8), from: 0), as: UTF8.self)
         return path.isEmpty ? nil : path
     }
 
@@ -106,13 +104,8 @@ final class TrainingCheckpoints {
         let header = ArtefactHeader(
             schema: "rdo.checkpoint/1", software: Version.software, config: run.configurationText, worldSize: world.size
         )
-        let message: String = try world.collectively {
-            guard world.rank == 0 else { return "" }
-            return try CheckpointDirectory.begin(in: directory, step: step) + "\n" + UUID().uuidString
-        }
-        let parts = String(decoding: try world.broadcast(Array(message.utf8), from: 0), as: UTF8.self).split(
-            separator: "\n")
-        let (partial, id) = (String(parts[0]), String(parts[1]))
+        let partial = try world.textFromRankZero { try CheckpointDirectory.begin(in: directory, step: step) }
+        let id = try world.textFromRankZero { UUID().uuidString }
 
         let ownDigest: [UInt8] = try world.collectively {
             guard mesh.replica == 0 else { return [] }

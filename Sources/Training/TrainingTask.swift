@@ -40,6 +40,8 @@ public struct LeafLoss {
 public protocol TrainingTask {
     /// Examples in the data set; sample numbers run endlessly over it.
     var exampleCount: Int { get }
+    /// Which row of the data files a sample is, counted from 0 over all files: what messages and traces name.
+    func dataRow(of sample: Sample) -> Int
     /// Floating-point operations of the forward pass over one example: leaves are balanced by it.
     func cost(of sample: Sample) -> Double
     /// The number that the summed loss of a global batch is divided by, known before any forward pass.

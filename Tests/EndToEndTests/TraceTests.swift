@@ -54,4 +54,18 @@ import Testing
             #expect(abs(loss / 8 - (recorded["loss"] as? Double ?? .nan)) < 1e-9)
         }
     }
+
+    @Test func rowsAreThoseOfTheFile() throws {
+        let work = try Workspace(pairs: 8)
+        try work.writeConfiguration()
+        // A bad row before good ones shifts nothing; file order without shuffling.
+        let rows = "{\"prompt\": \"a\"}\n" + Workspace.rows(8, seed: 9)
+        let file = try work.directory.write(rows, to: "gap.jsonl")
+        let result = try work.rdo(
+            ["train", "difference"], ranks: 2,
+            set: ["data.train=\(file)", "data.on_error=skip", "data.shuffle=false", "difference.steps=2"],
+            arguments: ["--trace", work.path("trace.jsonl")])
+        #expect(result.status == 0, "\(result.error)")
+        #expect(try work.metrics("trace.jsonl").map { $0["rows"] as? [Int] } == [Array(1...8), Array(1...8)])
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Preferences
 
 /// A directory for one test's files; removed with it.
@@ -91,12 +92,5 @@ func randomText(length: ClosedRange<Int>, using generator: inout SeededGenerator
 
 /// Where the real data lies, or nil, said aloud, when it is absent.
 func preferenceAssets() -> String? {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
-    let path = ProcessInfo.processInfo.environment["RDO_ASSETS"] ?? root + "/../shared/assets"
-    guard FileManager.default.fileExists(atPath: path + "/data") else {
-        print("skipped: no assets")
-        return nil
-    }
-    return path + "/data/"
+    Assets.find("data").map { $0 + "/" }
 }

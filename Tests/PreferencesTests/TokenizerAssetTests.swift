@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Preferences
@@ -18,17 +19,7 @@ import Testing
 
     /// Nil when this machine has no assets.
     private static func model(_ name: String) -> URL? {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let assets =
-            ProcessInfo.processInfo.environment["RDO_ASSETS"].map { URL(fileURLWithPath: $0) }
-            ?? root.appendingPathComponent("../shared/assets")
-        let directory = assets.appendingPathComponent("models").appendingPathComponent(name)
-        guard FileManager.default.fileExists(atPath: directory.path) else {
-            print("skipped: no assets")
-            return nil
-        }
-        return directory
+        Assets.find("models/\(name)").map { URL(fileURLWithPath: $0) }
     }
 
     @Test(arguments: [

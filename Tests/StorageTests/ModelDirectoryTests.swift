@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 import Transformer
 
@@ -267,7 +268,7 @@ extension ModelDirectory {
 
 /// Golden numbers were read with Python's safetensors.
 @Suite("Published models") struct PublishedModelTests {
-    /// The assets' stories260K, or the directory that a variable names; nil, with a line that says so, when absent.
+    /// The directory that a variable names, or `fallback`; nil, with a line that says so, when absent.
     static func find(_ variable: String, _ fallback: String) -> String? {
         let path = ProcessInfo.processInfo.environment[variable] ?? fallback
         if FileManager.default.fileExists(atPath: path + "/model.safetensors") { return path }
@@ -275,13 +276,7 @@ extension ModelDirectory {
         return nil
     }
 
-    static var stories: String? {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let assets =
-            ProcessInfo.processInfo.environment["RDO_ASSETS"] ?? root.appendingPathComponent("../shared/assets").path
-        return find("RDO_STORIES260K", assets + "/models/stories260K")
-    }
+    static var stories: String? { Assets.find("models/stories260K") }
 
     struct Golden {
         let name: String

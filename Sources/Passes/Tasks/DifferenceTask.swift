@@ -28,6 +28,8 @@ struct DifferenceTask: TrainingTask {
 
     var exampleCount: Int { examples.count }
 
+    func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
+
     func cost(of sample: Sample) -> Double {
         costs.cost(of: examples[sample.row])
     }

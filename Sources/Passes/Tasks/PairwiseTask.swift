@@ -30,6 +30,8 @@ struct PairwiseTask: TrainingTask {
 
     var exampleCount: Int { pairs.count }
 
+    func dataRow(of sample: Sample) -> Int { pairs[sample.row].example.row }
+
     func cost(of sample: Sample) -> Double { costs.cost(of: pairs[sample.row].example) }
 
     func denominator(of samples: [Sample]) -> Double {

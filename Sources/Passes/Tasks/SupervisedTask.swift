@@ -11,6 +11,8 @@ struct SupervisedTask: TrainingTask {
 
     var exampleCount: Int { examples.count }
 
+    func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
+
     func cost(of sample: Sample) -> Double { costs.cost(of: examples[sample.row]) }
 
     func denominator(of samples: [Sample]) -> Double {

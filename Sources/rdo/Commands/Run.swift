@@ -30,7 +30,9 @@ struct ConfigurationOptions: ParsableArguments {
     /// Collective: reads the configuration on every rank and sets up the run's directory.
     func session(_ path: String, world: Communicator) throws -> Session {
         let configuration = try world.collectively { try Configuration.load(path: path, settings: settings) }
-        return try Session(configuration, world: world, resume: resumePolicy, tracePath: trace)
+        let session = try Session(configuration, world: world, resume: resumePolicy, tracePath: trace)
+        session.warnOfCrowding()
+        return session
     }
 }
 
