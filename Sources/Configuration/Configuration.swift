@@ -89,8 +89,8 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
                 throw RDOError(
                     .usage, "the key \(duplicates.sorted().joined(separator: ", ")) stands more than once",
                     at: "\(source):\(context.mark.line)")
-            default:
-                throw RDOError(.usage, "not YAML: \(error)", at: source)
+            case .reader(let problem, _, _, _): throw RDOError(.usage, "not YAML: \(problem)", at: source)
+            default: throw RDOError(.usage, "not YAML: \(error)", at: source)
             }
         }
     }
@@ -102,13 +102,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
         let path = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         let text = String(setting[setting.index(after: equals)...])
         let node = try Self.compose(text, "--set \(setting)") ?? Node("")
-        try SectionReader.assign(&self, path[...], Self.withoutMark(node), SettingPlace(source: "--set", key: ""))
-    }
-
-    /// A line number within one `--set` says nothing.
-    private static func withoutMark(_ node: Node) -> Node {
-        guard let scalar = node.scalar else { return node }
-        return .scalar(Node.Scalar(scalar.string, scalar.tag, scalar.style))
+        try SectionReader.assign(&self, path[...], node, .commandLine)
     }
 
     // MARK: - What no single key can tell
@@ -153,6 +147,12 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
         if score.data != .train && data.test.isEmpty {
             throw fail("score.data is \(score.data.rawValue) but data.test is empty", remedy: "name the held-out data")
         }
+        if let prompt = data.maxPromptTokens, prompt >= data.maxTokens {
+            throw fail(
+                "data.max_prompt_tokens (\(prompt)) leaves no room within data.max_tokens (\(data.maxTokens))",
+                remedy: "lower the first or raise the second")
+        }
+        if passes.isEmpty { throw fail("passes is empty", remedy: "name at least one pass") }
         if Set(passes).count < passes.count { throw fail("passes names a pass twice") }
     }
 }

@@ -6,8 +6,9 @@ extension Configuration {
 
             A configuration is a YAML file. Every key is typed; an unknown one is an error that names the nearest known key.
             `--set section.key=value` overrides any key; relative paths are relative to the current directory. The effective
-            configuration, with all defaults, is stored in every artefact. Values that may be null are optional. (This page is
-            generated from the declarations in `Sources/Configuration`: `RDO_UPDATE_DOCS=1 make test` writes it.)
+            configuration, with all defaults, is stored in every artefact. Values that may be null are optional; integers have
+            32 bits. `configs/` has complete examples. (This page is generated from the declarations in `Sources/Configuration`:
+            `RDO_UPDATE_DOCS=1 make test` writes it.)
 
 
             """
@@ -23,28 +24,5 @@ extension Configuration {
     private static func table(_ rows: [DocumentationRow]) -> String {
         "| key | value | default | what |\n|---|---|---|---|\n"
             + rows.map { "| `\($0.key)` | \($0.kind) | `\($0.value)` | \($0.help) |\n" }.joined()
-    }
-}
-
-extension Configuration {
-    /// Keys of a training pass that change how long it runs or what it writes, not what a step computes.
-    private static let neutralKeys: Set = [
-        "model", "epochs", "steps", "checkpoint_every", "keep_checkpoints", "evaluate_every", "export", "head", "data",
-    ]
-
-    /// The settings that a resumed pass must share with the run that it continues: dotted key → value.
-    ///
-    /// Models and data are compared by content elsewhere; the number of steps may grow.
-    public func fingerprint(of pass: PassName) -> [String: String] {
-        let prefix = pass.rawValue + "."
-        let section = Self.fields.first { $0.key == pass.rawValue }?.rows(self, "") ?? []
-        let own = section.filter { row in
-            let key = row.key.dropFirst(prefix.count)
-            return !Self.neutralKeys.contains(String(key)) && !key.hasPrefix("coefficients.")
-        }
-        var result = Dictionary(uniqueKeysWithValues: own.map { ($0.key, $0.value) })
-        result["data.shuffle"] = data.shuffle.yaml
-        result["seed"] = seed.yaml
-        return result
     }
 }

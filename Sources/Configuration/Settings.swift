@@ -18,8 +18,8 @@ public struct ModelSettings: ConfigurationSection, Sendable, Equatable {
             .optionalSection(\.initial, "init", "A new model with random weights from the seed."),
             .value(
                 \.tokenizer, "tokenizer",
-                "Directory, tokenizer.json or tokenizer.model; by default the model's own. `bytes` is the built-in byte "
-                    + "tokenizer, for new models."),
+                "Directory, tokenizer.json or tokenizer.model; by default the model's own. `bytes`, the built-in byte "
+                    + "tokenizer, is for new models, and their default."),
         ]
     }
 }
@@ -41,12 +41,12 @@ public struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
 
     static var fields: [Field<Self>] {
         [
-            .value(\.hiddenSize, "hidden_size", .atLeast(1), "Width of the residual stream."),
-            .value(\.intermediateSize, "intermediate_size", .atLeast(1), "Width of the MLP."),
-            .value(\.layers, "layers", .atLeast(1), "Blocks."),
-            .value(\.heads, "heads", .atLeast(1), "Query heads; they divide hidden_size."),
-            .value(\.keyValueHeads, "key_value_heads", .atLeast(1), "Key and value heads; they divide heads."),
-            .value(\.maxPositions, "max_positions", .atLeast(8), "Longest sequence in tokens."),
+            .value(\.hiddenSize, "hidden_size", .within(2, 65536), "Width of the residual stream."),
+            .value(\.intermediateSize, "intermediate_size", .within(1, 262144), "Width of the MLP."),
+            .value(\.layers, "layers", .within(1, 1024), "Blocks."),
+            .value(\.heads, "heads", .within(1, 1024), "Query heads; they divide hidden_size."),
+            .value(\.keyValueHeads, "key_value_heads", .within(1, 1024), "Key and value heads; they divide heads."),
+            .value(\.maxPositions, "max_positions", .within(8, 1_048_576), "Longest sequence in tokens."),
             .value(\.ropeTheta, "rope_theta", .above(0), "Base of the rotary position embedding."),
             .value(\.normEpsilon, "norm_epsilon", .above(0), "Epsilon of RMSNorm."),
             .value(\.tieEmbeddings, "tie_embeddings", "Use the embedding as the output matrix."),
@@ -55,6 +55,7 @@ public struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// What is read, and how it becomes tokens.
 public struct DataSettings: ConfigurationSection, Sendable, Equatable {
     public var train: [String] = []
     public var test: [String] = []
@@ -80,7 +81,8 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
                 \.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
             .value(
                 \.maxPromptTokens, "max_prompt_tokens", .atLeast(2),
-                "How much a prompt keeps however long the responses are; half of max_tokens by default."),
+                "How much a prompt keeps however long the responses are; by default half of max_tokens, and a third for the "
+                    + "difference model."),
             .value(
                 \.overLong, "over_long", "A response that does not fit is a bad row, or is cut (and then gets no EOS)."),
             .value(\.onError, "on_error", "Stop at bad rows, or leave them out and report them."),
@@ -91,6 +93,7 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// How the ranks share the work.
 public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
     public var shards: Int?
     public var gather = GatherMode.step
@@ -107,11 +110,12 @@ public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
                 \.gather, "gather",
                 "Keep gathered parameters for the whole step (fewer messages) or only while a block needs them (less memory)."
             ),
-            .value(\.blasThreads, "blas_threads", .atLeast(1), "Threads of each rank's matrix products."),
+            .value(\.blasThreads, "blas_threads", .within(1, 1024), "Threads of each rank's matrix products."),
         ]
     }
 }
 
+/// The pass that stores reward differences.
 public struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
     public var scorer = ScorerKind.difference
     public var model: String?
@@ -132,6 +136,7 @@ public struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// The pass that stores the reference model's log-probabilities.
 public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
     public var model: String?
     public var file: String?

@@ -30,7 +30,9 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
                 \.model, "model",
                 "Directory to start from; by default what sft left in output when sft is among the passes, else the base."
             ),
-            .value(\.epochs, "epochs", .above(0), "Passes over the data; the last batch runs on into the next epoch."),
+            .value(
+                \.epochs, "epochs", .aboveUpTo(0, 10000),
+                "Passes over the data; the last batch runs on into the next epoch."),
             .value(\.steps, "steps", .atLeast(1), "Optimizer steps, instead of epochs."),
             .value(\.batchSize, "batch_size", .atLeast(1), "Examples per optimizer step, over all ranks."),
             .value(
@@ -66,6 +68,7 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// Supervised fine-tuning.
 public struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
     public var training = TrainingSettings()
     public var responses = SupervisedResponses.chosen
@@ -84,6 +87,7 @@ public struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// The Bradley-Terry reward model.
 public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
     public var training = TrainingSettings()
     public var headLearningRate = 1e-4
@@ -100,6 +104,7 @@ public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// The difference model.
 public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
     public var training = TrainingSettings()
     public var headLearningRate = 1e-4
@@ -120,6 +125,7 @@ public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// DPO and its pairwise relatives.
 public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
     public var training = TrainingSettings()
     public var variant = PairwiseVariant.dpo

@@ -69,9 +69,9 @@ func failure(
         ("seed: -1", "integer ≥ 0"), ("dpo: {beta: 0}", "number > 0"),
         ("dpo: {label_smoothing: 0.5}", "number ≥ 0 and < 0.5"),
         ("dpo: {warmup_ratio: 1.01}", "number 0 to 1"), ("dpo: {beta2: 1}", "number ≥ 0 and < 1"),
-        ("dpo: {batch_size: 0}", "integer ≥ 1"), ("dpo: {steps: 0}", "integer or null ≥ 1"),
-        ("dpo: {coefficients: {alpha: -0.5}}", "number ≥ 0"), ("parallel: {shards: 0}", "integer or null ≥ 1"),
-        ("reward: {head_learning_rate: 0}", "number > 0"), ("sft: {epochs: 0}", "number > 0"),
+        ("dpo: {batch_size: 0}", "integer ≥ 1"), ("dpo: {steps: 0}", "integer ≥ 1, or null"),
+        ("dpo: {coefficients: {alpha: -0.5}}", "number ≥ 0"), ("parallel: {shards: 0}", "integer ≥ 1, or null"),
+        ("reward: {head_learning_rate: 0}", "number > 0"), ("sft: {epochs: 0}", "number > 0 and ≤ 10000"),
     ]) func outOfRange(_ text: String, _ kind: String) {
         let message = failure(required + text)
         #expect(message.hasPrefix("a.yaml:4: ") && message.contains("must be \(kind), not"), "\(message)")
@@ -90,7 +90,7 @@ func failure(
                 == "a.yaml:4: dpo.variant must be one of dpo, ipo, ipo_mean, hinge, simpo, robust, not \"kto\"")
         #expect(
             failure(required + "passes: [sft, train]")
-                == "a.yaml:4: passes must be list of one of sft, reward, difference, score, reference, dpo, or one, not a list"
+                == "a.yaml:4: passes must be one of sft, reward, difference, score, reference, dpo, or a list of such, not \"train\""
         )
         #expect(
             failure(required + "dpo: {coefficients: {disagreement: drop}}")
@@ -182,7 +182,7 @@ func failure(
         ("dpo.beta.x=1", "--set: dpo.beta is a value, it has no key x"),
         ("dpo.beta=high", "--set: dpo.beta must be number > 0, not \"high\""),
         ("seed", "--set seed: expected section.key=value"), ("=3", "--set =3: expected section.key=value"),
-        ("dpo=3", "--set: dpo must be a section of keys"), ("output=", "a.yaml: output is missing"),
+        ("dpo=3", "--set: dpo must be a section of keys"), ("output=", "--set: output must be text, not \"\""),
         ("seed=[1", "not YAML"), ("dpo..beta=1", "--set: unknown key dpo."),
     ]) func mistakes(_ setting: String, _ message: String) {
         #expect(failure(required, settings: [setting]).contains(message), "\(failure(required, settings: [setting]))")

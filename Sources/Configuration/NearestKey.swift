@@ -1,0 +1,48 @@
+extension Configuration {
+    /// The known key that an unknown one was most likely meant to be.
+    ///
+    /// Keys of the same section come first: one that the unknown key begins, else the one that fewest edits make of it. A
+    /// key of another section is meant only when it has exactly this name and nothing here is as near as one edit: `beta` at
+    /// the top is `dpo.beta`.
+    static func nearestKey(to name: String, in section: String) -> String {
+        let prefix = section.isEmpty ? "" : section + "."
+        let keys = keys
+        let own = keys.filter { $0.hasPrefix(prefix) && !$0.dropFirst(prefix.count).contains(".") }
+        func distance(_ key: String) -> (Int, Int) {
+            let known = String(key.dropFirst(prefix.count))
+            return (!name.isEmpty && known.hasPrefix(name) ? 0 : 1, EditDistance.between(name, known))
+        }
+        let nearest = own.min { distance($0) < distance($1) } ?? ""
+        guard distance(nearest) > (1, 1) else { return nearest }
+        return keys.first { $0.hasSuffix("." + name) } ?? nearest
+    }
+
+    /// Every dotted key, sections included.
+    private static var keys: [String] {
+        var sections: [String] = []
+        let values = SectionReader.rows(Configuration(), prefix: "").map(\.key)
+        for key in values {
+            let parts = key.split(separator: ".")
+            for count in 1..<parts.count where !sections.contains(parts.prefix(count).joined(separator: ".")) {
+                sections.append(parts.prefix(count).joined(separator: "."))
+            }
+        }
+        return values + sections
+    }
+}
+
+/// Levenshtein's distance, for "the nearest known key".
+enum EditDistance {
+    static func between(_ a: String, _ b: String) -> Int {
+        let (a, b) = (Array(a), Array(b))
+        var previous = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var current = [i + 1]
+            for (j, y) in b.enumerated() {
+                current.append(min(previous[j + 1] + 1, current[j] + 1, previous[j] + (x == y ? 0 : 1)))
+            }
+            previous = current
+        }
+        return previous[b.count]
+    }
+}
