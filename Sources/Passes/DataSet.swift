@@ -107,6 +107,15 @@ extension Session {
         )
     }
 
+    /// A scorer reads the ids of the policy's tokenizer, so it must have been trained with the same one.
+    /// - Throws: `RDOError.artefact` when the directory's own tokenizer is another.
+    func requireTokenizer(of path: String, toBe expected: any Tokenizer) throws {
+        guard try TokenizerLoader.load(tokenizerSource(model: path)).digest != expected.digest else { return }
+        throw RDOError(
+            .artefact, "its tokenizer is not the policy's", at: path,
+            remedy: "use a scorer that was trained from the policy's model family, or set model.tokenizer for both")
+    }
+
     /// `model.tokenizer`, or the model's own directory.
     private func tokenizerSource(model path: String) throws -> String {
         guard let setting = configuration.model.tokenizer, setting != ModelSettings.byteTokenizer else { return path }

@@ -15,11 +15,12 @@ struct ScorePass {
     func run() throws {
         let scorer: PassName = settings.scorer == .difference ? .difference : .reward
         let path = settings.model ?? session.trainedModel(of: scorer)
-        // Pairs are keyed by the policy's tokens, whatever the scorer reads.
+        // Pairs are keyed by the policy's tokens, and the scorer reads the same ones.
         let data = try session.dataSets(
             model: session.startModel(of: .dpo, setting: session.configuration.dpo.training.model))
         try data.requirePairs()
         let loaded = try LoadedModel(path, head: .scalar, seed: 0, session: session)
+        try session.world.collectively { try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer) }
         guard loaded.directory.contains("score.weight") else {
             throw RDOError(
                 .artefact, "the scorer has no score.weight", at: path,

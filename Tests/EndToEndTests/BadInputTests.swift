@@ -205,6 +205,15 @@ import Testing
             mentions: ["another tokenizer", "coefficients.h5"])
     }
 
+    @Test func scorerOfAnotherTokenizer() throws {
+        let work = try Workspace()
+        _ = try model(work)
+        let scorer = work.path("good/difference/model")
+        try breaking("tokenizer.json", in: scorer) { $0.append(0x0A) }
+        try check(
+            work, ["score"], set: ["score.model=\(scorer)"], code: 4, mentions: ["tokenizer is not the policy's"])
+    }
+
     @Test func weightsOfAnUnsupportedType() throws {
         let work = try Workspace()
         let model = try model(work)
