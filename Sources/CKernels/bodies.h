@@ -14,7 +14,6 @@ const struct rdo_kernels KERNEL_TABLE = {
     .name = KERNEL_TABLE_NAME,
     .dot = dot,
     .sum_of_squares = sum_of_squares,
-    .all_finite = all_finite,
     .add = add,
     .scale = scale,
     .add_scaled = add_scaled,

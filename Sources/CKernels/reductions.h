@@ -27,15 +27,6 @@ static double sum_of_squares(const float *x, ptrdiff_t count) {
     return result;
 }
 
-static _Bool all_finite(const float *x, ptrdiff_t count) {
-    ints infinite = 0;
-    FOR_BLOCKS(i, lanes, count) {
-        const ints magnitude = bits_of(load(x + i, lanes)) & 0x7fffffff;
-        infinite |= magnitude >= 0x7f800000;
-    }
-    return __builtin_reduce_or(infinite) == 0;
-}
-
 INLINE float maximum(const float *x, ptrdiff_t count) {
     floats highest = -INFINITY;
     FOR_BLOCKS(i, lanes, count) {

@@ -13,7 +13,6 @@ static inline void *rdo_mpi_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Datatype rdo_mpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype rdo_mpi_int64(void) { return MPI_INT64_T; }
 static inline MPI_Datatype rdo_mpi_float(void) { return MPI_FLOAT; }
-static inline MPI_Datatype rdo_mpi_double(void) { return MPI_DOUBLE; }
 
 static inline MPI_Op rdo_mpi_sum(void) { return MPI_SUM; }
 static inline MPI_Op rdo_mpi_max(void) { return MPI_MAX; }

@@ -46,12 +46,6 @@ public final class Communicator: @unchecked Sendable {
         try allReduce(values, rdo_mpi_int64(), rdo_mpi_sum())
     }
 
-    /// Element-wise sums over the ranks, the same on every rank; their rounding may depend on the number of ranks
-    /// (`ExactSum` does not). `values` has one length on all ranks.
-    public func allReduceSum(_ values: [Double]) throws -> [Double] {
-        try allReduce(values, rdo_mpi_double(), rdo_mpi_sum())
-    }
-
     public func allReduceMax(_ value: Int) throws -> Int {
         Int(try allReduce([Int64(value)], rdo_mpi_int64(), rdo_mpi_max())[0])
     }
@@ -93,35 +87,6 @@ public final class Communicator: @unchecked Sendable {
                 bytes, Int32(bytes.count), rdo_mpi_byte(), &all, counts.map { Int32($0) }, starts.map { Int32($0) },
                 rdo_mpi_byte(), handle), "MPI_Allgatherv")
         return (0..<size).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
-    }
-
-    /// Every rank's bytes, of any length, in rank order on `root`; nil on the other ranks.
-    public func gather(_ bytes: [UInt8], to root: Int) throws -> [[UInt8]]? {
-        let counts = try allGatherCounts(bytes.count)
-        guard rank == root else {
-            var bytes = bytes
-            try bytes.withUnsafeMutableBytes { raw in
-                for piece in Self.pieces(of: raw) {
-                    try check(
-                        MPI_Send(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), 0, handle),
-                        "MPI_Send")
-                }
-            }
-            return nil
-        }
-        return try counts.enumerated().map { sender, count in
-            if sender == root { return bytes }
-            var received = [UInt8](repeating: 0, count: count)
-            try received.withUnsafeMutableBytes { raw in
-                for piece in Self.pieces(of: raw) {
-                    try check(
-                        MPI_Recv(
-                            piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(sender), 0, handle,
-                            rdo_mpi_status_ignore()), "MPI_Recv")
-                }
-            }
-            return received
-        }
     }
 
     private func allGatherCounts(_ count: Int) throws -> [Int] {

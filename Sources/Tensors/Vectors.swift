@@ -54,9 +54,4 @@ public enum Vectors {
     public static func sumOfSquares(_ p: UnsafePointer<Float>, count: Int) -> Double {
         Kernels.call.sum_of_squares(p, count)
     }
-
-    /// False when any element is infinite or NaN.
-    public static func allFinite(_ p: UnsafePointer<Float>, count: Int) -> Bool {
-        Kernels.call.all_finite(p, count)
-    }
 }

@@ -208,7 +208,7 @@ public final class Trainer<Task: TrainingTask> {
                 ownOutputs.append(outputs, positions: positions, counts: own.map { task.outputCount(of: $0) })
                 return task.loss(own, outputs: outputs, denominator: denominator)
             }
-            let operations = own.reduce(0) { $0 + task.cost(of: $1) } * ThroughputMeter.trainingPerForward
+            let operations = leaf < leafCount ? plan.costs[leaf] * ThroughputMeter.trainingPerForward : 0
             let figures = loss.sums + [Double(request.forest.tokens.count), operations]
             for (index, value) in figures.enumerated() { sums[index].add(value) }
         }

@@ -64,8 +64,9 @@ import Testing
         #expect(
             try work.rdo(["run"], output: "parts", ranks: 4, set: ["passes=[difference, score, reference]"]).status == 0
         )
-        // Killed without warning somewhere after step 10: the checkpoint of step 10 or 15 is what remains.
-        let killed = try work.rdo(["train", "dpo"], output: "parts", ranks: 4) { process in
+        // Killed without warning between steps 10 and 20: the checkpoint of step 10 is what remains.
+        let every = ["dpo.checkpoint_every=10"]
+        let killed = try work.rdo(["train", "dpo"], output: "parts", ranks: 4, set: every) { process in
             let metrics = work.path("parts/dpo/metrics.jsonl")
             while process.isRunning {
                 let steps = (try? String(contentsOfFile: metrics, encoding: .utf8))?.count { $0 == "\n" } ?? 0
@@ -79,9 +80,9 @@ import Testing
             kill.waitUntilExit()
         }
         #expect(killed.status != 0)
-        let resumed = try work.rdo(["train", "dpo"], output: "parts", ranks: 1)
+        let resumed = try work.rdo(["train", "dpo"], output: "parts", ranks: 1, set: every)
         #expect(resumed.status == 0, "\(resumed.error)")
-        #expect(resumed.error.contains("continuing from step 1"))
+        #expect(resumed.error.contains("continuing from step 10 "))
         #expect(try work.bytes("parts/" + Self.weights) == work.bytes("whole/" + Self.weights))
         // Every step stands once in the metrics.
         #expect(try work.metrics("parts/dpo/metrics.jsonl").map { $0["step"] as? Int } == Array(0..<20))

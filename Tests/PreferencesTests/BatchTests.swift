@@ -93,7 +93,5 @@ import Transformer
         // Segments of 1, then 1, 3, 2 and 1, 2 tokens: response 0 is first and duplicated.
         let training: Double = 10 * perToken + 31 * perPair
         #expect(scalar.cost(of: comparison) == training + Double(3 * 2 * 8))
-        let scoring: Double = 8 * perToken + 24 * perPair
-        #expect(scalar.scoringCost(of: comparison) == scoring + Double(2 * 2 * 8))
     }
 }

@@ -78,24 +78,6 @@ extension TensorsTests {
             }
         }
 
-        @Test(arguments: InstructionSet.available, [Float.nan, .infinity, -.infinity])
-        func oneBadElementIsFound(_ instructionSet: InstructionSet, bad: Float) throws {
-            try using(instructionSet) {
-                for count in lengths {
-                    var values = normals(count, stream: 1)
-                    values[0] = .greatestFiniteMagnitude
-                    #expect(Vectors.allFinite(values, count: count))
-                    for position in 0..<count {
-                        let good = values[position]
-                        values[position] = bad
-                        #expect(!Vectors.allFinite(values, count: count))
-                        #expect(Vectors.allFinite(values, count: position))
-                        values[position] = good
-                    }
-                }
-            }
-        }
-
         @Test func emptyMatrices() {
             let empty = Matrix(rows: 0, columns: 8)
             let row = Matrix(rows: 1, columns: 8)

@@ -30,7 +30,6 @@ struct rdo_kernels {
 
     float (*dot)(const float *a, const float *b, ptrdiff_t count);
     double (*sum_of_squares)(const float *x, ptrdiff_t count);
-    _Bool (*all_finite)(const float *x, ptrdiff_t count);
     void (*add)(const float *a, const float *b, float *sum, ptrdiff_t count);
     void (*scale)(float *x, float factor, ptrdiff_t count);
     /// y += factor * x

@@ -36,13 +36,6 @@ public struct CostModel: Sendable {
         return cost(of: forest, headRows: 3)
     }
 
-    /// The scoring tree of all ordered pairs.
-    public func scoringCost(of example: DifferenceExample) -> Double {
-        var forest = TokenForest()
-        let pairs = DifferenceTree.appendOrderedPairs(example, eos: 0, to: &forest)
-        return cost(of: forest, headRows: pairs.count)
-    }
-
     func cost(of forest: TokenForest, headRows: Int) -> Double {
         forest.segments.reduce(perHeadRow * Double(headRows)) { sum, segment in
             let tokens = Double(segment.rows.count)
