@@ -5,8 +5,7 @@ import Tensors
 /// A group of ranks and the collectives among them.
 ///
 /// Every method that communicates is collective: all ranks of the communicator call the same methods in the same order.
-/// All block, and are called by one thread at a time (`MPI_THREAD_SERIALIZED`). A failing MPI call throws
-/// `RDOError.peers`.
+/// All wait for their result; the communication thread runs them. A failing MPI call throws `RDOError.peers`.
 public final class Communicator: @unchecked Sendable {
     public let rank: Int
     public let size: Int
@@ -32,12 +31,31 @@ public final class Communicator: @unchecked Sendable {
     /// The ranks that pass the same `color`, ordered by `key`.
     public func split(color: Int, key: Int) throws -> Communicator {
         var part: MPI_Comm?
-        try check(MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+        try CommunicationThread.shared.perform {
+            try check(MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+        }
         guard let part else { throw RDOError(.peers, "MPI_Comm_split gave no communicator") }
         return try Communicator(part)
     }
 
-    public func barrier() throws { try check(MPI_Barrier(handle), "MPI_Barrier") }
+    /// The ranks of this communicator that share memory with this one, in their order.
+    func splitByNode() throws -> Communicator {
+        var part: MPI_Comm?
+        try CommunicationThread.shared.perform {
+            try check(
+                MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), rdo_mpi_info_null(), &part),
+                "MPI_Comm_split_type")
+        }
+        guard let part else { throw RDOError(.peers, "MPI_Comm_split_type gave no communicator") }
+        return try Communicator(part)
+    }
+
+    public func barrier() throws { try run("MPI_Ibarrier") { MPI_Ibarrier(handle, &$0) } }
+
+    /// Starts a nonblocking call on the communication thread and waits for it.
+    private func run(_ call: String, _ start: (inout MPI_Request?) -> Int32) throws {
+        try CommunicationThread.shared.perform { try Requests.run(call, start) }
+    }
 
     // MARK: - Numbers
 
@@ -53,9 +71,11 @@ public final class Communicator: @unchecked Sendable {
     private func allReduce<Value>(_ values: [Value], _ type: MPI_Datatype, _ operation: MPI_Op) throws -> [Value] {
         var result = values
         try result.withUnsafeMutableBytes {
-            try check(
-                MPI_Allreduce(rdo_mpi_in_place(), $0.baseAddress, Int32(values.count), type, operation, handle),
-                "MPI_Allreduce")
+            let raw = $0
+            try run("MPI_Iallreduce") {
+                MPI_Iallreduce(
+                    rdo_mpi_in_place(), raw.baseAddress, Int32(values.count), type, operation, handle, &$0)
+            }
         }
         return result
     }
@@ -65,12 +85,15 @@ public final class Communicator: @unchecked Sendable {
     /// The root's bytes on every rank; what the others pass is ignored.
     public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
         var count = Int64(bytes.count)
-        try check(MPI_Bcast(&count, 1, rdo_mpi_int64(), Int32(root), handle), "MPI_Bcast")
+        try withUnsafeMutablePointer(to: &count) { count in
+            try run("MPI_Ibcast") { MPI_Ibcast(count, 1, rdo_mpi_int64(), Int32(root), handle, &$0) }
+        }
         var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
         try result.withUnsafeMutableBytes { raw in
             for piece in Self.pieces(of: raw) {
-                try check(
-                    MPI_Bcast(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), handle), "MPI_Bcast")
+                try run("MPI_Ibcast") {
+                    MPI_Ibcast(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), handle, &$0)
+                }
             }
         }
         return result
@@ -82,10 +105,21 @@ public final class Communicator: @unchecked Sendable {
         let starts = counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
         guard starts[size] <= Self.messageLimit else { return try (0..<size).map { try broadcast(bytes, from: $0) } }
         var all = [UInt8](repeating: 0, count: starts[size])
-        try check(
-            MPI_Allgatherv(
-                bytes, Int32(bytes.count), rdo_mpi_byte(), &all, counts.map { Int32($0) }, starts.map { Int32($0) },
-                rdo_mpi_byte(), handle), "MPI_Allgatherv")
+        let (lengths, places) = (counts.map { Int32($0) }, starts.map { Int32($0) })
+        // The arguments of a nonblocking call must stay where they are until it is complete.
+        try all.withUnsafeMutableBytes { all in
+            try bytes.withUnsafeBytes { bytes in
+                try lengths.withUnsafeBufferPointer { lengths in
+                    try places.withUnsafeBufferPointer { places in
+                        try run("MPI_Iallgatherv") {
+                            MPI_Iallgatherv(
+                                bytes.baseAddress, Int32(bytes.count), rdo_mpi_byte(), all.baseAddress,
+                                lengths.baseAddress, places.baseAddress, rdo_mpi_byte(), handle, &$0)
+                        }
+                    }
+                }
+            }
+        }
         return (0..<size).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
     }
 
@@ -101,7 +135,7 @@ public final class Communicator: @unchecked Sendable {
         }
     }
 
-    // MARK: - Floats
+    // MARK: - Floats, on the communication thread
 
     /// Every rank's `counts[rank]` floats on every rank, handed over piece by piece so that slices of any size pass
     /// through a buffer of a few megabytes.
@@ -113,13 +147,19 @@ public final class Communicator: @unchecked Sendable {
     ) throws {
         let limit = roundLength
         let buffer = messageSpace(pieces: size, of: limit)
+        let places = (0..<size).map { Int32($0 * limit) }
         for start in stride(from: 0, to: counts.max() ?? 0, by: limit) {
             let ranges = counts.map { min(start, $0)..<min(start + limit, $0) }
-            try check(
-                MPI_Allgatherv(
-                    own + ranges[rank].lowerBound, Int32(ranges[rank].count), rdo_mpi_float(), buffer,
-                    ranges.map { Int32($0.count) }, (0..<size).map { Int32($0 * limit) }, rdo_mpi_float(), handle),
-                "MPI_Allgatherv")
+            let lengths = ranges.map { Int32($0.count) }
+            try lengths.withUnsafeBufferPointer { lengths in
+                try places.withUnsafeBufferPointer { places in
+                    try Requests.run("MPI_Iallgatherv") {
+                        MPI_Iallgatherv(
+                            own + ranges[rank].lowerBound, Int32(ranges[rank].count), rdo_mpi_float(), buffer,
+                            lengths.baseAddress, places.baseAddress, rdo_mpi_float(), handle, &$0)
+                    }
+                }
+            }
             for (sender, range) in ranges.enumerated() where !range.isEmpty {
                 deliver(sender, range, buffer + sender * limit)
             }
@@ -132,10 +172,14 @@ public final class Communicator: @unchecked Sendable {
         receiving target: UnsafeMutablePointer<Float>,
         count receivedCount: Int, from source: Int
     ) throws {
+        var requests: [MPI_Request?] = [rdo_mpi_request_null(), rdo_mpi_request_null()]
         try check(
-            MPI_Sendrecv(
-                values, Int32(count), rdo_mpi_float(), Int32(destination), 0, target, Int32(receivedCount),
-                rdo_mpi_float(), Int32(source), 0, handle, rdo_mpi_status_ignore()), "MPI_Sendrecv")
+            MPI_Irecv(target, Int32(receivedCount), rdo_mpi_float(), Int32(source), 0, handle, &requests[0]),
+            "MPI_Irecv")
+        try check(
+            MPI_Isend(values, Int32(count), rdo_mpi_float(), Int32(destination), 0, handle, &requests[1]),
+            "MPI_Isend")
+        try Requests.finish("MPI_Isend and MPI_Irecv", &requests)
     }
 
     /// Floats that each rank contributes to one round of an exchange: 1 MB, fewer with many ranks so that a round's

@@ -34,6 +34,7 @@ extension Communicator {
         let world = try Communicator(rdo_mpi_world(), farewell: farewell)
         do {
             try refuseSingletons(size: world.size, environment)
+            try Neighbours.learn(world)
         } catch {
             finishMPI()
             throw error
@@ -57,11 +58,14 @@ extension Communicator {
         var (started, finished): (Int32, Int32) = (0, 0)
         MPI_Initialized(&started)
         MPI_Finalized(&finished)
-        if started != 0 && finished == 0 { MPI_Finalize() }
+        guard started != 0 && finished == 0 else { return }
+        CommunicationThread.shared.halt()
+        MPI_Finalize()
     }
 
     /// Ends every rank at once with `code`.
     public static func abort(code: Int32) -> Never {
+        CommunicationThread.shared.halt()
         MPI_Abort(rdo_mpi_world(), code)
         _exit(code)
     }
@@ -105,15 +109,21 @@ extension Communicator {
 
     /// True when every rank calls this within `seconds`.
     private func everybodyArrives(within seconds: Double) throws -> Bool {
-        var request = rdo_mpi_request_null()
-        try check(MPI_Ibarrier(farewell ?? handle, &request), "MPI_Ibarrier")
-        let deadline = Date().timeIntervalSince1970 + seconds
-        var isDone: Int32 = 0
-        while true {
-            try check(MPI_Test(&request, &isDone, rdo_mpi_status_ignore()), "MPI_Test")
-            if isDone != 0 { return true }
-            if Date().timeIntervalSince1970 > deadline { return false }
-            usleep(1000)
+        try CommunicationThread.shared.perform {
+            var request = rdo_mpi_request_null()
+            try check(MPI_Ibarrier(farewell ?? handle, &request), "MPI_Ibarrier")
+            let deadline = Date().timeIntervalSince1970 + seconds
+            var isDone: Int32 = 0
+            var tests = 0
+            while true {
+                try check(MPI_Test(&request, &isDone, rdo_mpi_status_ignore()), "MPI_Test")
+                if isDone != 0 { return true }
+                if Date().timeIntervalSince1970 > deadline { return false }
+                usleep(1000)
+                tests += 1
+                // Not at once: a rank that arrived may end before this one has heard of it.
+                if tests % 3000 == 0 { try Neighbours.requireAlive() }
+            }
         }
     }
 }

@@ -1,0 +1,161 @@
+import Diagnostics
+import Foundation
+
+/// The one thread of this process that calls MPI, in the order in which work is handed to it.
+///
+/// Collectives match across ranks because every rank hands over the same ones in the same order; arithmetic goes on
+/// meanwhile on the thread that handed them over. Only one thread ever calls MPI at a time, so `MPI_THREAD_SERIALIZED`
+/// is enough.
+public final class CommunicationThread: @unchecked Sendable {
+    public static let shared = CommunicationThread()
+
+    private let condition = NSCondition()
+    private var queue: [PendingCommunication] = []
+    private var service: (() throws -> Void)?
+    private var isHalted = false
+    /// What communication nobody waits for ended with. After lost peers nothing can be communicated any more.
+    private var failure: RDOError?
+    private var thread: pthread_t?
+
+    /// Seconds that the rest of the program has waited for communication: what overlap could not hide.
+    public private(set) var exposedSeconds = 0.0
+
+    private init() {
+        let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { _ in
+            CommunicationThread.shared.loop()
+            return nil
+        }
+        var thread = pthread_t()
+        precondition(pthread_create(&thread, nil, body, nil) == 0, "a process can start a thread")
+        condition.lock()
+        self.thread = thread
+        condition.unlock()
+    }
+
+    /// Runs `body` on the communication thread after everything handed over before, and waits for it.
+    ///
+    /// - Throws: what `body` throws, or what an earlier communication ended with.
+    func perform<Result>(_ body: () throws -> Result) throws -> Result {
+        if isCurrent { return try body() }
+        var result: Result?
+        try withoutActuallyEscaping(body) { body in try submit { result = try body() }.wait() }
+        guard let result else { preconditionFailure("work that ended without an error has a result") }
+        return result
+    }
+
+    /// Hands `body` over without waiting. Whoever needs its effect waits for the returned communication.
+    func submit(_ body: @escaping () throws -> Void) -> PendingCommunication {
+        let pending = PendingCommunication(body, on: self)
+        condition.lock()
+        queue.append(pending)
+        condition.broadcast()
+        condition.unlock()
+        return pending
+    }
+
+    /// `body` is called about every millisecond on the communication thread, between and during communications.
+    /// It must neither wait nor start a collective. Nil ends the service; the call returns when it is not running.
+    public func serve(_ body: (() throws -> Void)?) throws { try perform { service = body } }
+
+    /// Stops calling MPI for good, so that another thread may end it.
+    func halt() {
+        condition.lock()
+        isHalted = true
+        condition.unlock()
+        if !isCurrent { usleep(20_000) }
+    }
+
+    private var isCurrent: Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        return thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
+    }
+
+    // MARK: - On the thread
+
+    private func loop() {
+        while true {
+            let next = dequeue()
+            do {
+                if let next {
+                    if let failure, failure.kind == .peers { throw failure }
+                    try next.body()
+                    next.finish(nil)
+                } else {
+                    try runService()
+                }
+            } catch {
+                let error = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
+                if error.kind == .peers || next == nil { failure = failure ?? error }
+                next?.finish(error)
+            }
+        }
+    }
+
+    /// The next communication; nil when it is time to serve instead.
+    private func dequeue() -> PendingCommunication? {
+        condition.lock()
+        defer { condition.unlock() }
+        while queue.isEmpty || isHalted {
+            if service != nil && !isHalted {
+                _ = condition.wait(until: Date(timeIntervalSinceNow: 0.001))
+                if queue.isEmpty { return nil }
+            } else {
+                condition.wait()
+            }
+        }
+        return queue.removeFirst()
+    }
+
+    /// Called between the tests of a communication that is under way.
+    func runService() throws {
+        condition.lock()
+        let halted = isHalted
+        condition.unlock()
+        while halted { usleep(1_000_000) }
+        try service?()
+    }
+
+    // MARK: - Waiting
+
+    fileprivate func wait(for pending: PendingCommunication) throws {
+        condition.lock()
+        if !pending.isFinished {
+            let began = ContinuousClock.now
+            while !pending.isFinished { condition.wait() }
+            exposedSeconds += began.duration(to: .now) / .seconds(1)
+        }
+        condition.unlock()
+        if let error = pending.error { throw error }
+    }
+
+    fileprivate func finish(_ pending: PendingCommunication, _ error: RDOError?) {
+        condition.lock()
+        pending.error = error
+        pending.isFinished = true
+        condition.broadcast()
+        condition.unlock()
+    }
+}
+
+/// Communication that was handed over and may still be under way.
+public final class PendingCommunication: @unchecked Sendable {
+    fileprivate var body: () throws -> Void
+    fileprivate var isFinished = false
+    fileprivate var error: RDOError?
+    private let thread: CommunicationThread
+
+    fileprivate init(_ body: @escaping () throws -> Void, on thread: CommunicationThread) {
+        self.body = body
+        self.thread = thread
+    }
+
+    /// Returns when it is done; may be called more than once.
+    /// - Throws: what it ended with.
+    public func wait() throws { try thread.wait(for: self) }
+
+    fileprivate func finish(_ error: RDOError?) {
+        body = {}
+        thread.finish(self, error)
+    }
+}

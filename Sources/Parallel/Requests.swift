@@ -1,0 +1,98 @@
+import COpenMPI
+import Diagnostics
+import Foundation
+
+/// Waits for nonblocking MPI requests without occupying a processor: arithmetic of this and other ranks runs on the same
+/// cores, and Open MPI's own waiting never sleeps.
+enum Requests {
+    /// Seconds after which ranks that do not answer count as lost; set once from the configuration.
+    nonisolated(unsafe) static var patience = 1800.0
+
+    /// Runs on the communication thread.
+    /// - Throws: `RDOError.peers` when a rank of this node is gone, or nobody answers for `patience` seconds.
+    static func finish(_ call: String, _ requests: inout [MPI_Request?]) throws {
+        var isDone: Int32 = 0
+        var tests = 0
+        let began = ContinuousClock.now
+        var lastLook = began
+        while true {
+            try check(MPI_Testall(Int32(requests.count), &requests, &isDone, rdo_mpi_statuses_ignore()), call)
+            if isDone != 0 { return }
+            tests += 1
+            // A peer that is about to answer does so within microseconds; one that computes does not for long.
+            if tests < 200 {
+                if tests % 8 == 0 { sched_yield() }
+                continue
+            }
+            try CommunicationThread.shared.runService()
+            usleep(tests < 400 ? 50 : 300)
+            let now = ContinuousClock.now
+            // A launcher that ends the survivors of a death asks first and kills a second later.
+            let pause: Duration = StopSignal.isRequested() ? .milliseconds(50) : .milliseconds(500)
+            guard lastLook.duration(to: now) > pause else { continue }
+            lastLook = now
+            try Neighbours.requireAlive()
+            let waited = began.duration(to: now) / .seconds(1)
+            if waited > patience {
+                throw RDOError(
+                    .peers, "no answer from other ranks for \(Int(waited)) s (\(call))", at: "parallel.timeout",
+                    remedy: "look for a rank or node that died or hangs; then run the same command again to continue")
+            }
+        }
+    }
+
+    /// Starts one request and waits for it.
+    static func run(_ call: String, _ start: (inout MPI_Request?) -> Int32) throws {
+        var requests: [MPI_Request?] = [rdo_mpi_request_null()]
+        try check(start(&requests[0]), call)
+        try finish(call, &requests)
+    }
+}
+
+/// The processes of this node's ranks: the operating system knows at once when one of them died, MPI often never.
+enum Neighbours {
+    struct Process: Equatable {
+        let rank: Int
+        let node: String
+        let id: pid_t
+        /// Process identifiers mean something only within one namespace.
+        let namespace: String
+    }
+
+    nonisolated(unsafe) private static var processes: [Process] = []
+
+    /// Collective over the world.
+    static func learn(_ world: Communicator) throws {
+        let own = Process(
+            rank: world.rank, node: ProcessInfo.processInfo.hostName, id: getpid(),
+            namespace: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")) ?? "")
+        let message = "\(own.node)\n\(own.id)\n\(own.namespace)"
+        let all = try world.allGather(Array(message.utf8)).enumerated().compactMap { rank, bytes -> Process? in
+            let lines = String(decoding: bytes, as: UTF8.self).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            guard lines.count == 3, let id = pid_t(lines[1]) else { return nil }
+            return Process(rank: rank, node: String(lines[0]), id: id, namespace: String(lines[2]))
+        }
+        let neighbours = all.filter {
+            $0.node == own.node && $0.namespace == own.namespace && !own.namespace.isEmpty && $0.rank != own.rank
+        }
+        processes = neighbours.filter { isAlive($0.id) }
+    }
+
+    /// - Throws: `RDOError.peers` naming a rank that is gone.
+    static func requireAlive() throws {
+        guard let lost = processes.first(where: { !isAlive($0.id) }) else { return }
+        throw RDOError(
+            .peers, "rank \(lost.rank) is gone (process \(lost.id) on \(lost.node))",
+            remedy: "find out why it died; then run the same command again to continue")
+    }
+
+    private static func isAlive(_ id: pid_t) -> Bool {
+        guard kill(id, 0) == 0 || errno == EPERM else { return false }
+        // A killed process stays listed until its launcher has read its status.
+        guard let status = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+            let end = status.lastIndex(of: ")")
+        else { return true }
+        return !status[status.index(after: end)...].hasPrefix(" Z")
+    }
+}
