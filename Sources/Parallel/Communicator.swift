@@ -182,9 +182,12 @@ public final class Communicator: @unchecked Sendable {
         try Requests.finish("MPI_Isend and MPI_Irecv", &requests)
     }
 
+    /// Floats of one message between two ranks: large enough for full speed, small enough to stay in a cache.
+    static let pieceLength = 1 << 18
+
     /// Floats that each rank contributes to one round of an exchange: 1 MB, fewer with many ranks so that a round's
     /// messages need about 16 MB at most. The same on all ranks.
-    var roundLength: Int { max(min(1 << 18, (1 << 22) / size), 1 << 14) }
+    var roundLength: Int { max(min(Self.pieceLength, (1 << 22) / size), 1 << 14) }
 
     /// Memory for `pieces` messages; its contents are lost at the next call.
     func messageSpace(pieces: Int, of count: Int) -> UnsafeMutablePointer<Float> {

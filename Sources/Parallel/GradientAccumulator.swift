@@ -7,6 +7,8 @@ import Transformer
 /// Leaf `l` runs on rank `l mod R` at sub-step `l div R`, so for a power of two `R` the ranks hold the lower levels of the
 /// tree and the sub-steps the upper ones: 1, 2, 4 and 8 ranks give the same bits. A rank without a leaf contributes
 /// zeros, which change no bit because a gradient that is summed up from zero is never negative zero.
+///
+/// The communication thread reduces a group while the backward pass goes on with the next.
 public final class GradientAccumulator: GradientSink {
     private let layout: ParameterLayout
     private let mesh: Mesh
@@ -18,6 +20,12 @@ public final class GradientAccumulator: GradientSink {
     private var scratch: [FullGroup?]
     private var counters: [BinaryCounter]
     private let pool = BufferPool()
+    /// The reduction under way: one at a time, so that no more than one finished group waits in memory.
+    private var reduction: PendingCommunication?
+
+    /// During the last leaf: called with each group's total as soon as it is complete, on the communication thread
+    /// (on the caller's when there is one rank).
+    public var onTotal: ((_ group: Int, _ total: FloatBuffer) throws -> Void)?
 
     public init(layout: ParameterLayout, mesh: Mesh) {
         self.layout = layout
@@ -34,35 +42,56 @@ public final class GradientAccumulator: GradientSink {
         return full.matrices
     }
 
-    /// Reduces the leaf's gradient over the mesh. Collective over the world.
+    /// Begins to reduce the leaf's gradient over the mesh. Collective over the world.
     /// - Throws: `RDOError.peers`.
     public func finish(group: Int) throws {
         let full = scratch[group] ?? makeScratch(group)
         scratch[group] = nil
-        let reduced = pool.take(count: slices[group][mesh.shard].count)
-        try TreeReduction.reduceScatter(
-            counts: slices[group].map(\.count), over: mesh.shards, into: reduced.pointer
-        ) { shard, range, scratch in
-            slices[group][shard].pack(full.matrices, range, scratch: scratch)
+        let onTotal = onTotal
+        guard mesh.world.size > 1 else { return try add(full.buffer, group, onTotal) }
+        try reduction?.wait()
+        reduction = CommunicationThread.shared.submit { [self] in
+            try add(reduce(full, group), group, onTotal)
         }
-        pool.give(full.buffer)
-        try TreeReduction.allReduce(reduced.pointer, count: reduced.count, over: mesh.replicas)
-        counters[group].push(reduced, pool: pool)
     }
 
     /// The sum over all leaves since `reset()`: own rows, packed like `ShardedParameters.makePackedBuffers()`. Valid until
     /// `reset()`, which must come before the next leaf.
-    public func total(group: Int) -> FloatBuffer {
-        counters[group].total(pool: pool) ?? FloatBuffer(count: slices[group][mesh.shard].count)
+    /// - Throws: `RDOError.peers`.
+    public func total(group: Int) throws -> FloatBuffer {
+        try reduction?.wait()
+        return counters[group].total(pool: pool) ?? FloatBuffer(count: slices[group][mesh.shard].count)
     }
 
     /// Forgets everything, for the next batch. Also after a failed leaf.
     public func reset() {
+        try? reduction?.wait()
+        reduction = nil
+        onTotal = nil
         for group in counters.indices {
             counters[group].reset(pool: pool)
             if let full = scratch[group] { pool.give(full.buffer) }
             scratch[group] = nil
         }
+    }
+
+    private func reduce(_ full: FullGroup, _ group: Int) throws -> FloatBuffer {
+        let slices = slices[group]
+        let reduced = pool.take(count: slices[mesh.shard].count)
+        try TreeReduction(
+            ranks: mesh.shards, counts: slices.map(\.count),
+            read: { shard, range, scratch in slices[shard].pack(full.matrices, range, scratch: scratch) },
+            add: { shard, range, values in slices[shard].add(values, range, to: full.matrices) }
+        ).scatter(into: reduced.pointer)
+        pool.give(full.buffer)
+        try TreeReduction.allReduce(reduced.pointer, count: reduced.count, over: mesh.replicas)
+        return reduced
+    }
+
+    private func add(_ reduced: FloatBuffer, _ group: Int, _ onTotal: ((Int, FloatBuffer) throws -> Void)?) throws {
+        counters[group].push(reduced, pool: pool)
+        guard let onTotal, let total = counters[group].total(pool: pool) else { return }
+        try onTotal(group, total)
     }
 
     private func makeScratch(_ group: Int) -> FullGroup {

@@ -1,25 +1,26 @@
 import Tensors
 
-/// The norm of gradients whose rows lie on different ranks.
-public enum GradientNorm {
-    /// Collective over the shards. Squared L2 norm over all parameters, the same bits for every number of shards: squares
-    /// are summed row by row in double precision, and rows, which are never split, exactly.
-    ///
-    /// - Parameters:
-    ///   - gradients: one packed buffer a group, as `GradientAccumulator.total` gives them.
-    ///   - parameters: whose gradients they are.
-    /// - Throws: `RDOError.peers`.
-    public static func squared(_ gradients: [FloatBuffer], of parameters: ShardedParameters, mesh: Mesh) throws
-        -> Double
-    {
-        var sum = ExactSum()
-        for (index, spec) in parameters.layout.specs.enumerated() {
+/// The squared L2 norm of gradients whose rows lie on different ranks, the same bits for every number of shards: squares
+/// are summed row by row in double precision, and rows, which are never split, exactly.
+public final class GradientNorm {
+    private let parameters: ShardedParameters
+    private var sum = ExactSum()
+
+    /// - Parameter parameters: whose gradients they are.
+    public init(_ parameters: ShardedParameters) { self.parameters = parameters }
+
+    /// Adds one group's gradient: own rows, packed as `GradientAccumulator.total` gives them.
+    public func add(group: Int, _ gradient: FloatBuffer) {
+        for index in parameters.layout.groups[group] {
             let slice = parameters.slice(index)
-            let first = gradients[spec.group].pointer + slice.offset
+            let first = gradient.pointer + slice.offset
             for row in 0..<slice.rows {
                 sum.add(Vectors.sumOfSquares(first + row * slice.columns, count: slice.columns))
             }
         }
-        return try ExactSum.totals([sum], over: mesh.shards)[0]
     }
+
+    /// Collective over the shards.
+    /// - Throws: `RDOError.peers`.
+    public func squared() throws -> Double { try ExactSum.totals([sum], over: parameters.mesh.shards)[0] }
 }

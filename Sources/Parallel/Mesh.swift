@@ -9,6 +9,16 @@ public final class Mesh: Sendable {
     public let shards: Communicator
     /// The ranks that hold the same rows as this one.
     public let replicas: Communicator
+    /// The ranks that share memory with this one.
+    public let node: Communicator
+    /// How many nodes the world spans.
+    public let nodeCount: Int
+    let placement: NodePlacement
+    /// Nil where ranks lie on nodes so unevenly that each keeps what it gathers to itself.
+    let nodeMemory: NodeMemory?
+
+    /// Ranks of a node keep gathered parameters once.
+    public var sharesMemory: Bool { nodeMemory != nil }
 
     /// This rank's place on the two axes.
     public var shard: Int { shards.rank }
@@ -16,9 +26,11 @@ public final class Mesh: Sendable {
 
     /// Collective over `world`.
     ///
-    /// - Parameter shards: ranks that share one copy of the parameters; nil means all of them.
+    /// - Parameters:
+    ///   - shards: ranks that share one copy of the parameters; nil means all of them.
+    ///   - sharesMemory: ranks of a node keep gathered parameters once.
     /// - Throws: `RDOError.usage` when `shards` does not divide the number of ranks.
-    public init(world: Communicator, shards: Int? = nil) throws {
+    public init(world: Communicator, shards: Int? = nil, sharesMemory: Bool = true) throws {
         let shardCount = shards ?? world.size
         guard shardCount > 0, world.size % shardCount == 0 else {
             let divisors = (1...world.size).filter { world.size % $0 == 0 }.map(String.init).joined(separator: ", ")
@@ -29,5 +41,60 @@ public final class Mesh: Sendable {
         self.world = world
         self.shards = try world.split(color: world.rank / shardCount, key: world.rank)
         replicas = try world.split(color: world.rank % shardCount, key: world.rank)
+        node = try world.splitByNode()
+        let nodes = try world.allGather(node: node)
+        nodeCount = Set(nodes).count
+        placement = try NodePlacement(nodes: nodes, rank: world.rank, shards: self.shards)
+        nodeMemory = placement.isEven && sharesMemory ? NodeMemory(ranks: node) : nil
+    }
+}
+
+/// Where the ranks of a replica lie.
+struct NodePlacement: Sendable {
+    /// Every node holds whole replicas, or the same number of ranks of one replica.
+    let isEven: Bool
+    /// Of the ranks on this node that hold the same rows, this one writes them.
+    let writesOwnRows: Bool
+    /// The ranks of this replica with this rank's place on the other nodes, when it spans several.
+    let counterparts: Communicator?
+    let shardsOfCounterparts: [Int]
+
+    /// Collective over `shards`.
+    ///
+    /// - Parameter nodes: for each rank of the world, the lowest rank on its node.
+    init(nodes: [Int], rank: Int, shards: Communicator) throws {
+        isEven = Self.isEven(nodes, shards: shards.size)
+        let earlier = stride(from: rank % shards.size, to: rank, by: shards.size)
+        writesOwnRows = !earlier.contains { nodes[$0] == nodes[rank] }
+        let first = rank - shards.rank
+        let own = (first..<(first + shards.size)).filter { nodes[$0] == nodes[rank] }
+        guard isEven, own.count < shards.size, let place = own.firstIndex(of: rank) else {
+            (counterparts, shardsOfCounterparts) = (nil, [])
+            return
+        }
+        let column = try shards.split(color: place, key: shards.rank)
+        counterparts = column
+        shardsOfCounterparts = (0..<column.size).map { place + $0 * own.count }
+    }
+
+    /// True when nodes hold runs of consecutive ranks, all as many, and replicas fill nodes or nodes replicas.
+    static func isEven(_ nodes: [Int], shards: Int) -> Bool {
+        let perNode = nodes.count { $0 == nodes[0] }
+        let isRegular = nodes.indices.allSatisfy { nodes[$0] == nodes[$0 / perNode * perNode] }
+        return isRegular && nodes.count % perNode == 0 && Set(nodes).count == nodes.count / perNode
+            && (shards % perNode == 0 || perNode % shards == 0)
+    }
+}
+
+extension Communicator {
+    /// Collective. For each rank, the lowest rank of this communicator on its node.
+    fileprivate func allGather(node: Communicator) throws -> [Int] {
+        let lowest = try node.broadcast(Array(String(rank).utf8), from: 0)
+        return try allGather(lowest).map { bytes in
+            guard let rank = Int(String(decoding: bytes, as: UTF8.self)) else {
+                preconditionFailure("a rank between ranks is malformed")
+            }
+            return rank
+        }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 import Transformer
 
@@ -41,6 +42,18 @@ struct PackedSlice {
             guard !part.isEmpty else { continue }
             (matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound).update(
                 from: values + part.lowerBound - range.lowerBound, count: part.count)
+        }
+    }
+
+    /// Adds `values`, the packed elements `range`, to their places in the full matrices.
+    func add(_ values: UnsafePointer<Float>, _ range: Range<Int>, to matrices: [Matrix]) {
+        for run in runs {
+            let part = run.packed.clamped(to: range)
+            guard !part.isEmpty else { continue }
+            Vectors.add(
+                values + part.lowerBound - range.lowerBound,
+                to: matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound,
+                count: part.count)
         }
     }
 
@@ -90,12 +103,13 @@ struct FullGroup {
     }
 }
 
-/// Buffers to use again, by size.
-final class BufferPool {
+/// Buffers to use again, by size. Both the backward pass and the communication thread take and give.
+final class BufferPool: @unchecked Sendable {
+    private let lock = NSLock()
     private var free: [Int: [FloatBuffer]] = [:]
 
     /// A buffer whose contents are anything.
-    func take(count: Int) -> FloatBuffer { free[count]?.popLast() ?? FloatBuffer(count: count) }
+    func take(count: Int) -> FloatBuffer { lock.withLock { free[count]?.popLast() } ?? FloatBuffer(count: count) }
 
-    func give(_ buffer: FloatBuffer) { free[buffer.count, default: []].append(buffer) }
+    func give(_ buffer: FloatBuffer) { lock.withLock { free[buffer.count, default: []].append(buffer) } }
 }

@@ -1,40 +1,54 @@
 import Tensors
 import Transformer
 
-/// How long gathered parameters are kept.
+/// How many gathered blocks have room at once.
 public enum GatherPolicy: String, Sendable {
-    /// Until `invalidate()`, after the optimizer's step: one gather a step, memory for all parameters.
+    /// All: one gather a step.
     case step
-    /// Until released: one gather for each use, memory for the groups in use.
+    /// Two, the one in use and the next: one gather for each use, the least memory.
     case block
 }
 
 /// Own rows of every parameter, and whole groups when a model asks for them.
+///
+/// A group is gathered by the communication thread into a slot, once for all ranks of a node where they share memory
+/// (`GroupSlots`). What was gathered stays until the slot is needed for another group or the own rows change.
 public final class ShardedParameters: ParameterSource {
     public let layout: ParameterLayout
     public let mesh: Mesh
-    private let policy: GatherPolicy
     /// Packed own rows of each group.
     private let own: [FloatBuffer]
     /// By group and shard.
     private let slices: [[PackedSlice]]
     /// How each group is laid out whole.
     private let whole: [PackedSlice]
-    private var gathered: [FullGroup?]
-    private var users: [Int]
-    private let pool = BufferPool()
+    private let slots: GroupSlots
+    private var gathered: [Gathered?]
 
-    /// All zeros; write through `slice`, then call `invalidate()`.
-    public init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) {
+    private struct Gathered {
+        let slot: Int
+        let full: FullGroup
+        let communication: PendingCommunication
+        var users = 0
+    }
+
+    /// All zeros; write through `slice`, then call `invalidate()`. Collective over the world.
+    ///
+    /// - Throws: `RDOError.peers`.
+    public init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) throws {
         self.layout = layout
         self.mesh = mesh
-        self.policy = policy
         slices = layout.packedSlices(shards: mesh.shards.size)
         whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
         own = slices.map { FloatBuffer(count: $0[mesh.shard].count) }
         gathered = Array(repeating: nil, count: layout.groupCount)
-        users = Array(repeating: 0, count: layout.groupCount)
+        slots = try GroupSlots(sizes: whole.map(\.count), mesh: mesh, policy: policy)
     }
+
+    /// Bytes of the own rows, and of the room for gathered groups (shared with the node's other ranks or not).
+    public var ownBytes: Int { own.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride }
+    public var gatheredBytes: Int { slots.count * MemoryLayout<Float>.stride }
+    public var isGatheredOncePerNode: Bool { slots.isShared }
 
     /// Rows of the parameter that this rank holds.
     public func ownRows(_ parameterIndex: Int) -> Range<Int> {
@@ -53,47 +67,61 @@ public final class ShardedParameters: ParameterSource {
     /// One zero buffer a group, packed like the own rows: the offsets of `slice` hold in them too.
     public func makePackedBuffers() -> [FloatBuffer] { own.map { FloatBuffer(count: $0.count) } }
 
+    // MARK: - Whole groups
+
     /// The group's whole parameters, to be read until `release`. With one shard they are the own rows themselves.
     ///
-    /// Collective over the shards.
+    /// Collective over the world.
     /// - Throws: `RDOError.peers`.
     public func acquire(group: Int) throws -> [Matrix] {
-        let full: FullGroup
-        if let kept = gathered[group] {
-            full = kept
-        } else if mesh.shards.size == 1 {
-            full = FullGroup(layout.specs[layout.groups[group]], whole[group], in: own[group])
-        } else {
-            full = try gather(group)
+        guard mesh.shards.size > 1 else {
+            return FullGroup(layout.specs[layout.groups[group]], whole[group], in: own[group]).matrices
         }
-        gathered[group] = full
-        users[group] += 1
+        prefetch(group: group)
+        guard gathered[group] != nil, let full = gathered[group]?.full else {
+            preconditionFailure("more groups are in use at once than have room")
+        }
+        gathered[group]?.users += 1
+        try gathered[group]?.communication.wait()
         return full.matrices
     }
 
     public func release(group: Int) {
-        precondition(users[group] > 0, "released a group that is not in use")
-        users[group] -= 1
-        if policy == .block && users[group] == 0 { drop(group) }
+        guard mesh.shards.size > 1 else { return }
+        precondition((gathered[group]?.users ?? 0) > 0, "released a group that is not in use")
+        gathered[group]?.users -= 1
     }
 
-    /// The own rows changed: whatever was gathered is stale.
-    public func invalidate() {
-        precondition(users.allSatisfy { $0 == 0 }, "parameters changed while a group was in use")
-        for group in gathered.indices { drop(group) }
-    }
-
-    private func gather(_ group: Int) throws -> FullGroup {
+    /// Begins to gather a group that will be needed soon, where there is room. Collective over the world.
+    public func prefetch(group: Int) {
+        guard mesh.shards.size > 1, gathered[group] == nil else { return }
+        guard let (slot, evicted) = slots.choose(for: group, isFree: { (gathered[$0]?.users ?? 0) == 0 }) else { return }
+        if let evicted { gathered[evicted] = nil }
         let full = FullGroup(
-            layout.specs[layout.groups[group]], whole[group], in: pool.take(count: whole[group].count))
-        try mesh.shards.allGather(own[group].pointer, counts: slices[group].map(\.count)) { shard, range, values in
-            slices[group][shard].unpack(values, range, into: full.matrices)
+            layout.specs[layout.groups[group]], whole[group], in: slots.buffer(slot, count: whole[group].count))
+        let (own, slices, slots) = (own[group], slices[group], slots)
+        let communication = CommunicationThread.shared.submit {
+            try slots.gather(own, slices, into: full)
         }
-        return full
+        gathered[group] = Gathered(slot: slot, full: full, communication: communication)
     }
 
-    private func drop(_ group: Int) {
-        if let full = gathered[group], full.buffer !== own[group] { pool.give(full.buffer) }
-        gathered[group] = nil
+    /// Gathers everything that has room, so that nothing needs to be communicated until `invalidate()`.
+    /// Collective over the world.
+    /// - Throws: `RDOError.peers`.
+    public func gatherAll() throws {
+        for group in gathered.indices { prefetch(group: group) }
+        for group in gathered.indices { try gathered[group]?.communication.wait() }
+    }
+
+    /// The own rows are about to change or have changed: whatever was gathered is stale.
+    /// - Throws: `RDOError.peers`.
+    public func invalidate() throws {
+        for group in gathered.indices {
+            precondition((gathered[group]?.users ?? 0) == 0, "parameters changed while a group was in use")
+            try gathered[group]?.communication.wait()
+            gathered[group] = nil
+        }
+        slots.forget()
     }
 }

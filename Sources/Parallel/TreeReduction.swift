@@ -3,20 +3,105 @@ import Tensors
 /// Sums over ranks in the order of one fixed binary tree, ((r0 + r1) + (r2 + r3)) + …, whatever the number of ranks;
 /// where it is no power of two, the missing leaves are left out.
 ///
-/// Each rank receives all addends of its own slice and adds them itself: as much traffic as a ring needs, no partial sum
-/// whose order depends on the ranks. A few megabytes are in flight at a time.
-enum TreeReduction {
-    /// Sums slices over the ranks, leaving each rank its own.
-    ///
-    /// - Parameters:
-    ///   - counts: floats of each rank's slice.
-    ///   - result: the own slice's sum, `counts[rank]` floats.
-    ///   - addend: this rank's contribution to a range of a rank's slice, in place or written to `scratch`.
+/// A power of two of ranks halves recursively, nearest neighbours first: what has to cross a network is already summed
+/// over the ranks of a node. Other counts exchange all addends directly and sum them at their destination: as many bytes,
+/// no partial sum whose order depends on the ranks.
+struct TreeReduction {
+    let ranks: Communicator
+    /// Floats of each rank's slice.
+    let counts: [Int]
+    /// This rank's addends: a range of a rank's slice, in place or copied to `scratch`.
+    let read: (_ rank: Int, _ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float>
+    /// Adds values to this rank's addends, in place.
+    let add: (_ rank: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) -> Void
+
+    /// Leaves this rank the sum of its slice in `result`, `counts[rank]` floats. Overwrites the addends. Collective, on
+    /// the communication thread.
     /// - Throws: `RDOError.peers`.
-    static func reduceScatter(
-        counts: [Int], over ranks: Communicator, into result: UnsafeMutablePointer<Float>,
-        addend: (_ rank: Int, _ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float>
-    ) throws {
+    func scatter(into result: UnsafeMutablePointer<Float>) throws {
+        if ranks.size & (ranks.size - 1) == 0 {
+            try scatterByHalving(into: result)
+        } else {
+            try scatterDirectly(into: result)
+        }
+    }
+
+    // MARK: - Powers of two
+
+    private func scatterByHalving(into result: UnsafeMutablePointer<Float>) throws {
+        let rank = ranks.rank
+        let limit = Communicator.pieceLength
+        let space = ranks.messageSpace(pieces: 2, of: limit)
+        var kept = Array(0..<ranks.size)
+        var distance = 1
+        while distance < ranks.size {
+            let sent = Concatenation(kept.filter { $0 & distance != rank & distance }, counts)
+            kept = kept.filter { $0 & distance == rank & distance }
+            let received = Concatenation(kept, counts)
+            for start in stride(from: 0, to: max(sent.count, received.count), by: limit) {
+                let outgoing = sent.pack(start, limit, into: space, read)
+                let incoming = received.parts(start, limit)
+                try ranks.exchange(
+                    sending: outgoing.values, count: outgoing.count, to: rank ^ distance, receiving: space + limit,
+                    count: incoming.reduce(0) { $0 + $1.range.count }, from: rank ^ distance)
+                for part in incoming { add(part.rank, part.range, space + limit + part.offset) }
+            }
+            distance *= 2
+        }
+        for start in stride(from: 0, to: counts[rank], by: limit) {
+            let range = start..<min(start + limit, counts[rank])
+            (result + start).update(from: read(rank, range, space), count: range.count)
+        }
+    }
+
+    /// The slices of some ranks, one after another.
+    private struct Concatenation {
+        private let ranks: [(rank: Int, start: Int, count: Int)]
+        let count: Int
+
+        init(_ ranks: [Int], _ counts: [Int]) {
+            var end = 0
+            var list: [(rank: Int, start: Int, count: Int)] = []
+            for rank in ranks {
+                list.append((rank, end, counts[rank]))
+                end += counts[rank]
+            }
+            self.ranks = list
+            count = end
+        }
+
+        /// What the piece of `limit` floats from `start` on is made of; offsets are from its beginning.
+        func parts(_ start: Int, _ limit: Int) -> [(rank: Int, range: Range<Int>, offset: Int)] {
+            let piece = min(start, count)..<min(start + limit, count)
+            return ranks.compactMap { slice in
+                let part = (slice.start..<(slice.start + slice.count)).clamped(to: piece)
+                guard !part.isEmpty else { return nil }
+                return (
+                    slice.rank, (part.lowerBound - slice.start)..<(part.upperBound - slice.start),
+                    part.lowerBound - piece.lowerBound
+                )
+            }
+        }
+
+        /// The piece where it lies, when that is one place, else copied.
+        func pack(
+            _ start: Int, _ limit: Int, into space: UnsafeMutablePointer<Float>,
+            _ read: (Int, Range<Int>, UnsafeMutablePointer<Float>) -> UnsafePointer<Float>
+        ) -> (values: UnsafePointer<Float>, count: Int) {
+            let parts = parts(start, limit)
+            if parts.count == 1 { return (read(parts[0].rank, parts[0].range, space), parts[0].range.count) }
+            for part in parts {
+                let target = space + part.offset
+                let source = read(part.rank, part.range, target)
+                if source != UnsafePointer(target) { target.update(from: source, count: part.range.count) }
+            }
+            return (UnsafePointer(space), parts.reduce(0) { $0 + $1.range.count })
+        }
+    }
+
+    // MARK: - Other counts
+
+    private func scatterDirectly(into result: UnsafeMutablePointer<Float>) throws {
         let (rank, size) = (ranks.rank, ranks.size)
         let limit = ranks.roundLength
         let space = ranks.messageSpace(pieces: size + 1, of: limit)
@@ -28,28 +113,12 @@ enum TreeReduction {
             for distance in 1..<size {
                 let (destination, source) = ((rank + distance) % size, (rank - distance + size) % size)
                 try ranks.exchange(
-                    sending: addend(destination, ranges[destination], outgoing), count: ranges[destination].count,
+                    sending: read(destination, ranges[destination], outgoing), count: ranges[destination].count,
                     to: destination, receiving: space + source * limit, count: own.count, from: source)
             }
-            addends[rank] = addend(rank, own, space + rank * limit)
-            sum(&addends, count: own.count, scratch: space, stride: limit)
+            addends[rank] = read(rank, own, space + rank * limit)
+            Self.sum(&addends, count: own.count, scratch: space, stride: limit)
             (result + own.lowerBound).update(from: addends[0], count: own.count)
-        }
-    }
-
-    /// Sums `count` floats over the ranks, in place, on all of them.
-    /// - Throws: `RDOError.peers`.
-    static func allReduce(_ values: UnsafeMutablePointer<Float>, count: Int, over ranks: Communicator) throws {
-        guard ranks.size > 1 else { return }
-        let partition = RowPartition(rows: count, shards: ranks.size)
-        let counts = (0..<ranks.size).map { partition[$0].count }
-        let own = values + partition[ranks.rank].lowerBound
-        try reduceScatter(counts: counts, over: ranks, into: own) { rank, range, _ in
-            UnsafePointer(values + partition[rank].lowerBound + range.lowerBound)
-        }
-        try ranks.allGather(own, counts: counts) { rank, range, piece in
-            guard rank != ranks.rank else { return }
-            (values + partition[rank].lowerBound + range.lowerBound).update(from: piece, count: range.count)
         }
     }
 
@@ -66,6 +135,28 @@ enum TreeReduction {
                 addends[index] = UnsafePointer(partial)
             }
             distance *= 2
+        }
+    }
+
+    // MARK: - On all ranks
+
+    /// Sums `count` floats over the ranks, in place, on all of them.
+    /// - Throws: `RDOError.peers`.
+    static func allReduce(_ values: UnsafeMutablePointer<Float>, count: Int, over ranks: Communicator) throws {
+        guard ranks.size > 1 else { return }
+        let partition = RowPartition(rows: count, shards: ranks.size)
+        let counts = (0..<ranks.size).map { partition[$0].count }
+        func place(_ rank: Int, _ range: Range<Int>) -> UnsafeMutablePointer<Float> {
+            values + partition[rank].lowerBound + range.lowerBound
+        }
+        let own = place(ranks.rank, 0..<0)
+        let reduction = TreeReduction(
+            ranks: ranks, counts: counts, read: { rank, range, _ in UnsafePointer(place(rank, range)) },
+            add: { rank, range, values in Vectors.add(values, to: place(rank, range), count: range.count) })
+        try reduction.scatter(into: own)
+        try ranks.allGather(own, counts: counts) { rank, range, piece in
+            guard rank != ranks.rank else { return }
+            place(rank, range).update(from: piece, count: range.count)
         }
     }
 }

@@ -30,7 +30,7 @@ struct LoadedModel {
         }
         model = TransformerModel(directory.configuration, head: head)
         let gather: GatherPolicy = session.configuration.parallel.gather == .step ? .step : .block
-        parameters = ShardedParameters(layout: model.layout, mesh: session.mesh, gather: gather)
+        parameters = try ShardedParameters(layout: model.layout, mesh: session.mesh, gather: gather)
         let headWeights = try world.collectively { try headFile.map { try SafetensorsFile.open($0) } }
         let (directory, model, parameters) = (directory, model, parameters)
         try world.collectively {
@@ -49,7 +49,7 @@ struct LoadedModel {
                 }
             }
         }
-        parameters.invalidate()
+        try parameters.invalidate()
         // One rank reads the files once more for the digest; the others wait for the result.
         digest = try world.textFromRankZero { try directory.digest() }
     }

@@ -1,8 +1,10 @@
 import Foundation
 
-/// Owner of `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
+/// `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
 public final class FloatBuffer: @unchecked Sendable {
     public let count: Int
+    /// Who owns the memory when this buffer does not.
+    private let owner: AnyObject?
     /// First element; valid while the buffer lives.
     public let pointer: UnsafeMutablePointer<Float>
 
@@ -10,12 +12,21 @@ public final class FloatBuffer: @unchecked Sendable {
     public init(count: Int) {
         precondition(count >= 0, "a buffer cannot have a negative count")
         self.count = count
+        owner = nil
         let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * MemoryLayout<Float>.stride, alignment: 64)
         pointer = raw.bindMemory(to: Float.self, capacity: max(count, 1))
         pointer.initialize(repeating: 0, count: max(count, 1))
     }
 
-    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+    /// A part of memory that `owner` keeps, aligned like a buffer of its own.
+    public init(at pointer: UnsafeMutablePointer<Float>, count: Int, keeping owner: AnyObject) {
+        precondition(Int(bitPattern: pointer) % 64 == 0, "a buffer begins at a multiple of 64 bytes")
+        self.count = count
+        self.pointer = pointer
+        self.owner = owner
+    }
+
+    deinit { if owner == nil { UnsafeMutableRawPointer(pointer).deallocate() } }
 
     public func fill(_ value: Float) { pointer.update(repeating: value, count: count) }
 

@@ -24,24 +24,25 @@ public final class ShardedAdamW {
         }
     }
 
-    /// Updates the own rows in place.
+    /// Updates a group's own rows in place.
     ///
     /// - Parameters:
-    ///   - gradients: packed own slices of each group.
+    ///   - gradient: packed own rows of the group.
     ///   - gradientScale: the clipping factor.
     ///   - learningRate: the body's rate at this step.
     ///   - update: counted from 1, for the bias correction.
     public func step(
-        _ parameters: ShardedParameters, gradients: [FloatBuffer], gradientScale: Double, learningRate: Double,
-        update: Int
+        _ parameters: ShardedParameters, group: Int, gradient: FloatBuffer, gradientScale: Double,
+        learningRate: Double, update: Int
     ) {
-        for (index, spec) in parameters.layout.specs.enumerated() {
+        for index in parameters.layout.groups[group] {
+            let spec = parameters.layout.specs[index]
             let slice = parameters.slice(index)
             guard slice.rows > 0 else { continue }
             AdamW.step(
-                parameters: slice.pointer, gradients: gradients[spec.group].pointer + slice.offset,
-                firstMoment: firstMoments[spec.group].pointer + slice.offset,
-                secondMoment: secondMoments[spec.group].pointer + slice.offset, count: slice.rows * slice.columns,
+                parameters: slice.pointer, gradients: gradient.pointer + slice.offset,
+                firstMoment: firstMoments[group].pointer + slice.offset,
+                secondMoment: secondMoments[group].pointer + slice.offset, count: slice.rows * slice.columns,
                 AdamWParameters(
                     beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
                     learningRate: Float(learningRate * rateRatios[index]),

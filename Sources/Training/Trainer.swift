@@ -117,14 +117,28 @@ public final class Trainer<Task: TrainingTask> {
         while step < totalSteps {
             try stopIfAsked(step: step)
             let began = ContinuousClock.now
+            let exposedBefore = CommunicationThread.shared.exposedSeconds
 
             let samples = order.samples((step * run.settings.batchSize)..<((step + 1) * run.settings.batchSize))
+            let factor = schedule.factor(step: step)
+            let maximum = run.settings.maxGradNorm
+            let norm = GradientNorm(parameters)
+            let update = { [optimizer, parameters, run] (group: Int, gradient: FloatBuffer, scale: Double) in
+                optimizer.step(
+                    parameters, group: group, gradient: gradient, gradientScale: scale,
+                    learningRate: run.settings.learningRate * factor, update: step + 1)
+            }
             accumulator.reset()
             let batch = try forEachLeaf(
-                of: samples, task: task, leafCount: run.settings.microBatches, gradients: accumulator)
+                of: samples, task: task, leafCount: run.settings.microBatches, gradients: accumulator,
+                onTotal: { group, total in
+                    norm.add(group: group, total)
+                    // Clipping needs the norm over all groups; without it a group is updated while others are under way.
+                    if maximum == 0 { update(group, total, 1) }
+                })
+            let gradients = try parameters.layout.groups.indices.map { try accumulator.total(group: $0) }
             let loss = batch.metrics[0].value
-            let gradients = parameters.layout.groups.indices.map { accumulator.total(group: $0) }
-            let gradientNorm = try GradientNorm.squared(gradients, of: parameters, mesh: mesh).squareRoot()
+            let gradientNorm = try norm.squared().squareRoot()
             guard loss.isFinite, gradientNorm.isFinite else {
                 throw RDOError(
                     .numerical, "loss \(loss) and gradient norm \(gradientNorm) at step \(step)",
@@ -133,16 +147,14 @@ public final class Trainer<Task: TrainingTask> {
                 )
             }
             if step == 0 { try task.checkFirstStep(sums: batch.sums, count: samples.count) }
-
-            let factor = schedule.factor(step: step)
-            let maximum = run.settings.maxGradNorm
-            optimizer.step(
-                parameters, gradients: gradients,
-                gradientScale: maximum > 0 ? min(1, maximum / (gradientNorm + 1e-6)) : 1,
-                learningRate: run.settings.learningRate * factor, update: step + 1)
-            parameters.invalidate()
+            if maximum > 0 {
+                let scale = min(1, maximum / (gradientNorm + 1e-6))
+                for (group, gradient) in gradients.enumerated() { update(group, gradient, scale) }
+            }
+            try parameters.invalidate()
 
             let seconds = began.duration(to: .now) / .seconds(1)
+            let exposed = CommunicationThread.shared.exposedSeconds - exposedBefore
             stepSeconds = max(stepSeconds, seconds)
             try speaker {
                 let planned =
@@ -160,7 +172,7 @@ public final class Trainer<Task: TrainingTask> {
                             Metric("grad_norm", gradientNorm), Metric("tokens", batch.tokens),
                             Metric("tokens_per_second", batch.tokens / seconds), Metric("seconds", seconds),
                             Metric("mfu", batch.operations / seconds / (meter.peak * Double(mesh.world.size))),
-                            Metric("leaf_imbalance", batch.imbalance),
+                            Metric("leaf_imbalance", batch.imbalance), Metric("comm_exposed_seconds", exposed),
                         ] + batch.metrics.dropFirst()))
             }
             step += 1
@@ -190,7 +202,7 @@ public final class Trainer<Task: TrainingTask> {
     /// Leaf `l` runs on rank `l mod R` at sub-step `l div R`. With `gradients`, the batch's gradient is left there.
     private func forEachLeaf(
         of samples: [Sample], task: Task, leafCount: Int, gradients: GradientAccumulator?,
-        beforeSubStep: () throws -> Void = {}
+        beforeSubStep: () throws -> Void = {}, onTotal: ((Int, FloatBuffer) -> Void)? = nil
     ) throws -> BatchResult {
         let denominator = task.denominator(of: samples)
         let plan = BatchPlanner.plan(costs: samples.map { task.cost(of: $0) }, leaves: leafCount)
@@ -198,8 +210,10 @@ public final class Trainer<Task: TrainingTask> {
         let names = task.sumNames
         var sums = Array(repeating: ExactSum(), count: names.count + 2)
         var ownOutputs = SampleOutputs()
-        for subStep in 0..<((leafCount + ranks - 1) / ranks) {
+        let subSteps = (leafCount + ranks - 1) / ranks
+        for subStep in 0..<subSteps {
             try beforeSubStep()
+            if subStep == subSteps - 1 { gradients?.onTotal = onTotal }
             let leaf = subStep * ranks + mesh.world.rank
             let positions = leaf < leafCount ? plan.leaves[leaf] : []
             let own = positions.map { samples[$0] }

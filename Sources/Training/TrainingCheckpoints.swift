@@ -52,7 +52,7 @@ final class TrainingCheckpoints {
                 }
             }
         }
-        parameters.invalidate()
+        try parameters.invalidate()
         lastSavedStep = checkpoint.state.step
         log.info("continuing from step \(checkpoint.state.step) (\(path))")
         return checkpoint.state.step

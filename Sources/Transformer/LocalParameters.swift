@@ -15,6 +15,7 @@ public final class LocalParameters: ParameterSource, GradientSink {
 
     public func acquire(group: Int) -> [Matrix] { Array(values[layout.groups[group]]) }
     public func release(group: Int) {}
+    public func prefetch(group: Int) {}
     public func gradients(group: Int) -> [Matrix] { Array(gradients[layout.groups[group]]) }
     public func finish(group: Int) {}
 }

@@ -63,6 +63,8 @@ public protocol ParameterSource: AnyObject {
     func acquire(group: Int) throws -> [Matrix]
     /// The caller is done with the group for now.
     func release(group: Int)
+    /// The group will be acquired soon: a source that communicates may begin.
+    func prefetch(group: Int)
 }
 
 /// Takes the gradients of one leaf (micro-batch), group by group, from the last group to the first.

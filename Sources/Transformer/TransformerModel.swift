@@ -29,6 +29,7 @@ public struct TransformerModel: Sendable {
     {
         let tokens = forest.tokens.count
         let embedding = try parameters.acquire(group: 0)[0]
+        parameters.prefetch(group: 1)
         var hidden = Matrix(rows: tokens, columns: configuration.hiddenSize)
         for (row, token) in forest.tokens.enumerated() {
             precondition((0..<embedding.rows).contains(Int(token)), "a token id lies outside the vocabulary")
@@ -40,6 +41,7 @@ public struct TransformerModel: Sendable {
         var blocks: [BlockActivations] = []
         for layer in 0..<configuration.layerCount {
             let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            parameters.prefetch(group: layer + 2)
             let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
             parameters.release(group: layer + 1)
             hidden = output
@@ -60,6 +62,7 @@ public struct TransformerModel: Sendable {
         precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
             let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            if layer > 0 { parameters.prefetch(group: layer) }
             block.backward(
                 pass.blocks[layer], gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
                 parameterGradients: gradients.gradients(group: layer + 1))

@@ -26,26 +26,28 @@ func value(_ parameter: Int, _ element: Int, _ variant: Int) -> Float {
     return (Float(bits & 0xFF_FFFF) / Float(1 << 23) - 1) * magnitude
 }
 
-/// All meshes that `world` can form.
+/// All meshes that `world` can form, with memory shared within the node and without.
 func meshes(_ world: Communicator) throws -> [Mesh] {
-    try (1...world.size).filter { world.size % $0 == 0 }.map { try Mesh(world: world, shards: $0) }
+    try (1...world.size).filter { world.size % $0 == 0 }.flatMap { shards in
+        try [true, false].map { try Mesh(world: world, shards: shards, sharesMemory: $0) }
+    }
 }
 
-func fill(_ parameters: ShardedParameters, variant: Int) {
+func fill(_ parameters: ShardedParameters, variant: Int) throws {
     for (index, spec) in parameters.layout.specs.enumerated() {
         let first = parameters.ownRows(index).lowerBound * spec.columns
         let elements = parameters.slice(index).elements
         for element in elements.indices { elements[element] = value(index, first + element, variant) }
     }
-    parameters.invalidate()
+    try parameters.invalidate()
 }
 
 func checkParameters(_ world: Communicator) throws {
     for mesh in try meshes(world) {
         for policy in [GatherPolicy.step, .block] {
-            let parameters = ShardedParameters(layout: layout, mesh: mesh, gather: policy)
+            let parameters = try ShardedParameters(layout: layout, mesh: mesh, gather: policy)
             for variant in 0..<3 {
-                fill(parameters, variant: variant)
+                try fill(parameters, variant: variant)
                 // Forward, backward, and the embedding once more while it is in use, as a tied head does.
                 for group in [0, 1, 2, 2, 1, 0] {
                     try requireValues(try parameters.acquire(group: group), group, variant)
@@ -58,6 +60,8 @@ func checkParameters(_ world: Communicator) throws {
                     parameters.release(group: group)
                 }
             }
+            try require(
+                parameters.isGatheredOncePerNode == (mesh.shards.size > 1 && mesh.sharesMemory), "where copies live")
             let held = layout.specs.indices.map { parameters.slice($0).rows }
             let total = try mesh.shards.allReduceSum(held.map(Int64.init))
             try require(total == layout.specs.map { Int64($0.rows) }, "every row is held once")

@@ -66,10 +66,10 @@ private func runLeaf(_ leaf: Int, of leafCount: Int, _ accumulator: GradientAccu
 
 /// The whole totals by parameter, on every rank; replicas must agree.
 private func gatheredTotals(_ accumulator: GradientAccumulator, _ mesh: Mesh) throws -> [[Float]] {
-    let carrier = ShardedParameters(layout: layout, mesh: mesh, gather: .block)
+    let carrier = try ShardedParameters(layout: layout, mesh: mesh, gather: .block)
     for (index, spec) in layout.specs.enumerated() {
         let slice = carrier.slice(index)
-        let total = accumulator.total(group: spec.group)
+        let total = try accumulator.total(group: spec.group)
         slice.pointer.update(from: total.pointer + slice.offset, count: slice.rows * slice.columns)
     }
     var totals: [[Float]] = []
@@ -108,21 +108,21 @@ private func digest(_ parameters: [[Float]]) -> FloatDigest {
 func checkNorms(_ world: Communicator) throws {
     var norms: Set<UInt64> = []
     for mesh in try meshes(world) {
-        let parameters = ShardedParameters(layout: layout, mesh: mesh, gather: .block)
-        fill(parameters, variant: 5)
+        let parameters = try ShardedParameters(layout: layout, mesh: mesh, gather: .block)
+        try fill(parameters, variant: 5)
         let gradients = parameters.makePackedBuffers()
         for (index, spec) in layout.specs.enumerated() {
             let slice = parameters.slice(index)
             (gradients[spec.group].pointer + slice.offset).update(
                 from: slice.pointer, count: slice.rows * slice.columns)
         }
-        norms.insert(try GradientNorm.squared(gradients, of: parameters, mesh: mesh).bitPattern)
+        norms.insert(try squaredNorm(gradients, of: parameters).bitPattern)
 
         if world.rank == 0, let first = layout.specs.indices.first(where: { !parameters.ownRows($0).isEmpty }) {
             let slice = parameters.slice(first)
             gradients[layout.specs[first].group].pointer[slice.offset] = Float.nan
         }
-        let poisoned = try GradientNorm.squared(gradients, of: parameters, mesh: mesh)
+        let poisoned = try squaredNorm(gradients, of: parameters)
         try require(
             poisoned.isNaN == (mesh.replica == 0), "a NaN on one shard must reach the whole replica, and no other")
     }
@@ -139,4 +139,10 @@ func checkNorms(_ world: Communicator) throws {
     if world.rank == 0 {
         print("norm \(String(norms.first ?? 0, radix: 16)) loss \(String(totals[0].bitPattern, radix: 16))")
     }
+}
+
+private func squaredNorm(_ gradients: [FloatBuffer], of parameters: ShardedParameters) throws -> Double {
+    let norm = GradientNorm(parameters)
+    for (group, gradient) in gradients.enumerated() { norm.add(group: group, gradient) }
+    return try norm.squared()
 }
