@@ -20,6 +20,33 @@ public enum Denominator: String, Sendable, Codable, CaseIterable {
     case weights
 }
 
+/// How several sources of reward differences make one weight.
+public enum Combination: String, Sendable, Codable, CaseIterable {
+    /// The weight of the mean reward difference.
+    case mean
+    /// The product of the sources' weights.
+    case product
+}
+
+/// What one source says of a pair, as it is stored.
+public struct RewardDifference: Sendable, Equatable {
+    /// d(x, first, second).
+    public var difference: Double
+    /// d(x, second, first); nil when the source is pointwise or does not say.
+    public var reversed: Double?
+
+    public init(difference: Double, reversed: Double? = nil) {
+        self.difference = difference
+        self.reversed = reversed
+    }
+
+    /// The same comparison with first and second exchanged.
+    public var exchanged: RewardDifference {
+        if let reversed { return RewardDifference(difference: reversed, reversed: difference) }
+        return RewardDifference(difference: -difference)
+    }
+}
+
 /// From stored reward differences to the weight of a pair's loss, `c = R^α` (arXiv 2408.09385, section 3).
 public struct CoefficientRule: Sendable, Equatable {
     public let alpha: Double
@@ -37,17 +64,37 @@ public struct CoefficientRule: Sendable, Equatable {
 
     /// The reward difference R. Without a reversed value (a pointwise scorer, a file of another program) it is
     /// `difference` itself.
-    public func rewardDifference(difference: Double, reversed: Double?) -> Double {
-        guard symmetric, let reversed else { return difference }
-        return 0.5 * (difference - reversed)
+    public func rewardDifference(_ stored: RewardDifference) -> Double {
+        guard symmetric, let reversed = stored.reversed else { return stored.difference }
+        return 0.5 * (stored.difference - reversed)
     }
 
     /// The weight, and whether the pair's label is to be turned round.
     ///
     /// α = 0 gives exactly 1 and no turn for every pair, so that it reproduces the unweighted method bit for bit.
-    public func weight(difference: Double, reversed: Double?) -> (weight: Double, flipped: Bool) {
+    public func weight(_ stored: RewardDifference) -> (weight: Double, flipped: Bool) {
+        weight(rewardDifference: rewardDifference(stored))
+    }
+
+    /// One weight from what several sources say of a pair. One source alone gives the same weight either way.
+    ///
+    /// - Precondition: there is a source; a product of several is not asked to turn labels round, because its sources
+    ///   may disagree on that.
+    public func weight(_ sources: [RewardDifference], combined: Combination) -> (weight: Double, flipped: Bool) {
+        precondition(!sources.isEmpty, "a weight needs a source")
+        if sources.count == 1 { return weight(sources[0]) }
+        switch combined {
+        case .mean:
+            let sum = sources.reduce(0) { $0 + rewardDifference($1) }
+            return weight(rewardDifference: sum / Double(sources.count))
+        case .product:
+            precondition(disagreement != .flip, "a product of weights has no label to turn round")
+            return (sources.reduce(1) { $0 * weight($1).weight }, false)
+        }
+    }
+
+    private func weight(rewardDifference r: Double) -> (weight: Double, flipped: Bool) {
         if alpha == 0 { return (1, false) }
-        let r = rewardDifference(difference: difference, reversed: reversed)
         if r >= 0 { return (pow(r, alpha), false) }
         switch disagreement {
         case .zero: return (0, false)

@@ -4,10 +4,12 @@ import Foundation
 public enum PairwiseVariant: String, Sendable, Codable, CaseIterable {
     case dpo, ipo
     case ipoMean = "ipo_mean"
-    case hinge, simpo, robust
+    case hinge, simpo, robust, orpo
+    case apoZero = "apo_zero"
+    case apoDown = "apo_down"
 
-    /// SimPO alone compares the policy with no reference.
-    public var needsReference: Bool { self != .simpo }
+    /// SimPO and ORPO compare the policy with no reference.
+    public var needsReference: Bool { self != .simpo && self != .orpo }
     /// Whether the loss knows label smoothing.
     public var takesLabelSmoothing: Bool { self == .dpo || self == .robust }
 }
@@ -43,7 +45,8 @@ public struct PairwiseResult: Sendable, Equatable {
     public let gradientRejected: Double
     /// `h = (ℓ_w − ℓ_ref,w) − (ℓ_l − ℓ_ref,l)`, summed over tokens, whatever the variant: 0 where policy and reference agree.
     public let margin: Double
-    /// The variant's implicit reward of each response: `β (ℓ − ℓ_ref)`, for `ipo_mean` per token, for `simpo` `β ℓ / ∣y∣`.
+    /// The variant's implicit reward of each response: `β (ℓ − ℓ_ref)`, for `ipo_mean` per token, for `simpo` and
+    /// `orpo` `β ℓ / ∣y∣`.
     public let rewardChosen: Double
     public let rewardRejected: Double
 }
@@ -58,6 +61,9 @@ public struct PairwiseResult: Sendable, Equatable {
 /// | `hinge` | `max(0, 1 − βh)` | Zhao et al. 2023 (SLiC) |
 /// | `simpo` | `−log σ(β(ℓ_w/∣y_w∣ − ℓ_l/∣y_l∣) − γ)`, no reference | Meng et al. 2024, eq. 6 |
 /// | `robust` | `(−(1 − ε) log σ(βh) + ε log σ(−βh)) / (1 − 2ε)` | Chowdhury et al. 2024, eq. 12 |
+/// | `orpo` | `−p_w − β log σ(o(p_w) − o(p_l))`, `p = ℓ/∣y∣`, `o(p) = p − log(1 − e^p)`, no reference | Hong et al. 2024, eq. 6 and 7 |
+/// | `apo_zero` | `1 − σ(βρ_w) + σ(βρ_l)`, `ρ = ℓ − ℓ_ref` | D'Oosterlinck et al. 2024, eq. 7 |
+/// | `apo_down` | `σ(βρ_w) + 1 − σ(β(ρ_w − ρ_l))` | the same, eq. 8 |
 public struct PairwiseObjective: Sendable, Equatable {
     public let variant: PairwiseVariant
     public let beta: Double
@@ -77,41 +83,54 @@ public struct PairwiseObjective: Sendable, Equatable {
     public func evaluate(_ pair: PairLogProbabilities) -> PairwiseResult {
         let chosenRatio = pair.policyChosen - pair.referenceChosen
         let rejectedRatio = pair.policyRejected - pair.referenceRejected
-        // The variants differ in how they score a response and in the loss as a function of the scores' difference.
-        let isAveraged = variant == .ipoMean || variant == .simpo
+        // The variants differ in how they score a response and in the loss as a function of both scores.
+        let isAveraged = [.ipoMean, .simpo, .orpo].contains(variant)
         let chosenScale = isAveraged ? 1 / Double(pair.chosenTokens) : 1
         let rejectedScale = isAveraged ? 1 / Double(pair.rejectedTokens) : 1
-        let chosenScore = chosenScale * (variant == .simpo ? pair.policyChosen : chosenRatio)
-        let rejectedScore = rejectedScale * (variant == .simpo ? pair.policyRejected : rejectedRatio)
-        let (loss, slope) = lossAndSlope(chosenScore - rejectedScore)
+        let chosenScore = chosenScale * (variant.needsReference ? chosenRatio : pair.policyChosen)
+        let rejectedScore = rejectedScale * (variant.needsReference ? rejectedRatio : pair.policyRejected)
+        let (loss, chosenSlope, rejectedSlope) = lossAndSlopes(chosenScore, rejectedScore)
         return PairwiseResult(
-            loss: loss, gradientChosen: slope * chosenScale, gradientRejected: -slope * rejectedScale,
+            loss: loss, gradientChosen: chosenSlope * chosenScale, gradientRejected: rejectedSlope * rejectedScale,
             margin: chosenRatio - rejectedRatio, rewardChosen: beta * chosenScore, rewardRejected: beta * rejectedScore)
     }
 
-    /// The loss as a function of the scores' difference `h`, and its derivative.
-    private func lossAndSlope(_ h: Double) -> (loss: Double, slope: Double) {
+    /// The loss as a function of the two scores, and its derivatives.
+    private func lossAndSlopes(_ chosen: Double, _ rejected: Double) -> (loss: Double, Double, Double) {
+        /// A loss of the scores' difference alone pulls both responses equally.
+        func symmetric(_ loss: Double, slope: Double) -> (Double, Double, Double) { (loss, slope, -slope) }
         let epsilon = labelSmoothing
+        let h = chosen - rejected
         let z = beta * h
         switch variant {
         case .dpo:
-            return (
+            return symmetric(
                 -(1 - epsilon) * logSigmoid(z) - epsilon * logSigmoid(-z),
-                beta * (epsilon * sigmoid(z) - (1 - epsilon) * sigmoid(-z))
-            )
+                slope: beta * (epsilon * sigmoid(z) - (1 - epsilon) * sigmoid(-z)))
         case .ipo, .ipoMean:
             let distance = h - 1 / (2 * beta)
-            return (distance * distance, 2 * distance)
+            return symmetric(distance * distance, slope: 2 * distance)
         case .hinge:
-            return (max(0, 1 - z), z < 1 ? -beta : 0)
+            return symmetric(max(0, 1 - z), slope: z < 1 ? -beta : 0)
         case .simpo:
-            return (-logSigmoid(z - simpoGamma), -beta * sigmoid(simpoGamma - z))
+            return symmetric(-logSigmoid(z - simpoGamma), slope: -beta * sigmoid(simpoGamma - z))
         case .robust:
             let scale = 1 / (1 - 2 * epsilon)
-            return (
+            return symmetric(
                 scale * (epsilon * logSigmoid(-z) - (1 - epsilon) * logSigmoid(z)),
-                -scale * beta * (epsilon * sigmoid(z) + (1 - epsilon) * sigmoid(-z))
+                slope: -scale * beta * (epsilon * sigmoid(z) + (1 - epsilon) * sigmoid(-z)))
+        case .orpo:
+            let (better, worse) = (LogOdds(chosen), LogOdds(rejected))
+            let pull = beta * sigmoid(worse.value - better.value)
+            return (
+                -chosen - beta * logSigmoid(better.value - worse.value), -1 - pull * better.slope, pull * worse.slope
             )
+        case .apoZero:
+            let (better, worse) = (Sigmoid(beta * chosen), Sigmoid(beta * rejected))
+            return (better.complement + worse.value, -beta * better.slope, beta * worse.slope)
+        case .apoDown:
+            let (better, both) = (Sigmoid(beta * chosen), Sigmoid(z))
+            return (better.value + both.complement, beta * (better.slope - both.slope), beta * both.slope)
         }
     }
 }

@@ -46,7 +46,7 @@ struct PairJoin {
             let rule = CoefficientRule(
                 alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
             let values = entries.map { entry in
-                rule.weight(difference: Double(entry.difference), reversed: entry.reversed.map(Double.init))
+                rule.weight(RewardDifference(entry))
             }
             session.log.info(
                 "coefficients: \(values.count) pairs, mean weight "
@@ -77,4 +77,10 @@ extension TokenizedExample {
     var responseKeys: [ContentKey] { responses.map { ContentKey.response(query: prompt, response: $0) } }
     /// Key of the pair (chosen, rejected) in a coefficient file.
     var pairKey: ContentKey { ContentKey.pair(query: prompt, first: responses[0], second: responses[1]) }
+}
+
+extension RewardDifference {
+    init(_ entry: CoefficientFile.Entry) {
+        self.init(difference: Double(entry.difference), reversed: entry.reversed.map(Double.init))
+    }
 }

@@ -87,7 +87,8 @@ func failure(
     @Test func choicesAreListed() {
         #expect(
             failure(required + "dpo: {variant: kto}")
-                == "a.yaml:4: dpo.variant must be one of dpo, ipo, ipo_mean, hinge, simpo, robust, not \"kto\"")
+                == "a.yaml:4: dpo.variant must be one of dpo, ipo, ipo_mean, hinge, simpo, robust, orpo, apo_zero, apo_down, not \"kto\""
+        )
         #expect(
             failure(required + "passes: [sft, train]")
                 == "a.yaml:4: passes must be one of sft, reward, difference, score, reference, dpo, or a list of such, not \"train\""

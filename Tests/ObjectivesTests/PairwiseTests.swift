@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Objectives
@@ -48,6 +49,17 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         Golden(
             variant: .robust, smoothing: 0.1, loss: 0.27655522302334883, chosen: -0.13131171594083877,
             rejected: 0.13131171594083877),
+        // TRL 1.16.0 with torch 2.15.0 in double precision; for orpo its odds ratio term and the chosen response's own
+        // mean token loss (TRL's counts the prompt too).
+        Golden(
+            variant: .orpo, loss: 2.7705272675037333, chosen: -0.23883655556467956, rejected: 0.02519719797219477),
+        Golden(
+            variant: .orpo, beta: 0.1, loss: 2.590175755834578, chosen: -0.21294551852155985,
+            rejected: 0.008399065990731591),
+        Golden(
+            variant: .apoZero, loss: 0.8057776505335027, chosen: -0.07132768797333879, rejected: 0.07290415884012774),
+        Golden(
+            variant: .apoDown, loss: 0.9233449537520179, chosen: 0.00685143219171544, rejected: 0.06447625578162335),
     ]
 
     @Test(arguments: golden) func agreesWithThePublishedFormulas(_ golden: Golden) {
@@ -64,7 +76,8 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
     @Test(arguments: [
         (PairwiseVariant.dpo, 1.5, -1.125), (.ipo, 1.5, -1.125), (.hinge, 1.5, -1.125), (.robust, 1.5, -1.125),
         // Log-ratios over 5 and 8 tokens; the policy's log-probabilities over as many.
-        (.ipoMean, 0.3, -0.140625), (.simpo, -2.5, -2.15625),
+        (.ipoMean, 0.3, -0.140625), (.simpo, -2.5, -2.15625), (.orpo, -2.5, -2.15625),
+        (.apoZero, 1.5, -1.125), (.apoDown, 1.5, -1.125),
     ]) func rewardsAreTheVariantsOwn(_ variant: PairwiseVariant, _ chosen: Double, _ rejected: Double) {
         let result = PairwiseObjective(variant: variant, beta: 0.3).evaluate(Self.pair)
         #expect(isClose(result.rewardChosen, 0.3 * chosen))
@@ -102,6 +115,54 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
             #expect(isClose(result.gradientChosen, chosen, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
             #expect(isClose(result.gradientRejected, rejected, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
         }
+    }
+
+    /// The published formulas once more, as plainly as they can be written: no care for overflow or cancellation.
+    static func plain(_ o: PairwiseObjective, _ pair: PairLogProbabilities) -> Double {
+        func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+        let (w, l) = (pair.policyChosen - pair.referenceChosen, pair.policyRejected - pair.referenceRejected)
+        let (nw, nl) = (Double(pair.chosenTokens), Double(pair.rejectedTokens))
+        let (pw, pl) = (exp(pair.policyChosen / nw), exp(pair.policyRejected / nl))
+        let (epsilon, beta) = (o.labelSmoothing, o.beta)
+        return switch o.variant {
+        case .dpo: -(1 - epsilon) * log(sigma(beta * (w - l))) - epsilon * log(sigma(beta * (l - w)))
+        case .ipo: pow(w - l - 1 / (2 * beta), 2)
+        case .ipoMean: pow(w / nw - l / nl - 1 / (2 * beta), 2)
+        case .hinge: max(0, 1 - beta * (w - l))
+        case .simpo: -log(sigma(beta / nw * pair.policyChosen - beta / nl * pair.policyRejected - o.simpoGamma))
+        case .robust:
+            (epsilon * log(sigma(beta * (l - w))) - (1 - epsilon) * log(sigma(beta * (w - l)))) / (1 - 2 * epsilon)
+        case .orpo: -log(pw) - beta * log(sigma(log(pw / (1 - pw) / (pl / (1 - pl)))))
+        case .apoZero: 1 - sigma(beta * w) + sigma(beta * l)
+        case .apoDown: sigma(beta * w) + 1 - sigma(beta * (w - l))
+        }
+    }
+
+    @Test(arguments: PairwiseVariant.allCases) func agreesWithPlainFormulas(_ variant: PairwiseVariant) {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<1000 {
+            let objective = PairwiseObjective(
+                variant: variant, beta: .random(in: 0.02...1, using: &random),
+                labelSmoothing: .random(in: 0..<0.45, using: &random), simpoGamma: .random(in: 0...2, using: &random))
+            let pair = PairLogProbabilities(
+                policyChosen: .random(in: -30 ... -0.1, using: &random),
+                policyRejected: .random(in: -30 ... -0.1, using: &random),
+                referenceChosen: .random(in: -30...0, using: &random),
+                referenceRejected: .random(in: -30...0, using: &random),
+                chosenTokens: .random(in: 1...40, using: &random), rejectedTokens: .random(in: 1...40, using: &random))
+            let (loss, plain) = (objective.evaluate(pair).loss, Self.plain(objective, pair))
+            #expect(isClose(loss, plain, relative: 1e-9, absolute: 1e-12), "\(objective) \(pair)")
+        }
+    }
+
+    /// ORPO's odds have no value at probability 1, which rounding can reach or pass.
+    @Test(arguments: [0, -1e-300, -1e-9, 1e-8]) func certaintyIsFinite(_ p: Double) {
+        var pair = Self.pair
+        pair.policyChosen = p
+        pair.policyRejected = p
+        let result = PairwiseObjective(variant: .orpo, beta: 0.1).evaluate(pair)
+        #expect(result.loss.isFinite && result.gradientChosen.isFinite && result.gradientRejected.isFinite)
+        #expect(isClose(result.loss, 0.1 * log(2) - p / 5, relative: 1e-6))
     }
 
     @Test(arguments: PairwiseVariant.allCases, [-1e4, 1e4]) func extremesAreFinite(

@@ -1,0 +1,96 @@
+import Foundation
+
+/// What the log-probability of a list's response is divided by before responses are compared.
+public enum LengthRule: String, Sendable, Codable, CaseIterable {
+    /// `∣y∣^γ`, the response's own tokens: the published formula.
+    case tokens
+    /// The width to which the released code pads all sequences of a list, `∣x∣ + max ∣y∣`: its mask is overwritten
+    /// before it is counted. The same width divides the supervised term, and γ acts on the ranking alone.
+    case padded
+}
+
+/// Log-probability sums of a list's responses under the policy.
+public struct ListLogProbabilities: Sendable, Equatable {
+    public var policy: [Double]
+    /// Tokens of each response, EOS included.
+    public var tokens: [Int]
+    /// Tokens of the query, BOS included.
+    public var queryTokens: Int
+
+    public init(policy: [Double], tokens: [Int], queryTokens: Int) {
+        self.policy = policy
+        self.tokens = tokens
+        self.queryTokens = queryTokens
+    }
+}
+
+/// One ordered pair of a list's responses.
+public struct RankedPair: Sendable, Equatable {
+    /// Index of the response that should be more probable.
+    public var better: Int
+    public var worse: Int
+    /// `f(R)^α`; 1 without coefficients.
+    public var weight: Double
+
+    public init(better: Int, worse: Int, weight: Double = 1) {
+        self.better = better
+        self.worse = worse
+        self.weight = weight
+    }
+}
+
+/// RRHF (Yuan et al. 2023, section 3.1), each ordered pair weighted by its coefficient (arXiv 2408.09385):
+/// `w Σ c_ij max(0, p_j − p_i) + L_sft(y_best)` over the pairs with i better than j, `p = ℓ / ∣y∣^γ`, and `L_sft` the mean
+/// token loss of the best response. No margin; the sum is not divided by the number of pairs.
+public struct RRHFObjective: Sendable, Equatable {
+    /// w, the weight of the ranking term.
+    public let rankingWeight: Double
+    /// γ.
+    public let lengthExponent: Double
+    public let length: LengthRule
+
+    /// A list's loss before the global denominator.
+    public struct Result: Sendable, Equatable {
+        public let loss: Double
+        /// `Σ c_ij max(0, p_j − p_i)`, without w.
+        public let lossRanking: Double
+        public let lossSupervised: Double
+        /// dLoss / d(log-probability sum) of each response.
+        public let gradients: [Double]
+        /// Pairs whose order the policy has right: p_i > p_j.
+        public let correctPairs: Int
+    }
+
+    /// - Precondition: w ≥ 0.
+    public init(rankingWeight: Double = 1, lengthExponent: Double = 1, length: LengthRule = .tokens) {
+        precondition(rankingWeight >= 0, "the ranking weight must not be negative")
+        self.rankingWeight = rankingWeight
+        self.lengthExponent = lengthExponent
+        self.length = length
+    }
+
+    /// - Parameters:
+    ///   - pairs: the ordered pairs; none when all responses are equally good.
+    ///   - best: the response that the supervised term learns.
+    public func evaluate(_ list: ListLogProbabilities, pairs: [RankedPair], best: Int) -> Result {
+        precondition(list.policy.count == list.tokens.count, "one length for each response")
+        let width = list.queryTokens + (list.tokens.max() ?? 0)
+        let lengths = list.tokens.map { Double(length == .tokens ? $0 : width) }
+        let scales = lengths.map { 1 / pow($0, lengthExponent) }
+        let scores = zip(list.policy, scales).map { $0 * $1 }
+
+        var gradients = [Double](repeating: 0, count: scores.count)
+        var lossRanking = 0.0
+        for pair in pairs where scores[pair.worse] > scores[pair.better] {
+            lossRanking += pair.weight * (scores[pair.worse] - scores[pair.better])
+            gradients[pair.worse] += rankingWeight * pair.weight * scales[pair.worse]
+            gradients[pair.better] -= rankingWeight * pair.weight * scales[pair.better]
+        }
+        gradients[best] -= 1 / lengths[best]
+        let lossSupervised = -list.policy[best] / lengths[best]
+        return Result(
+            loss: rankingWeight * lossRanking + lossSupervised, lossRanking: lossRanking,
+            lossSupervised: lossSupervised, gradients: gradients,
+            correctPairs: pairs.count { scores[$0.better] > scores[$0.worse] })
+    }
+}
