@@ -4,6 +4,12 @@ public enum PassName: String, Sendable, CaseIterable { case sft, reward, differe
 /// How long gathered parameters are kept (docs/ranks.md).
 public enum GatherMode: String, Sendable, CaseIterable { case step, block }
 
+/// What the backward pass computes again instead of keeping it.
+public enum Recomputation: String, Sendable, CaseIterable { case none, block }
+
+/// Number type of weights that do not change.
+public enum FrozenWeights: String, Sendable, CaseIterable { case f32, bf16 }
+
 public enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
 
 /// What predicts the reward differences.

@@ -114,6 +114,8 @@ extension SettingChoice {
 
 extension PassName: SettingChoice {}
 extension GatherMode: SettingChoice {}
+extension Recomputation: SettingChoice {}
+extension FrozenWeights: SettingChoice {}
 extension ScheduleKind: SettingChoice {}
 extension ScorerKind: SettingChoice {}
 extension ScoredData: SettingChoice {}

@@ -97,6 +97,10 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
 public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
     public var shards: Int?
     public var gather = GatherMode.step
+    public var recompute = Recomputation.none
+    public var sharedMemory = true
+    public var frozenWeights = FrozenWeights.f32
+    public var timeout = 1800.0
     public var blasThreads = 1
 
     init() {}
@@ -105,11 +109,22 @@ public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
         [
             .value(
                 \.shards, "shards", .atLeast(1),
-                "Ranks that share one copy of parameters and optimizer; all by default. Must divide the ranks."),
+                "Ranks that share one copy of parameters and optimizer; by default a node's, more where that does not fit. "
+                    + "Must divide the ranks."),
             .value(
                 \.gather, "gather",
                 "Keep gathered parameters for the whole step (fewer messages) or only while a block needs them (less memory)."
             ),
+            .value(
+                \.recompute, "recompute",
+                "With block the backward pass computes each block's activations again: a third more arithmetic in blocks, a "
+                    + "tenth of the memory for activations."),
+            .value(\.sharedMemory, "shared_memory", "The ranks of a node keep gathered parameters once."),
+            .value(
+                \.frozenWeights, "frozen_weights",
+                "How the scoring and reference passes keep the model's blocks: bf16 takes half the memory, for models whose weights are bf16."
+            ),
+            .value(\.timeout, "timeout", .above(0), "Seconds without an answer after which other ranks count as lost."),
             .value(\.blasThreads, "blas_threads", .within(1, 1024), "Threads of each rank's matrix products."),
         ]
     }

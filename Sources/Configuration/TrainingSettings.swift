@@ -7,6 +7,7 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
     public var steps: Int?
     public var batchSize = 64
     public var microBatches = 8
+    public var microBatchTokens: Int?
     public var learningRate = 1e-5
     public var schedule = ScheduleKind.linear
     public var warmupSteps: Int?
@@ -39,6 +40,9 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
                 \.microBatches, "micro_batches", .atLeast(1),
                 "Leaves that a batch is cut into, at least the number of ranks; results depend on it, not on the ranks."
             ),
+            .value(
+                \.microBatchTokens, "micro_batch_tokens", .atLeast(1),
+                "Most tokens in a leaf: where a batch has more, it is cut into a multiple of micro_batches."),
             .value(\.learningRate, "learning_rate", .above(0), "Peak learning rate."),
             .value(\.schedule, "schedule", "After warm-up: constant, or linear or cosine decay."),
             .value(\.warmupSteps, "warmup_steps", .atLeast(0), "Steps of linear warm-up, instead of warmup_ratio."),

@@ -87,6 +87,12 @@ struct NodePlacement: Sendable {
 }
 
 extension Communicator {
+    /// Collective. Ranks on each node, and whether all nodes hold as many.
+    public func ranksPerNode() throws -> (count: Int, isEven: Bool) {
+        let nodes = try allGather(node: splitByNode())
+        return (nodes.count { $0 == nodes[0] }, NodePlacement.isEven(nodes, shards: size))
+    }
+
     /// Collective. For each rank, the lowest rank of this communicator on its node.
     fileprivate func allGather(node: Communicator) throws -> [Int] {
         let lowest = try node.broadcast(Array(String(rank).utf8), from: 0)

@@ -27,11 +27,12 @@ final class NodeMemory: @unchecked Sendable {
     }
 
     /// Makes writes of this rank visible to the node's ranks, and theirs to this rank, once all have called it.
-    /// Runs on the communication thread.
     func synchronize(_ loan: Loan) throws {
-        try check(MPI_Win_sync(loan.window.handle), "MPI_Win_sync")
-        try ranks.barrier()
-        try check(MPI_Win_sync(loan.window.handle), "MPI_Win_sync")
+        try CommunicationThread.shared.perform {
+            try check(MPI_Win_sync(loan.window.handle), "MPI_Win_sync")
+            try ranks.barrier()
+            try check(MPI_Win_sync(loan.window.handle), "MPI_Win_sync")
+        }
     }
 
     private func allocate(count: Int) throws -> Window? {

@@ -6,7 +6,7 @@ import Foundation
 /// cores, and Open MPI's own waiting never sleeps.
 enum Requests {
     /// Seconds after which ranks that do not answer count as lost; set once from the configuration.
-    nonisolated(unsafe) static var patience = 1800.0
+    nonisolated(unsafe) fileprivate(set) static var patience = 1800.0
 
     /// Runs on the communication thread.
     /// - Throws: `RDOError.peers` when a rank of this node is gone, or nobody answers for `patience` seconds.
@@ -47,6 +47,11 @@ enum Requests {
         try check(start(&requests[0]), call)
         try finish(call, &requests)
     }
+}
+
+extension Communicator {
+    /// How long ranks wait for each other before the others count as lost.
+    public func setPatience(seconds: Double) { Requests.patience = seconds }
 }
 
 /// The processes of this node's ranks: the operating system knows at once when one of them died, MPI often never.

@@ -95,7 +95,9 @@ public final class ShardedParameters: ParameterSource {
     /// Begins to gather a group that will be needed soon, where there is room. Collective over the world.
     public func prefetch(group: Int) {
         guard mesh.shards.size > 1, gathered[group] == nil else { return }
-        guard let (slot, evicted) = slots.choose(for: group, isFree: { (gathered[$0]?.users ?? 0) == 0 }) else { return }
+        guard
+            let (slot, evicted) = slots.choose(for: group, isFree: { (gathered[$0]?.users ?? 0) == 0 })
+        else { return }
         if let evicted { gathered[evicted] = nil }
         let full = FullGroup(
             layout.specs[layout.groups[group]], whole[group], in: slots.buffer(slot, count: whole[group].count))

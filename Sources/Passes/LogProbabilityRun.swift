@@ -30,7 +30,7 @@ public struct LogProbabilityRun {
     public func run(on world: Communicator) throws {
         let session = try Session(configuration, world: world, resume: .auto, tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)
-        let loaded = try LoadedModel(model, head: .languageModel, seed: 0, session: session)
+        let loaded = try FrozenModel(model, head: .languageModel, session: session)
         try ResponseLogProbabilities(
             session: session, schema: ReferenceFile.logprobsSchema, chunk: chunk,
             configurationText: configuration.effectiveYAML

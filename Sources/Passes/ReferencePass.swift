@@ -14,14 +14,14 @@ struct ReferencePass {
         let settings = session.configuration.reference
         let path = settings.model ?? session.startModel(of: .dpo, setting: session.configuration.dpo.training.model)
         let data = try session.dataSets(model: path)
-        let loaded = try LoadedModel(path, head: .languageModel, seed: 0, session: session)
+        let loaded = try FrozenModel(path, head: .languageModel, session: session)
         try store(data.train, data.conventions, loaded, path: session.referencePath)
         if let test = data.test {
             try store(test, data.conventions, loaded, path: Session.testPath(beside: session.referencePath))
         }
     }
 
-    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: LoadedModel, path: String) throws {
+    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
         try ResponseLogProbabilities(
             session: session, schema: ReferenceFile.schema, chunk: session.configuration.reference.chunk,
             configurationText: session.configuration.effectiveYAML
@@ -38,7 +38,7 @@ struct ResponseLogProbabilities {
     let configurationText: String
 
     /// Collective. Writes the log-probabilities of all responses of `part` to `path`, in the order of the data.
-    func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: LoadedModel, path: String) throws {
+    func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
         let world = session.world
         let provenance = Provenance(
             modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,

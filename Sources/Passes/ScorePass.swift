@@ -19,7 +19,7 @@ struct ScorePass {
         let data = try session.dataSets(
             model: session.startModel(of: .dpo, setting: session.configuration.dpo.training.model))
         try data.requirePairs()
-        let loaded = try LoadedModel(path, head: .scalar, seed: 0, session: session)
+        let loaded = try FrozenModel(path, head: .scalar, session: session)
         try session.world.collectively { try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer) }
         guard loaded.directory.contains("score.weight") else {
             throw RDOError(
@@ -32,7 +32,7 @@ struct ScorePass {
         }
     }
 
-    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: LoadedModel, path: String) throws {
+    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
         let world = session.world
         let scorer = ScorerDescription(
             kind: settings.scorer == .difference ? .difference : .reward, symmetric: settings.scorer == .difference,

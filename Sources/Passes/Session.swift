@@ -12,12 +12,13 @@ import Transformer
 public final class Session {
     public let configuration: Configuration
     public let world: Communicator
-    public let mesh: Mesh
     public let log: Log
     let resume: ResumePolicy
     let tracePath: String?
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
+    /// The meshes in use, by their number of shards.
+    private var meshes: [Int: Mesh] = [:]
 
     /// Collective: makes the output directory and prepares the ranks.
     ///
@@ -33,7 +34,8 @@ public final class Session {
         self.tracePath = tracePath
         let log = Log(speaking: world.rank == 0)
         self.log = log
-        mesh = try Mesh(world: world, shards: configuration.parallel.shards)
+        try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
+        world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)
         try world.collectively {
             guard world.rank == 0 else { return }
@@ -41,9 +43,25 @@ public final class Session {
             if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
         }
         log.info(
-            "\(Version.software): \(world.size) rank(s), mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards), "
-                + "\(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))")
+            "\(Version.software): \(world.size) rank(s), \(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))"
+        )
     }
+
+    /// Collective. The mesh for a model: as configured, else chosen by what fits the nodes.
+    func mesh(for layout: ParameterLayout) throws -> Mesh {
+        let parallel = configuration.parallel
+        let shards = try parallel.shards ?? MeshChoice(world: world, gather: gatherPolicy).shards(for: layout)
+        if let known = meshes[shards] { return known }
+        let mesh = try Mesh(world: world, shards: shards, sharesMemory: parallel.sharedMemory)
+        meshes[shards] = mesh
+        log.info(
+            "mesh \(mesh.replicas.size)×\(mesh.shards.size) (replicas × shards) on \(mesh.nodeCount) node(s)"
+                + (mesh.sharesMemory || world.size == 1
+                    ? "" : ", gathered parameters once per rank: memory is not shared"))
+        return mesh
+    }
+
+    var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }
 
     /// Says so when there are more busy threads than processors here, which slows every rank down.
     public func warnOfCrowding() {

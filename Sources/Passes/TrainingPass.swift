@@ -140,7 +140,7 @@ struct TrainingPass {
                 + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters"
         )
         let trainer = Trainer(
-            model: loaded.model, parameters: loaded.parameters, mesh: session.mesh, task: task,
+            model: loaded.model, parameters: loaded.parameters, mesh: loaded.mesh, task: task,
             evaluationTask: evaluation, run: run, log: session.log)
         let exported = session.trainedModel(of: pass)
         if session.resume == .never { try session.removeOnRankZero(exported) }

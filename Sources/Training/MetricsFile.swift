@@ -61,5 +61,5 @@ public final class JSONLinesFile {
         return "{" + members.joined(separator: ", ") + "}"
     }
 
-    private static let countNames: Set = ["step", "samples", "tokens"]
+    private static let countNames: Set = ["step", "samples", "tokens", "peak_memory_bytes"]
 }

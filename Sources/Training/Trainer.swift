@@ -156,6 +156,7 @@ public final class Trainer<Task: TrainingTask> {
             let seconds = began.duration(to: .now) / .seconds(1)
             let exposed = CommunicationThread.shared.exposedSeconds - exposedBefore
             stepSeconds = max(stepSeconds, seconds)
+            let peakMemory = try mesh.world.allReduceMax(ResidentMemory.peak())
             try speaker {
                 let planned =
                     ["step": step, "rows": samples.map { task.dataRow(of: $0) }, "epochs": samples.map(\.epoch)]
@@ -172,7 +173,9 @@ public final class Trainer<Task: TrainingTask> {
                             Metric("grad_norm", gradientNorm), Metric("tokens", batch.tokens),
                             Metric("tokens_per_second", batch.tokens / seconds), Metric("seconds", seconds),
                             Metric("mfu", batch.operations / seconds / (meter.peak * Double(mesh.world.size))),
-                            Metric("leaf_imbalance", batch.imbalance), Metric("comm_exposed_seconds", exposed),
+                            Metric("leaf_imbalance", batch.leafImbalance),
+                            Metric("rank_imbalance", batch.rankImbalance), Metric("comm_exposed_seconds", exposed),
+                            Metric("peak_memory_bytes", Double(peakMemory)),
                         ] + batch.metrics.dropFirst()))
             }
             step += 1
@@ -196,7 +199,8 @@ public final class Trainer<Task: TrainingTask> {
         var outputs: [[Double]]
         var tokens: Double
         var operations: Double
-        var imbalance: Double
+        var leafImbalance: Double
+        var rankImbalance: Double
     }
 
     /// Leaf `l` runs on rank `l mod R` at sub-step `l div R`. With `gradients`, the batch's gradient is left there.
@@ -205,24 +209,24 @@ public final class Trainer<Task: TrainingTask> {
         beforeSubStep: () throws -> Void = {}, onTotal: ((Int, FloatBuffer) -> Void)? = nil
     ) throws -> BatchResult {
         let denominator = task.denominator(of: samples)
-        let plan = BatchPlanner.plan(costs: samples.map { task.cost(of: $0) }, leaves: leafCount)
+        let plan = task.plan(samples, leaves: leafCount, tokenLimit: run.settings.microBatchTokens)
         let ranks = mesh.world.size
         let names = task.sumNames
         var sums = Array(repeating: ExactSum(), count: names.count + 2)
         var ownOutputs = SampleOutputs()
-        let subSteps = (leafCount + ranks - 1) / ranks
+        let subSteps = (plan.leaves.count + ranks - 1) / ranks
         for subStep in 0..<subSteps {
             try beforeSubStep()
             if subStep == subSteps - 1 { gradients?.onTotal = onTotal }
             let leaf = subStep * ranks + mesh.world.rank
-            let positions = leaf < leafCount ? plan.leaves[leaf] : []
+            let positions = leaf < plan.leaves.count ? plan.leaves[leaf] : []
             let own = positions.map { samples[$0] }
             let request = task.request(own)
             let loss = try leafRunner.run(request, gradients: gradients) { outputs in
                 ownOutputs.append(outputs, positions: positions, counts: own.map { task.outputCount(of: $0) })
                 return task.loss(own, outputs: outputs, denominator: denominator)
             }
-            let operations = leaf < leafCount ? plan.costs[leaf] * ThroughputMeter.trainingPerForward : 0
+            let operations = leaf < plan.leaves.count ? plan.costs[leaf] * ThroughputMeter.trainingPerForward : 0
             let figures = loss.sums + [Double(request.forest.tokens.count), operations]
             for (index, value) in figures.enumerated() { sums[index].add(value) }
         }
@@ -232,7 +236,8 @@ public final class Trainer<Task: TrainingTask> {
             sums: named, metrics: task.metrics(sums: named, count: samples.count, denominator: denominator),
             outputs: run.tracePath == nil || gradients == nil
                 ? [] : try ownOutputs.gathered(count: samples.count, over: mesh.world),
-            tokens: totals[names.count], operations: totals[names.count + 1], imbalance: plan.imbalance)
+            tokens: totals[names.count], operations: totals[names.count + 1], leafImbalance: plan.leafImbalance,
+            rankImbalance: plan.rankImbalance(ranks: ranks))
     }
 
     // MARK: - Evaluation, saving, stopping

@@ -66,6 +66,14 @@ public protocol TrainingTask {
 }
 
 extension TrainingTask {
+    /// How a batch is cut: into `leaves` leaves, or more where `tokenLimit` asks for it.
+    public func plan(_ samples: [Sample], leaves: Int, tokenLimit: Int?) -> BatchPlan {
+        let costs = samples.map { cost(of: $0) }
+        guard let tokenLimit else { return BatchPlanner.plan(costs: costs, leaves: leaves) }
+        let tokens = samples.map { request([$0]).forest.tokens.count }
+        return BatchPlanner.plan(costs: costs, leaves: leaves, tokens: tokens, limit: tokenLimit)
+    }
+
     public func checkFirstStep(sums: [String: Double], count: Int) throws {}
 }
 

@@ -9,10 +9,14 @@ public struct TransformerModel: Sendable {
     public let configuration: ModelConfiguration
     public let head: HeadKind
     public let layout: ParameterLayout
+    /// The backward pass forms each block's activations again from the block's input instead of keeping them
+    /// (activation checkpointing, Chen et al. 2016). The results are the same bits.
+    public let recomputesBlocks: Bool
 
-    public init(_ configuration: ModelConfiguration, head: HeadKind) {
+    public init(_ configuration: ModelConfiguration, head: HeadKind, recomputesBlocks: Bool = false) {
         self.configuration = configuration
         self.head = head
+        self.recomputesBlocks = recomputesBlocks
         layout = ParameterLayout(configuration, head: head)
     }
 
@@ -38,14 +42,14 @@ public struct TransformerModel: Sendable {
         parameters.release(group: 0)
 
         let rotary = RotaryTable(forest, configuration)
-        var blocks: [BlockActivations] = []
+        var blocks: [KeptBlock] = []
         for layer in 0..<configuration.layerCount {
             let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
             parameters.prefetch(group: layer + 2)
             let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
             parameters.release(group: layer + 1)
+            if keepingActivations { blocks.append(recomputesBlocks ? .input(hidden) : .activations(activations)) }
             hidden = output
-            if keepingActivations { blocks.append(activations) }
         }
         return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
     }
@@ -63,8 +67,13 @@ public struct TransformerModel: Sendable {
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
             let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
             if layer > 0 { parameters.prefetch(group: layer) }
+            let activations =
+                switch pass.blocks[layer] {
+                case .activations(let kept): kept
+                case .input(let input): block.forward(input, forest: pass.forest, rotary: pass.rotary).1
+                }
             block.backward(
-                pass.blocks[layer], gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
+                activations, gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
                 parameterGradients: gradients.gradients(group: layer + 1))
             parameters.release(group: layer + 1)
             try gradients.finish(group: layer + 1)
@@ -83,5 +92,11 @@ public struct TrunkPass {
     /// `[tokens, hidden]`: the residual stream after the last block, before the final norm.
     public let output: Matrix
     let rotary: RotaryTable
-    let blocks: [BlockActivations]
+    let blocks: [KeptBlock]
+}
+
+/// What the forward pass keeps of a block.
+enum KeptBlock {
+    case activations(BlockActivations)
+    case input(Matrix)
 }

@@ -24,6 +24,7 @@ import Parallel
         case "collectives": try checkCollectives(world)
         case "agreement": try checkAgreement(world)
         case "parameters": try checkParameters(world)
+        case "frozen": try checkFrozen(world)
         case "totals": try checkTotals(world)
         case "norms": try checkNorms(world)
         case "shared-failure": throw RDOError(.data, "a failure of all", at: "file:1")

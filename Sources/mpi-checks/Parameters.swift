@@ -78,3 +78,40 @@ private func requireValues(_ matrices: [Matrix], _ group: Int, _ variant: Int) t
         try require(isRight, "values of \(spec.name), variant \(variant)")
     }
 }
+
+/// Frozen parameters are whole on every rank; bfloat16 holds what it can hold exactly and refuses the rest.
+func checkFrozen(_ world: Communicator) throws {
+    func frozen(_ mesh: Mesh, _ storage: FrozenStorage, _ value: @escaping (Int, Int) -> Float) throws
+        -> FrozenParameters
+    {
+        try FrozenParameters(layout: layout, mesh: mesh, storage: storage) { index, rows, values in
+            let columns = layout.specs[index].columns
+            for element in 0..<(rows.count * columns) {
+                values[element] = value(index, rows.lowerBound * columns + element)
+            }
+        }
+    }
+    func short(_ index: Int, _ element: Int) -> Float {
+        Float(bitPattern: value(index, element, 4).bitPattern & 0xFFFF_0000)
+    }
+    for mesh in try meshes(world) {
+        for storage in FrozenStorage.allCases {
+            let parameters = try frozen(mesh, storage, short)
+            // The one rank that asks is not waited for by the others.
+            for group in world.rank == 0 ? [0, 1, 2, 1, 0] : [] {
+                for (index, matrix) in zip(layout.groups[group], parameters.acquire(group: group)) {
+                    let isRight = matrix.elements.enumerated().allSatisfy { $1 == short(index, $0) }
+                    try require(isRight, "values of \(layout.specs[index].name)")
+                }
+                parameters.release(group: group)
+            }
+            try world.barrier()
+        }
+        do {
+            _ = try frozen(mesh, .bf16) { value($0, $1, 4) }
+            try require(false, "weights that bf16 would round must be refused")
+        } catch let error as RDOError {
+            try require(error.kind == .usage && error.what.contains("bf16"), "\(error)")
+        }
+    }
+}

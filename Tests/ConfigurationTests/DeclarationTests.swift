@@ -18,7 +18,9 @@ import Testing
             "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "alpaca",
             "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
             "data.on_error": "skip", "data.shuffle": "false", "data.limit": "9", "data.test_limit": "8",
-            "parallel.shards": "4", "parallel.gather": "block", "parallel.blas_threads": "2",
+            "parallel.shards": "4", "parallel.gather": "block", "parallel.recompute": "block",
+            "parallel.shared_memory": "false", "parallel.frozen_weights": "bf16", "parallel.timeout": "60.0",
+            "parallel.blas_threads": "2",
             "score.scorer": "reward", "score.model": "m", "score.file": "f", "score.data": "both", "score.chunk": "99",
             "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
             "sft.responses": "all", "sft.data": "[d, e]",
@@ -33,6 +35,7 @@ import Testing
         for pass in ["sft", "reward", "difference", "dpo"] {
             let common = [
                 "model": "start", "epochs": "2.5", "steps": "11", "batch_size": "128", "micro_batches": "16",
+                "micro_batch_tokens": "2048",
                 "learning_rate": "0.123", "schedule": "constant", "warmup_steps": "3", "warmup_ratio": "0.01",
                 "minimum_learning_rate_ratio": "0.2", "weight_decay": "0.1", "beta1": "0.8", "beta2": "0.95",
                 "epsilon": "1e-6", "max_grad_norm": "0", "checkpoint_every": "0", "keep_checkpoints": "1",

@@ -44,6 +44,48 @@ import Testing
         }
     }
 
+    /// How memory is used changes no bit: recomputed activations, private copies; nor does updating group by group.
+    @Test func memorySettingsGiveTheSameBits() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let common = ["passes=[difference]", "difference.steps=6", "difference.max_grad_norm=0"]
+        let arms = [
+            (1, []), (2, []), (2, ["parallel.recompute=block"]), (4, ["parallel.shared_memory=false"]),
+            (4, ["parallel.shared_memory=false", "parallel.gather=block", "parallel.recompute=block"]),
+        ]
+        for (index, arm) in arms.enumerated() {
+            let result = try work.rdo(["run"], output: "a\(index)", ranks: arm.0, set: common + arm.1)
+            #expect(result.status == 0, "\(result.error)")
+        }
+        let first = try work.bytes("a0/difference/model/model.safetensors")
+        for index in 1..<arms.count {
+            #expect(try work.bytes("a\(index)/difference/model/model.safetensors") == first)
+        }
+    }
+
+    /// More leaves than `micro_batches` where tokens ask for it, the same on every number of ranks.
+    @Test func aTokenLimitMakesMoreLeaves() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let set = ["passes=[difference]", "difference.steps=4", "difference.micro_batches=2"]
+        for (ranks, limit) in [(1, "null"), (1, "400"), (2, "400")] {
+            let result = try work.rdo(
+                ["run"], output: "t\(ranks)\(limit)", ranks: ranks,
+                set: set + ["difference.micro_batch_tokens=\(limit)"])
+            #expect(result.status == 0, "\(result.error)")
+        }
+        let file = "/difference/model/model.safetensors"
+        #expect(try work.bytes("t1400" + file) == work.bytes("t2400" + file))
+        let (whole, cut) = try (
+            work.metrics("t1null/difference/metrics.jsonl"), work.metrics("t1400/difference/metrics.jsonl")
+        )
+        for (a, b) in zip(whole, cut) {
+            let (a, b) = (a["loss"] as? Double ?? .nan, b["loss"] as? Double ?? .nan)
+            #expect(abs(a - b) < 1e-5)
+        }
+        #expect(whole.map { $0["leaf_imbalance"] as? Double } != cut.map { $0["leaf_imbalance"] as? Double })
+    }
+
     @Test func threeRanksAgreeToRounding() throws {
         let work = try Workspace()
         try work.writeConfiguration()

@@ -25,6 +25,11 @@ import Testing
         #expect(result.status == 0, "\(result.error)")
     }
 
+    @Test(arguments: [1, 2, 3, 4]) func frozenParametersAreWholeOnEveryRank(ranks: Int) throws {
+        let result = try run("frozen", ranks: ranks)
+        #expect(result.status == 0, "\(result.error)")
+    }
+
     @Test func gradientTotalsHaveTheSameBitsOnEveryMesh() throws {
         var digests: [String: Set<Substring>] = [:]
         for ranks in [1, 2, 4, 8] {
@@ -70,6 +75,21 @@ import Testing
         let result = try run("lost-peer", ranks: 3)
         #expect(result.status != 0)
         #expect(result.seconds < 60)
+    }
+}
+
+/// When the ranks of a node can keep gathered parameters once.
+@Suite struct NodePlacementTests {
+    @Test(arguments: [
+        // One node, whatever the shards.
+        ([0, 0, 0, 0], 4, true), ([0, 0, 0, 0], 2, true), ([0], 1, true),
+        // A replica over two nodes, two replicas on each of two nodes, one rank a node.
+        ([0, 0, 2, 2], 4, true), ([0, 0, 0, 0, 4, 4, 4, 4], 2, true), ([0, 1, 2, 3], 2, true),
+        // Nodes of different sizes, ranks dealt round, replicas that do not end where nodes do.
+        ([0, 0, 0, 3], 4, false), ([0, 1, 0, 1], 4, false), ([0, 0, 0, 3, 3, 3], 2, false),
+        ([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8], 6, false),
+    ]) func evenPlacements(nodes: [Int], shards: Int, isEven: Bool) {
+        #expect(NodePlacement.isEven(nodes, shards: shards) == isEven)
     }
 }
 

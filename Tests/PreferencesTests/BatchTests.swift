@@ -43,10 +43,11 @@ import Transformer
             #expect(plan.leaves.flatMap { $0 }.sorted() == Array(costs.indices))
             #expect(plan.leaves.allSatisfy { $0 == $0.sorted() })
             #expect(plan.costs == plan.leaves.map { $0.reduce(0) { $0 + costs[$1] } })
+            #expect(plan.costs == plan.costs.sorted(by: >))
             // Graham's bound for list scheduling: no leaf exceeds the mean by more than the costliest example.
             let mean = costs.reduce(0, +) / Double(leaves)
             #expect((plan.costs.max() ?? 0) <= mean + (costs.max() ?? 0))
-            #expect(plan.imbalance >= 1)
+            #expect(plan.leafImbalance >= 1)
         }
     }
 
@@ -55,8 +56,41 @@ import Transformer
         #expect(BatchPlanner.plan(costs: [3, 3, 2, 2, 2], leaves: 2).leaves == [[0, 2, 4], [1, 3]])
         let few = BatchPlanner.plan(costs: [1, 2], leaves: 4)
         #expect(few.leaves == [[1], [0], [], []])
-        #expect(few.imbalance == 2 / 0.75)
-        #expect(BatchPlanner.plan(costs: [], leaves: 3).imbalance == 1)
+        #expect(few.leafImbalance == 2 / 0.75)
+        #expect(BatchPlanner.plan(costs: [], leaves: 3).leafImbalance == 1)
+    }
+
+    @Test func ranksWaitForTheCostliestLeafOfASubStep() {
+        // Leaves 5, 4, 3, 2: two ranks take 5 + 3 where 7 were perfect.
+        let plan = BatchPlanner.plan(costs: [2, 3, 4, 5], leaves: 4)
+        #expect(plan.costs == [5, 4, 3, 2])
+        #expect(plan.rankImbalance(ranks: 1) == 1)
+        #expect(plan.rankImbalance(ranks: 2) == 8.0 / 7)
+        #expect(plan.rankImbalance(ranks: 3) == 7 * 3 / 14.0)
+        #expect(plan.rankImbalance(ranks: 4) == plan.leafImbalance)
+    }
+
+    @Test func leavesKeepToTheTokenLimit() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            let tokens = (0..<Int.random(in: 1...60, using: &generator)).map { _ in
+                Int.random(in: 1...300, using: &generator)
+            }
+            let costs = tokens.map { Double($0 * $0) }
+            let leaves = Int.random(in: 1...8, using: &generator)
+            let plan = BatchPlanner.plan(costs: costs, leaves: leaves, tokens: tokens, limit: 400)
+            #expect(plan.leaves.count % leaves == 0)
+            #expect(plan.leaves.flatMap { $0 }.sorted() == Array(costs.indices))
+            #expect(plan.leaves.allSatisfy { $0.count < 2 || $0.reduce(0) { $0 + tokens[$1] } <= 400 })
+            // No more leaves than needed.
+            if plan.leaves.count > leaves {
+                let fewer = BatchPlanner.plan(costs: costs, leaves: plan.leaves.count - leaves)
+                #expect(!fewer.leaves.allSatisfy { $0.count < 2 || $0.reduce(0) { $0 + tokens[$1] } <= 400 })
+            }
+        }
+        // An example that is longer than the limit stands alone.
+        let long = BatchPlanner.plan(costs: [9, 1, 1], leaves: 1, tokens: [900, 10, 10], limit: 400)
+        #expect(long.leaves == [[0], [1, 2]])
     }
 
     @Test func realLengthsBalanceWell() throws {
@@ -64,7 +98,7 @@ import Transformer
         let records = try PreferenceReader().read([assets + "hh_harmless_test/pairs.jsonl"]).records
         let examples = try plan(.hh, maxTokens: 1 << 16).examples(of: records, rows: 0..<256).map { try $0.get() }
         let costs = examples.map { Double($0.prompt.count + $0.responses.reduce(0) { $0 + $1.count }) }
-        #expect(BatchPlanner.plan(costs: costs, leaves: 16).imbalance < 1.05)
+        #expect(BatchPlanner.plan(costs: costs, leaves: 16).leafImbalance < 1.05)
     }
 
     @Test func costsAreTheOperationsOfTheForwardPass() throws {

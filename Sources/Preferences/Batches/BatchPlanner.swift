@@ -2,20 +2,28 @@
 public struct BatchPlan: Sendable, Equatable {
     /// Positions within the batch, ascending in each leaf; every position is in exactly one leaf.
     public let leaves: [[Int]]
-    /// Summed cost of each leaf.
+    /// Summed cost of each leaf, from the costliest to the cheapest.
     public let costs: [Double]
 
     /// The costliest leaf's share over the mean one's: 1 is perfect balance.
-    public var imbalance: Double {
+    public var leafImbalance: Double { rankImbalance(ranks: costs.count) }
+
+    /// How much longer the ranks take than with perfect balance: leaf `l` runs on rank `l mod ranks` at sub-step
+    /// `l div ranks`, and a sub-step lasts as long as its costliest leaf.
+    public func rankImbalance(ranks: Int) -> Double {
         let total = costs.reduce(0, +)
-        return total > 0 ? (costs.max() ?? 0) * Double(costs.count) / total : 1
+        let slowest = stride(from: 0, to: costs.count, by: ranks).reduce(0.0) { sum, first in
+            sum + (costs[first..<min(first + ranks, costs.count)].max() ?? 0)
+        }
+        return total > 0 ? slowest * Double(ranks) / total : 1
     }
 }
 
 /// Cuts global batches into leaves of about equal cost, the same on every rank and for every number of ranks.
 public enum BatchPlanner {
     /// Longest processing time first (Graham 1969): examples from the costliest to the cheapest, each into the leaf with
-    /// the least cost so far. Equal examples go by position, equal leaves by index.
+    /// the least cost so far. Equal examples go by position, equal leaves by index. Leaves come out from the costliest to
+    /// the cheapest, so that those of one sub-step are alike.
     ///
     /// - Parameters:
     ///   - costs: of each example of the batch, finite and not negative.
@@ -31,6 +39,23 @@ public enum BatchPlanner {
             members[lightest].append(position)
             loads[lightest] += costs[position]
         }
-        return BatchPlan(leaves: members.map { $0.sorted() }, costs: loads)
+        let byLoad = loads.indices.sorted { loads[$0] == loads[$1] ? $0 < $1 : loads[$0] > loads[$1] }
+        return BatchPlan(leaves: byLoad.map { members[$0].sorted() }, costs: byLoad.map { loads[$0] })
+    }
+
+    /// The same with `leaves` leaves, or the least multiple of it that leaves none with more than `limit` tokens. An
+    /// example that is longer stands alone.
+    ///
+    /// - Parameter tokens: of each example of the batch.
+    public static func plan(costs: [Double], leaves: Int, tokens: [Int], limit: Int) -> BatchPlan {
+        var count = leaves
+        while true {
+            let plan = plan(costs: costs, leaves: count)
+            let fits = plan.leaves.allSatisfy { leaf in
+                leaf.count <= 1 || leaf.reduce(0) { $0 + tokens[$1] } <= limit
+            }
+            if fits { return plan }
+            count += leaves
+        }
     }
 }

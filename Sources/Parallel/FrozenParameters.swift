@@ -1,0 +1,103 @@
+import Diagnostics
+import Foundation
+import Tensors
+import Transformer
+
+/// How the weights of a model that does not change are kept.
+public enum FrozenStorage: String, Sendable, CaseIterable {
+    case f32
+    /// Blocks in bfloat16, expanded to float for use one block at a time; embedding and head stay float. For weights
+    /// that are bfloat16 numbers: rounding others moves a response's log-probability by more than 1.
+    case bf16
+}
+
+/// All parameters of a model that does not change, whole, once per node where memory is shared: each rank may use them at
+/// any time without asking the others.
+public final class FrozenParameters: ParameterSource {
+    public let layout: ParameterLayout
+    private let storage: FrozenStorage
+    private let whole: [PackedSlice]
+    /// The packed group as floats, or as bfloat16 in half as many.
+    private let stored: [FloatBuffer]
+    /// Where a bfloat16 block is expanded, and which one it holds.
+    private let expanded: FloatBuffer
+    private var expandedGroup: Int?
+
+    /// Collective over the world: every rank reads a part of the rows.
+    ///
+    /// - Parameter read: writes rows of a parameter, `[rows, columns]`, to memory.
+    /// - Throws: what `read` throws, on all ranks; `RDOError.usage` when bfloat16 cannot hold a weight; `RDOError.peers`.
+    public init(
+        layout: ParameterLayout, mesh: Mesh, storage: FrozenStorage,
+        read: (_ parameterIndex: Int, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws -> Void
+    ) throws {
+        self.layout = layout
+        self.storage = storage
+        let whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        let sizes = whole.indices.map { group in
+            Self.isHalved(group, storage, layout) ? (whole[group].count + 1) / 2 : whole[group].count
+        }
+        let starts = sizes.reduce(into: [0]) { $0.append(($0[$0.count - 1] + $1 + 15) / 16 * 16) }
+        let total = starts[sizes.count]
+        let loan = mesh.node.size > 1 ? try mesh.nodeMemory?.borrow(count: total) : nil
+        let stored = sizes.indices.map {
+            loan?.buffer(at: starts[$0], count: sizes[$0]) ?? FloatBuffer(count: sizes[$0])
+        }
+        (self.whole, self.stored) = (whole, stored)
+        expanded = FloatBuffer(
+            count: storage == .bf16 ? whole.dropFirst().dropLast().map(\.count).max() ?? 0 : 0)
+
+        let readers = loan == nil ? 1 : mesh.node.size
+        let reader = loan == nil ? 0 : mesh.node.rank
+        try mesh.world.collectively {
+            for (index, spec) in layout.specs.enumerated() {
+                let rows = RowPartition(rows: spec.rows, shards: readers)[reader]
+                let run = whole[spec.group].runs[index - layout.groups[spec.group].lowerBound]
+                let start = run.packed.lowerBound + rows.lowerBound * spec.columns
+                if Self.isHalved(spec.group, storage, layout) {
+                    let values = FloatBuffer(count: rows.count * spec.columns)
+                    try read(index, rows, values.pointer)
+                    try Self.halve(values, to: Self.halves(stored[spec.group]) + start, name: spec.name)
+                } else {
+                    try read(index, rows, stored[spec.group].pointer + start)
+                }
+            }
+        }
+        if let loan, let memory = mesh.nodeMemory { try memory.synchronize(loan) }
+    }
+
+    public func acquire(group: Int) -> [Matrix] {
+        let buffer = Self.isHalved(group, storage, layout) ? expand(group) : stored[group]
+        return FullGroup(layout.specs[layout.groups[group]], whole[group], in: buffer).matrices
+    }
+
+    public func release(group: Int) {}
+    public func prefetch(group: Int) {}
+
+    private func expand(_ group: Int) -> FloatBuffer {
+        if expandedGroup != group {
+            HalfPrecision.bf16ToFloat(Self.halves(stored[group]), into: expanded.pointer, count: whole[group].count)
+            expandedGroup = group
+        }
+        return expanded
+    }
+
+    private static func halve(_ values: FloatBuffer, to halves: UnsafeMutablePointer<UInt16>, name: String) throws {
+        HalfPrecision.floatToBF16(values.pointer, into: halves, count: values.count)
+        let again = FloatBuffer(count: values.count)
+        HalfPrecision.bf16ToFloat(halves, into: again.pointer, count: values.count)
+        guard memcmp(values.pointer, again.pointer, values.count * MemoryLayout<Float>.stride) == 0 else {
+            throw RDOError(
+                .usage, "\(name) holds weights that bf16 would round", at: "parallel.frozen_weights",
+                remedy: "use f32, or a model whose weights are bf16 (`export: bf16` writes one)")
+        }
+    }
+
+    private static func isHalved(_ group: Int, _ storage: FrozenStorage, _ layout: ParameterLayout) -> Bool {
+        storage == .bf16 && group > 0 && group < layout.groupCount - 1
+    }
+
+    private static func halves(_ buffer: FloatBuffer) -> UnsafeMutablePointer<UInt16> {
+        UnsafeMutableRawPointer(buffer.pointer).assumingMemoryBound(to: UInt16.self)
+    }
+}
