@@ -12,8 +12,8 @@ static inline hid_t rdo_h5_all(void) { return H5S_ALL; }
 static inline hsize_t rdo_h5_unlimited(void) { return H5S_UNLIMITED; }
 static inline hid_t rdo_h5_file_create(void) { return H5P_FILE_CREATE; }
 static inline hid_t rdo_h5_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t rdo_h5_group_create(void) { return H5P_GROUP_CREATE; }
 static inline hid_t rdo_h5_dataset_create(void) { return H5P_DATASET_CREATE; }
-static inline hid_t rdo_h5_link_create(void) { return H5P_LINK_CREATE; }
 static inline hid_t rdo_h5_error_stack(void) { return H5E_DEFAULT; }
 
 static inline hid_t rdo_h5_native_f32(void) { return H5T_NATIVE_FLOAT; }

@@ -68,7 +68,7 @@ struct ResponseLogProbabilities {
         let chunks = (responses.count + rows - 1) / rows
         func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, responses.count) }
         let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
-        try ChunkedPass(title: "reference", world: world, log: session.log).run(
+        try ChunkedPass(title: "reference", world: world, team: loaded.team, log: session.log).run(
             finished: writer?.done ?? [Bool](repeating: false, count: chunks),
             compute: { chunk in
                 // A query whose responses fall into two chunks is computed in both.

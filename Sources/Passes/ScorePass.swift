@@ -62,7 +62,7 @@ struct ScorePass {
         let pairs = part.examples.count
         func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, pairs) }
         let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
-        try ChunkedPass(title: "score", world: world, log: session.log).run(
+        try ChunkedPass(title: "score", world: world, team: loaded.team, log: session.log).run(
             finished: writer?.done ?? [Bool](repeating: false, count: (pairs + rows - 1) / rows),
             compute: { chunk in try runner.outputs(of: request(chunk.map(range) ?? 0..<0, of: part, conventions)) },
             store: { chunk, values in

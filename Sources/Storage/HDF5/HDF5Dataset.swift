@@ -196,10 +196,10 @@ extension HDF5Location {
                 if let layout { try apply(layout, to: list, shape: shape, purpose) }
                 let prepared = try prepare(list)
                 try HDF5.call(purpose, at: place) { prepared }
-                return try withLinkList { links in
-                    try HDF5.call(purpose, at: place) {
-                        H5Dcreate2(id, path, type, space, links, list, rdo_h5_default())
-                    }
+                try createGroups(onTheWayTo: path)
+                try HDF5.call(purpose, at: place) { H5Pset_obj_track_times(list, false) }
+                return try HDF5.call(purpose, at: place) {
+                    H5Dcreate2(id, path, type, space, rdo_h5_default(), list, rdo_h5_default())
                 }
             }
         }

@@ -56,6 +56,7 @@ public final class HDF5File: HDF5Location {
             let creation = { H5Pcreate(rdo_h5_file_create()) }
             return try HDF5.with("create", at: path, open: creation, close: H5Pclose) { creation in
                 try HDF5.call("create", at: path) { H5Pset_userblock(creation, hsize_t(userBlock)) }
+                try HDF5.call("create", at: path) { H5Pset_obj_track_times(creation, false) }
                 return try HDF5.call("create", at: path) { H5Fcreate(path, rdo_h5_exclusive(), creation, list) }
             }
         }

@@ -58,12 +58,8 @@ extension HDF5Location {
     /// Creates a group, and the groups on the way to it.
     public func createGroup(_ name: String) throws -> HDF5Group {
         let path = absolute(name)
-        let group = try withLinkList { list in
-            try HDF5.call("create group \(path)", at: file.filePath) {
-                H5Gcreate2(id, path, list, rdo_h5_default(), rdo_h5_default())
-            }
-        }
-        return HDF5Group(file, path, id: group)
+        try createGroups(onTheWayTo: path + "/.")
+        return try group(name)
     }
 
     /// Names of the children in alphabetical order; empty when the group does not exist.
@@ -89,13 +85,23 @@ extension HDF5Location {
         }
     }
 
-    /// A property list that creates the groups on the way to a new object.
-    func withLinkList<Result>(_ body: (Int64) throws -> Result) throws -> Result {
-        try HDF5.with(
-            "prepare a link", at: file.filePath, open: { H5Pcreate(rdo_h5_link_create()) }, close: H5Pclose
-        ) { list in
-            try HDF5.call("prepare a link", at: file.filePath) { H5Pset_create_intermediate_group(list, 1) }
-            return try body(list)
+    /// Creates the groups on the way to a new object, without the times that HDF5 would note by itself: what a file holds
+    /// depends on its content alone.
+    func createGroups(onTheWayTo path: String) throws {
+        var prefix = ""
+        for name in path.split(separator: "/").dropLast() {
+            prefix += "/" + name
+            guard try !exists(prefix) else { continue }
+            let (group, place) = (prefix, file.filePath)
+            let created = try HDF5.with(
+                "create group", at: place, open: { H5Pcreate(rdo_h5_group_create()) }, close: H5Pclose
+            ) { list in
+                try HDF5.call("create group \(group)", at: place) { H5Pset_obj_track_times(list, false) }
+                return try HDF5.call("create group \(group)", at: place) {
+                    H5Gcreate2(id, group, rdo_h5_default(), list, rdo_h5_default())
+                }
+            }
+            _ = HDF5Group(file, group, id: created)
         }
     }
 }
