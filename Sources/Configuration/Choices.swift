@@ -1,5 +1,5 @@
 /// The stages of `rdo run`.
-public enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo }
+public enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo, rrhf, kto }
 
 /// How long gathered parameters are kept (docs/ranks.md).
 public enum GatherMode: String, Sendable, CaseIterable { case step, block }
@@ -23,3 +23,15 @@ public enum SupervisedResponses: String, Sendable, CaseIterable { case chosen, a
 
 /// Number type of exported weights.
 public enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
+
+/// What says which response of a list is better.
+public enum RankingSource: String, Sendable, CaseIterable { case scores, difference }
+
+/// What the rows' own `weight` is used for.
+public enum WeightColumn: String, Sendable, CaseIterable {
+    case ignore
+    /// It multiplies the weight from the coefficient files.
+    case multiply
+    /// It is the weight, and no coefficient file is read.
+    case only
+}

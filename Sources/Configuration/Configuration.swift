@@ -18,6 +18,8 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
     public var score = ScoreSettings()
     public var reference = ReferenceSettings()
     public var dpo = PairwiseSettings()
+    public var rrhf = ListSettings()
+    public var kto = UnpairedSettings()
 
     init() {}
 
@@ -35,6 +37,8 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
             .section(\.score, "score", "The scoring pass, which writes coefficients.h5."),
             .section(\.reference, "reference", "The reference pass, which writes reference.h5."),
             .section(\.dpo, "dpo", "DPO and its pairwise relatives, weighted by the coefficients."),
+            .section(\.rrhf, "rrhf", "RRHF: ranks the responses of a list, weighted by the coefficients."),
+            .section(\.kto, "kto", "KTO: judges each response alone, weighted by the coefficients."),
         ]
     }
 
@@ -70,6 +74,8 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
         case .reward: reward.training
         case .difference: difference.training
         case .dpo: dpo.training
+        case .rrhf: rrhf.training
+        case .kto: kto.training
         case .score, .reference: nil
         }
     }
@@ -143,6 +149,17 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
         }
         if dpo.simpoGamma != nil && dpo.variant != .simpo {
             throw fail("dpo.simpo_gamma has no meaning for the variant \(dpo.variant.rawValue)", remedy: "remove it")
+        }
+        for (name, coefficients) in [
+            ("dpo", dpo.coefficients), ("rrhf", rrhf.coefficients), ("kto", kto.coefficients),
+        ] where coefficients.combine == .product && coefficients.disagreement == .flip {
+            throw fail(
+                "\(name).coefficients: combine product knows no single sign, so disagreement cannot be flip",
+                remedy: "use combine mean or another disagreement")
+        }
+        if rrhf.coefficients.denominator == .weights {
+            throw fail(
+                "rrhf.coefficients.denominator weights has no meaning: RRHF is a mean over lists", remedy: "remove it")
         }
         if score.data != .train && data.test.isEmpty {
             throw fail("score.data is \(score.data.rawValue) but data.test is empty", remedy: "name the held-out data")

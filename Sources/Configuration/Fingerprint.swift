@@ -4,7 +4,7 @@ extension Configuration {
     private static let neutralKeys: Set = [
         "model", "epochs", "steps", "checkpoint_every", "keep_checkpoints", "evaluate_every", "export", "head", "data",
         "coefficients.use", "coefficients.file", "coefficients.alpha", "coefficients.symmetric",
-        "coefficients.disagreement",
+        "coefficients.disagreement", "coefficients.combine", "coefficients.column",
     ]
 
     /// The settings that a resumed pass must share with the run that it continues: dotted key → value.

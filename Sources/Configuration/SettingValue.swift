@@ -128,6 +128,12 @@ extension OverLongPolicy: SettingChoice {}
 extension Disagreement: SettingChoice {}
 extension Denominator: SettingChoice {}
 extension PairwiseVariant: SettingChoice {}
+extension Combination: SettingChoice {}
+extension LengthRule: SettingChoice {}
+extension RankingSource: SettingChoice {}
+extension WeightColumn: SettingChoice {}
+extension BaselineScope: SettingChoice {}
+extension BaselinePairing: SettingChoice {}
 
 extension Node {
     /// The text of a scalar without quotes; a default for a missing `--set` value has no style.

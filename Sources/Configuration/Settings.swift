@@ -66,6 +66,7 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
     public var overLong = OverLongPolicy.reject
     public var onError = BadRowPolicy.fail
     public var shuffle = true
+    public var pairsPerList: Int?
     public var limit: Int?
     public var testLimit: Int?
 
@@ -87,6 +88,9 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
                 \.overLong, "over_long", "A response that does not fit is a bad row, or is cut (and then gets no EOS)."),
             .value(\.onError, "on_error", "Stop at bad rows, or leave them out and report them."),
             .value(\.shuffle, "shuffle", "A new order every epoch, from the seed; false keeps file order."),
+            .value(
+                \.pairsPerList, "pairs_per_list", .atLeast(1),
+                "Of a list, passes that learn from pairs take at most so many, drawn from the seed; by default all."),
             .value(\.limit, "limit", .atLeast(1), "Use only the first so many rows."),
             .value(\.testLimit, "test_limit", .atLeast(1), "Use only the first so many held-out rows."),
         ]
@@ -161,7 +165,9 @@ public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
 
     static var fields: [Field<Self>] {
         [
-            .value(\.model, "model", "Directory of the reference model; by default the model that dpo starts from."),
+            .value(
+                \.model, "model",
+                "Directory of the reference model; by default the model that dpo, or else kto, starts from."),
             .value(\.file, "file", "The reference file; reference.h5 in output by default."),
             .value(\.chunk, "chunk", .atLeast(1), "Responses per forward pass and durable unit of work."),
         ]
@@ -171,7 +177,9 @@ public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
 /// How stored reward differences become weights (docs/objectives.md).
 public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
     public var use = true
-    public var file: String?
+    public var file: [String]?
+    public var combine = Combination.mean
+    public var column = WeightColumn.ignore
     public var alpha = 0.5
     public var symmetric = true
     public var disagreement = Disagreement.zero
@@ -181,8 +189,15 @@ public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
 
     static var fields: [Field<Self>] {
         [
-            .value(\.use, "use", "Weight each pair's loss; false trains the unweighted method and reads no file."),
-            .value(\.file, "file", "The coefficient file; score.file by default."),
+            .value(\.use, "use", "Weight each pair's loss; false trains the unweighted method."),
+            .value(\.file, "file", "The coefficient file, or several; score.file by default."),
+            .value(
+                \.combine, "combine",
+                "Of several files: the weight of their mean R, or the product of their weights."),
+            .value(
+                \.column, "column",
+                "The rows' own `weight`: not used, multiplied onto the files' weight, or the weight itself without any file."
+            ),
             .value(
                 \.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."),
             .value(\.symmetric, "symmetric", "R is half the difference of both orders, not of one alone."),

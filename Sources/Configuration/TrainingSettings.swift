@@ -1,4 +1,5 @@
 import Objectives
+import Preferences
 
 /// What all training passes share; in YAML these keys stand beside the pass's own.
 public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
@@ -64,6 +65,11 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
                 "Steps between evaluations; 0 evaluates only at the end."),
             .value(\.export, "export", "Number type of the exported model."),
         ]
+    }
+
+    /// Optimizer steps in all: `steps`, or as many batches as cover `epochs` passes over the data.
+    public func totalSteps(exampleCount: Int) -> Int {
+        steps ?? max(1, Int((epochs * Double(exampleCount) / Double(batchSize)).rounded(.up)))
     }
 
     /// The fields as part of a pass's section.
@@ -147,6 +153,65 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
             .value(\.labelSmoothing, "label_smoothing", .below(0, 0.5), "Assumed share of wrong labels (dpo, robust)."),
             .value(\.simpoGamma, "simpo_gamma", .atLeast(0), "SimPO's target margin; 1 by default."),
             .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
+        ]
+    }
+}
+
+/// RRHF, on lists of responses.
+public struct ListSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var ranking = RankingSource.scores
+    public var rankingWeight = 1.0
+    public var length = LengthRule.tokens
+    public var lengthExponent = 1.0
+    public var coefficients = CoefficientSettings()
+
+    init() { training.learningRate = 2e-5 }
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(
+                \.ranking, "ranking",
+                "What orders a list's responses: its scores, or the reward differences of the coefficient files."),
+            .value(
+                \.rankingWeight, "ranking_weight", .atLeast(0), "Weight of the ranking term beside the supervised one."),
+            .value(
+                \.length, "length",
+                "What log-probabilities are divided by: the response's tokens, or the list's padded width as in the released "
+                    + "code (docs/objectives.md)."),
+            .value(
+                \.lengthExponent, "length_exponent", .atLeast(0), "Power of that length when responses are compared."),
+            .section(\.coefficients, "coefficients", "How reward differences weight the ordered pairs of a list."),
+        ]
+    }
+}
+
+/// KTO, on pairs or single labelled responses.
+public struct UnpairedSettings: ConfigurationSection, Sendable, Equatable {
+    public var training = TrainingSettings()
+    public var beta = 0.1
+    public var desirableWeight = 1.0
+    public var undesirableWeight = 1.0
+    public var klScope = BaselineScope.global
+    public var klPairing = BaselinePairing.permuted
+    public var coefficients = CoefficientSettings()
+
+    init() { training.learningRate = 5e-7 }
+
+    static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
+            .value(\.desirableWeight, "desirable_weight", .atLeast(0), "Weight of desirable responses."),
+            .value(\.undesirableWeight, "undesirable_weight", .atLeast(0), "Weight of undesirable responses."),
+            .value(
+                \.klScope, "kl_scope",
+                "The baseline is a mean over the whole batch, or over each of micro_batches consecutive parts of it."),
+            .value(
+                \.klPairing, "kl_pairing",
+                "Queries meet responses to other queries drawn from the seed, or the response of the row before (TRL's rule)."
+            ),
+            .section(
+                \.coefficients, "coefficients", "How reward differences weight the responses: a pair's goes to both."),
         ]
     }
 }

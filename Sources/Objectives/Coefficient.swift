@@ -69,6 +69,11 @@ public struct CoefficientRule: Sendable, Equatable {
         return 0.5 * (stored.difference - reversed)
     }
 
+    /// The mean R of several sources.
+    public func rewardDifference(_ sources: [RewardDifference]) -> Double {
+        sources.reduce(0) { $0 + rewardDifference($1) } / Double(sources.count)
+    }
+
     /// The weight, and whether the pair's label is to be turned round.
     ///
     /// α = 0 gives exactly 1 and no turn for every pair, so that it reproduces the unweighted method bit for bit.
@@ -85,8 +90,7 @@ public struct CoefficientRule: Sendable, Equatable {
         if sources.count == 1 { return weight(sources[0]) }
         switch combined {
         case .mean:
-            let sum = sources.reduce(0) { $0 + rewardDifference($1) }
-            return weight(rewardDifference: sum / Double(sources.count))
+            return weight(rewardDifference: rewardDifference(sources))
         case .product:
             precondition(disagreement != .flip, "a product of weights has no label to turn round")
             return (sources.reduce(1) { $0 * weight($1).weight }, false)

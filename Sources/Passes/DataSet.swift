@@ -13,6 +13,15 @@ struct DataSet {
     let differenceExamples: [DifferenceExample]
     /// Of all texts and ids.
     let digest: String
+
+    static func digest(of examples: [TokenizedExample]) -> String {
+        let stream = DigestStream()
+        for example in examples {
+            stream.update(example.prompt + [-1])
+            for response in example.responses { stream.update(response + [-1]) }
+        }
+        return stream.digest.hex
+    }
 }
 
 /// How a pass turns texts into ids.
@@ -22,6 +31,8 @@ struct PassConventions {
     let tokenizerSource: String
     let template: String
     let eosTokenID: Int32
+    /// Longest prompt and response.
+    let maxTokens: Int
 }
 
 /// What a pass reads.
@@ -30,14 +41,15 @@ struct PassData {
     let test: DataSet?
     let conventions: PassConventions
 
-    /// - Throws: `RDOError.data` when a row is not a pair.
-    func requirePairs() throws {
-        for example in train.examples + (test?.examples ?? []) where example.kind != .pair {
+    /// - Throws: `RDOError.data` when a row has one response only.
+    func requireComparable() throws {
+        for example in train.examples + (test?.examples ?? []) where example.responses.count < 2 {
             throw RDOError(
-                .data, "row \(example.row + 1) is not a pair (chosen, rejected)",
-                remedy: "this pass needs pairs; lists and unpaired responses are for other objectives")
+                .data, "row \(example.row + 1) has one response only",
+                remedy: "this pass compares responses: it needs pairs or lists; labelled responses are for kto")
         }
     }
+
 }
 
 /// What distinguishes one loaded data set from another within a session.
@@ -100,7 +112,8 @@ extension Session {
         }
         return (
             PassConventions(
-                tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos),
+                tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos,
+                maxTokens: maxTokens),
             try plan(settings.overLong),
             // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
             try plan(.truncate)
@@ -159,7 +172,8 @@ private struct DataSetLoader {
         }
         return DataSet(
             examples: examples.map { $0.with(row: rows[$0.row]) },
-            differenceExamples: differenceExamples.map { $0.with(row: rows[$0.row]) }, digest: Self.digest(examples))
+            differenceExamples: differenceExamples.map { $0.with(row: rows[$0.row]) },
+            digest: DataSet.digest(of: examples))
     }
 
     /// Each record's row over all files, counted from 0, bad rows included.
@@ -179,14 +193,6 @@ private struct DataSetLoader {
         }
     }
 
-    private static func digest(_ examples: [TokenizedExample]) -> String {
-        let stream = DigestStream()
-        for example in examples {
-            stream.update(example.prompt + [-1])
-            for response in example.responses { stream.update(response + [-1]) }
-        }
-        return stream.digest.hex
-    }
 }
 
 extension DifferenceExample {
@@ -195,6 +201,7 @@ extension DifferenceExample {
         example.row = row
         return example
     }
+
 }
 
 extension TokenizedExample {
@@ -212,34 +219,5 @@ extension TokenizedExample {
         example.responseTexts = kept.map { responseTexts[$0] }
         example.scores = scores.map { scores in kept.map { scores[$0] } }
         return example
-    }
-}
-
-extension CoefficientTables {
-    /// Queries, responses and pairs of `examples`, the chosen response first.
-    init(pairs examples: [TokenizedExample]) {
-        var rows: [ContentKey: Int32] = [:]
-        var queryTexts: [String] = []
-        var queryKeys: [ContentKey] = []
-        var queries: [Int32] = []
-        for example in examples {
-            let key = ContentKey.query(example.prompt)
-            let row =
-                rows[key]
-                ?? {
-                    rows[key] = Int32(queryKeys.count)
-                    queryTexts.append(example.promptText)
-                    queryKeys.append(key)
-                    return Int32(queryKeys.count - 1)
-                }()
-            queries.append(row)
-        }
-        let firsts = examples.indices.map { Int32(2 * $0) }
-        self.init(
-            queryTexts: queryTexts, queryKeys: queryKeys, responseTexts: examples.flatMap(\.responseTexts),
-            responseQueries: queries.flatMap { [$0, $0] },
-            responseTokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, pairQueries: queries,
-            pairFirsts: firsts, pairSeconds: firsts.map { $0 + 1 },
-            labels: [Int8](repeating: 1, count: examples.count), pairKeys: examples.map(\.pairKey))
     }
 }

@@ -34,6 +34,7 @@ public struct LogProbabilityRun {
         try ResponseLogProbabilities(
             session: session, schema: ReferenceFile.logprobsSchema, chunk: chunk,
             configurationText: configuration.effectiveYAML
-        ).store(data.train, data.conventions, loaded, path: output)
+        ).store(
+            data.train.examples, dataDigest: data.train.digest, data.conventions, loaded, path: output)
     }
 }

@@ -16,7 +16,7 @@ public struct Pipeline {
         try session.materializeInitialModel()
         for pass in passes {
             switch pass {
-            case .sft, .reward, .difference, .dpo: try TrainingPass(pass: pass, session: session).run()
+            case .sft, .reward, .difference, .dpo, .rrhf, .kto: try TrainingPass(pass: pass, session: session).run()
             case .score: try ScorePass(session: session).run()
             case .reference: try ReferencePass(session: session).run()
             }

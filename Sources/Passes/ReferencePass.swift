@@ -12,20 +12,28 @@ struct ReferencePass {
 
     func run() throws {
         let settings = session.configuration.reference
-        let path = settings.model ?? session.startModel(of: .dpo, setting: session.configuration.dpo.training.model)
+        let path = settings.model ?? session.alignmentModel
         let data = try session.dataSets(model: path)
         let loaded = try FrozenModel(path, head: .languageModel, session: session)
-        try store(data.train, data.conventions, loaded, path: session.referencePath)
+        try store(data.train, isTest: false, data, loaded, path: session.referencePath)
         if let test = data.test {
-            try store(test, data.conventions, loaded, path: Session.testPath(beside: session.referencePath))
+            try store(test, isTest: true, data, loaded, path: Session.testPath(beside: session.referencePath))
         }
     }
 
-    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
-        try ResponseLogProbabilities(
+    private func store(_ part: DataSet, isTest: Bool, _ data: PassData, _ loaded: FrozenModel, path: String) throws {
+        let writer = ResponseLogProbabilities(
             session: session, schema: ReferenceFile.schema, chunk: session.configuration.reference.chunk,
-            configurationText: session.configuration.effectiveYAML
-        ).store(part, conventions, loaded, path: path)
+            configurationText: session.configuration.effectiveYAML)
+        try writer.store(part.examples, dataDigest: part.digest, data.conventions, loaded, path: path)
+        guard session.configuration.passes.contains(.kto) else { return }
+        try KTOData.check(data)
+        let (mismatched, batches) = try KTOData.mismatched(part, isTest: isTest, data: data, session: session)
+        let combinations = mismatched.all(batches: batches)
+        guard !combinations.isEmpty else { return }
+        try writer.store(
+            combinations, dataDigest: part.digest, data.conventions, loaded,
+            path: Session.mismatchedPath(beside: path))
     }
 }
 
@@ -37,16 +45,21 @@ struct ResponseLogProbabilities {
     let chunk: Int
     let configurationText: String
 
-    /// Collective. Writes the log-probabilities of all responses of `part` to `path`, in the order of the data.
-    func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
+    /// Collective. Writes the log-probabilities of all responses of `examples` to `path`, in their order.
+    ///
+    /// - Parameter dataDigest: of the data that the examples come from.
+    func store(
+        _ examples: [TokenizedExample], dataDigest: String, _ conventions: PassConventions, _ loaded: FrozenModel,
+        path: String
+    ) throws {
         let world = session.world
         let provenance = Provenance(
-            modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
+            modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: dataDigest,
             template: conventions.template)
-        let responses = part.examples.indices.flatMap { example in
-            part.examples[example].responses.indices.map { (example: example, response: $0) }
+        let responses = examples.indices.flatMap { example in
+            examples[example].responses.indices.map { (example: example, response: $0) }
         }
-        let keys = part.examples.flatMap(\.responseKeys)
+        let keys = examples.flatMap(\.responseKeys)
         let isComplete = try world.isTrueOnRankZero {
             guard let file = try? ReferenceFile.read(path) else { return false }
             return file.provenance == provenance && file.keys == keys && file.header.schema == schema
@@ -62,7 +75,7 @@ struct ResponseLogProbabilities {
                     header: ArtefactHeader(
                         schema: schema, software: session.software, config: configurationText, worldSize: world.size),
                     provenance: provenance, keys: keys,
-                    tokenCounts: part.examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
+                    tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
         }
         let rows = try world.numberFromRankZero { writer?.chunkRows ?? chunk }
         let chunks = (responses.count + rows - 1) / rows
@@ -73,10 +86,10 @@ struct ResponseLogProbabilities {
             compute: { chunk in
                 // A query whose responses fall into two chunks is computed in both.
                 let own = chunk.map { Array(responses[range($0)]) } ?? []
-                let examples = Dictionary(grouping: own, by: \.example).sorted { $0.key < $1.key }.map { entry in
-                    part.examples[entry.key].keeping(responses: entry.value.map(\.response))
+                let parts = Dictionary(grouping: own, by: \.example).sorted { $0.key < $1.key }.map { entry in
+                    examples[entry.key].keeping(responses: entry.value.map(\.response))
                 }
-                return try runner.outputs(of: LeafRequest.responses(of: examples))
+                return try runner.outputs(of: LeafRequest.responses(of: parts))
             },
             store: { chunk, values in try writer?.write(rows: range(chunk), logprobs: values) })
         try world.collectively { try writer?.finish() }

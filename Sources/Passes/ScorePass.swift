@@ -5,8 +5,8 @@ import Storage
 import Training
 import Transformer
 
-/// Reads every pair with the difference model, in both orders, or with the reward model, and stores the reward
-/// differences in `coefficients.h5` (and `coefficients-test.h5` for the held-out part).
+/// Reads every pair, of a list every two of its responses, with the difference model, in both orders, or with the reward
+/// model, and stores the reward differences in `coefficients.h5` (and `coefficients-test.h5` for the held-out part).
 struct ScorePass {
     let session: Session
 
@@ -16,9 +16,8 @@ struct ScorePass {
         let scorer: PassName = settings.scorer == .difference ? .difference : .reward
         let path = settings.model ?? session.trainedModel(of: scorer)
         // Pairs are keyed by the policy's tokens, and the scorer reads the same ones.
-        let data = try session.dataSets(
-            model: session.startModel(of: .dpo, setting: session.configuration.dpo.training.model))
-        try data.requirePairs()
+        let data = try session.dataSets(model: session.alignmentModel)
+        try data.requireComparable()
         let loaded = try FrozenModel(path, head: .scalar, session: session)
         try session.world.collectively { try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer) }
         guard loaded.directory.contains("score.weight") else {
@@ -39,7 +38,7 @@ struct ScorePass {
             provenance: Provenance(
                 modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
                 template: conventions.template))
-        let tables = CoefficientTables(pairs: part.examples)
+        let tables = CoefficientTables(comparing: part.examples)
         let isComplete = try world.isTrueOnRankZero {
             guard let file = try? CoefficientFile.read(path) else { return false }
             return file.provenance == scorer.provenance && file.keys == tables.pairKeys
@@ -59,12 +58,21 @@ struct ScorePass {
                     scorer: scorer, tables: tables, chunkRows: settings.chunk) : nil
         }
         let rows = try world.numberFromRankZero { writer?.chunkRows ?? settings.chunk }
-        let pairs = part.examples.count
+        let comparisons = part.examples.indices.flatMap { example in
+            part.examples[example].comparisons.map { Comparison(example: example, first: $0, second: $1) }
+        }
+        let pairs = comparisons.count
         func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, pairs) }
         let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
         try ChunkedPass(title: "score", world: world, team: loaded.team, log: session.log).run(
             finished: writer?.done ?? [Bool](repeating: false, count: (pairs + rows - 1) / rows),
-            compute: { chunk in try runner.outputs(of: request(chunk.map(range) ?? 0..<0, of: part, conventions)) },
+            compute: { chunk in
+                let own = chunk.map { Array(comparisons[range($0)]) } ?? []
+                return switch settings.scorer {
+                case .difference: try differences(own, of: part, conventions, runner)
+                case .reward: try rewards(own, of: part, runner)
+                }
+            },
             store: { chunk, values in
                 let first = stride(from: 0, to: values.count, by: 2).map { Float(values[$0]) }
                 let second = stride(from: 1, to: values.count, by: 2).map { Float(values[$0]) }
@@ -77,15 +85,44 @@ struct ScorePass {
         session.log.info("score: \(pairs) reward differences in \(path)")
     }
 
-    /// Two scalars a pair: d(chosen, rejected) and d(rejected, chosen), or the two rewards.
-    private func request(_ rows: Range<Int>, of part: DataSet, _ conventions: PassConventions) -> LeafRequest {
-        guard settings.scorer == .difference else { return LeafRequest.rewards(of: Array(part.examples[rows])) }
+    /// Two responses of an example.
+    private struct Comparison {
+        let example: Int
+        let first: Int
+        let second: Int
+    }
+
+    /// d(first, second) and d(second, first) of each comparison. A list whose pairs fall into two chunks has its query read
+    /// in both.
+    private func differences(
+        _ comparisons: [Comparison], of part: DataSet, _ conventions: PassConventions, _ runner: ForwardRunner
+    ) throws -> [Double] {
         var forest = TokenForest()
-        let ends = rows.flatMap { row in
-            DifferenceTree.appendOrderedPairs(
-                part.differenceExamples[row], eos: conventions.eosTokenID, to: &forest
-            ).map(\.row)
+        let ends = Self.byExample(comparisons).flatMap { example, own in
+            DifferenceTree.append(
+                part.differenceExamples[example],
+                comparisons: own.flatMap { [($0.first, $0.second), ($0.second, $0.first)] },
+                eos: conventions.eosTokenID, to: &forest)
         }
-        return LeafRequest(forest: forest, outputs: .scalars(ends))
+        return try runner.outputs(of: LeafRequest(forest: forest, outputs: .scalars(ends)))
+    }
+
+    /// The rewards of both responses of each comparison.
+    private func rewards(_ comparisons: [Comparison], of part: DataSet, _ runner: ForwardRunner) throws -> [Double] {
+        let groups = Self.byExample(comparisons).map { example, own in
+            (example: example, own: own, responses: Set(own.flatMap { [$0.first, $0.second] }).sorted())
+        }
+        var outputs = try runner.outputs(
+            of: LeafRequest.rewards(of: groups.map { part.examples[$0.example].keeping(responses: $0.responses) }))[...]
+        return groups.flatMap { _, own, responses in
+            let rewards = Dictionary(uniqueKeysWithValues: zip(responses, outputs.prefix(responses.count)))
+            outputs = outputs.dropFirst(responses.count)
+            return own.flatMap { [rewards[$0.first, default: .nan], rewards[$0.second, default: .nan]] }
+        }
+    }
+
+    /// In their order, which is that of the examples.
+    private static func byExample(_ comparisons: [Comparison]) -> [(example: Int, own: [Comparison])] {
+        Dictionary(grouping: comparisons, by: \.example).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 }

@@ -94,6 +94,12 @@ public final class Session {
         return hasSupervised && pass != .sft ? trainedModel(of: .sft) : baseModel
     }
 
+    /// The first of the passes that align a policy: reference and scoring passes read the data as its model does.
+    var alignmentModel: String {
+        let pass = configuration.passes.first { [.dpo, .rrhf, .kto].contains($0) } ?? .dpo
+        return startModel(of: pass, setting: configuration.training(of: pass)?.model)
+    }
+
     /// `model.path`, or where `model.init` is written.
     var baseModel: String { configuration.model.path ?? configuration.output + "/initial-model" }
 
@@ -101,9 +107,11 @@ public final class Session {
     var referencePath: String { configuration.reference.file ?? configuration.output + "/reference.h5" }
 
     /// The held-out part's own file beside `path`: `reference.h5` → `reference-test.h5`.
-    static func testPath(beside path: String) -> String {
+    static func testPath(beside path: String) -> String { besidePath(path, "-test.") }
+
+    static func besidePath(_ path: String, _ mark: String) -> String {
         let url = URL(fileURLWithPath: path)
-        return url.deletingPathExtension().path + "-test." + url.pathExtension
+        return url.deletingPathExtension().path + mark + url.pathExtension
     }
 
     /// Collective: rank 0 removes what stands there, if anything does.

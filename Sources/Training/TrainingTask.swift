@@ -63,6 +63,19 @@ public protocol TrainingTask {
     /// Called with the sums of the first step of a run that was not resumed.
     /// - Throws: `RDOError.numerical` when they cannot be right.
     func checkFirstStep(sums: [String: Double], count: Int) throws
+
+    // A loss may need figures of the whole global batch that only a forward pass can give, as KTO's baseline does. Then
+    // each batch, and each evaluation, has a first phase: the trees of `preliminaryRequest` of every leaf run forward,
+    // `preliminarySums` of their outputs are summed exactly over all leaves, and the losses are those of the task that
+    // `prepared` returns.
+
+    /// How many sums the first phase gives; 0 when there is none.
+    var preliminarySumCount: Int { get }
+    func preliminaryRequest(_ samples: [Sample]) -> LeafRequest
+    /// - Parameter outputs: of the leaf's preliminary request, in its order.
+    func preliminarySums(_ samples: [Sample], outputs: [Double]) -> [Double]
+    /// - Parameter totals: the sums over the global batch.
+    func prepared(with totals: [Double]) -> Self
 }
 
 extension TrainingTask {
@@ -74,6 +87,12 @@ extension TrainingTask {
         return BatchPlanner.plan(costs: costs, leaves: leaves, tokens: tokens, limit: tokenLimit)
     }
 
+    public var preliminarySumCount: Int { 0 }
+    public func preliminaryRequest(_ samples: [Sample]) -> LeafRequest {
+        LeafRequest(forest: TokenForest(), outputs: .logProbabilities([]))
+    }
+    public func preliminarySums(_ samples: [Sample], outputs: [Double]) -> [Double] { [] }
+    public func prepared(with totals: [Double]) -> Self { self }
     public func checkFirstStep(sums: [String: Double], count: Int) throws {}
 }
 

@@ -20,8 +20,14 @@ import Testing
         let weights = c.dpo.coefficients
         #expect(weights.use && weights.alpha == 0.5 && weights.symmetric)
         #expect(weights.disagreement == .zero && weights.denominator == .pairs)
+        #expect(weights.combine == .mean && weights.column == .ignore && weights.file == nil)
+        #expect(c.rrhf.ranking == .scores && c.rrhf.rankingWeight == 1 && c.rrhf.length == .tokens)
+        #expect(c.rrhf.lengthExponent == 1 && c.rrhf.training.learningRate == 2e-5)
+        #expect(c.kto.beta == 0.1 && c.kto.desirableWeight == 1 && c.kto.undesirableWeight == 1)
+        #expect(c.kto.klScope == .global && c.kto.klPairing == .permuted && c.kto.training.learningRate == 5e-7)
         #expect(c.passes == [.difference, .score, .reference, .dpo])
         #expect(c.training(of: .dpo) == c.dpo.training && c.training(of: .score) == nil)
+        #expect(c.training(of: .rrhf) == c.rrhf.training && c.training(of: .kto) == c.kto.training)
     }
 
     @Test(arguments: [
@@ -91,6 +97,14 @@ import Testing
             "model.init: heads must be a multiple of key_value_heads"
         ),
         (required + "reward: {batch_size: 4}", "reward.micro_batches (8) exceeds reward.batch_size (4)"),
+        (
+            required + "kto: {coefficients: {combine: product, disagreement: flip}}",
+            "kto.coefficients: combine product knows no single sign"
+        ),
+        (
+            required + "rrhf: {coefficients: {denominator: weights}}",
+            "rrhf.coefficients.denominator weights has no meaning"
+        ),
         (required + "passes: [dpo, sft, dpo]", "passes names a pass twice"),
     ]) func whatNoSingleKeyCanTell(_ yaml: String, _ message: String) {
         #expect(failure(yaml).contains("a.yaml: " + message), "\(failure(yaml))")

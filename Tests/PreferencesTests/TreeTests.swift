@@ -42,15 +42,27 @@ import Transformer
             row: 0, query: [1], asFirst: [[10], [11], [12, 13]], asSecond: [[20, 21], [22], [23]],
             truncatedResponses: [false, false, false], isPromptTruncated: false)
         var forest = TokenForest()
-        let pairs = DifferenceTree.appendOrderedPairs(list, eos: eos, to: &forest)
-        #expect(pairs.map { [$0.first, $0.second] } == [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]])
-        for pair in pairs {
+        let pairs = Self.orderedPairs(3)
+        let rows = DifferenceTree.append(list, comparisons: pairs, eos: eos, to: &forest)
+        for (row, pair) in zip(rows, pairs) {
             #expect(
-                input(endingAt: pair.row, of: forest) == list.query + list.asFirst[pair.first]
-                    + list.asSecond[pair.second]
-                    + [eos])
+                input(endingAt: row, of: forest) == list.query + list.asFirst[pair.first]
+                    + list.asSecond[pair.second] + [eos])
         }
         #expect(forest.segments.count == 1 + 3 + 6)
+        // Some of them, in any order, and only what they need.
+        var part = TokenForest()
+        let some = DifferenceTree.append(
+            list, comparisons: [(first: 2, second: 0), (first: 0, second: 1), (first: 2, second: 1)], eos: eos,
+            to: &part)
+        #expect(part.segments.count == 1 + 2 + 3)
+        #expect(input(endingAt: some[0], of: part) == [1, 12, 13, 20, 21, eos])
+        #expect(input(endingAt: some[1], of: part) == [1, 10, 22, eos])
+        #expect(input(endingAt: some[2], of: part) == [1, 12, 13, 22, eos])
+    }
+
+    private static func orderedPairs(_ count: Int) -> [(first: Int, second: Int)] {
+        (0..<count).flatMap { first in (0..<count).filter { $0 != first }.map { (first, $0) } }
     }
 
     /// The documented figure: K = 6 responses of 145 tokens under a query of 164.
@@ -61,7 +73,7 @@ import Transformer
             asSecond: Array(repeating: Array(response.dropLast()), count: 6),
             truncatedResponses: Array(repeating: false, count: 6), isPromptTruncated: false)
         var forest = TokenForest()
-        _ = DifferenceTree.appendOrderedPairs(list, eos: eos, to: &forest)
+        _ = DifferenceTree.append(list, comparisons: Self.orderedPairs(6), eos: eos, to: &forest)
         #expect(forest.tokens.count == 5384)
     }
 

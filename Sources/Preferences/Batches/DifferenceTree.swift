@@ -14,13 +14,6 @@ public enum DifferenceTree {
         public let reverse: Int
     }
 
-    /// One ordered pair of responses and the row of its EOS token.
-    public struct OrderedPair: Sendable, Equatable {
-        public let first: Int
-        public let second: Int
-        public let row: Int
-    }
-
     /// Appends the training tree of a pair: 5 response segments where three separate inputs have 6.
     ///
     /// - Parameters:
@@ -48,20 +41,24 @@ public enum DifferenceTree {
         return Ends(main: main, duplication: duplication, reverse: reverse)
     }
 
-    /// Appends the scoring tree: every ordered pair of different responses, first by first.
-    public static func appendOrderedPairs(
-        _ example: DifferenceExample, eos: Int32, to forest: inout TokenForest
-    ) -> [OrderedPair] {
+    /// Appends the scoring tree of some comparisons of a query's responses, each Response 1 once.
+    ///
+    /// - Parameter comparisons: ordered pairs of response indices.
+    /// - Returns: for each of them the row of its EOS token.
+    public static func append(
+        _ example: DifferenceExample, comparisons: [(first: Int, second: Int)], eos: Int32, to forest: inout TokenForest
+    ) -> [Int] {
         let query = forest.append(example.query)
-        var pairs: [OrderedPair] = []
+        var rows = [Int](repeating: 0, count: comparisons.count)
         for first in example.asFirst.indices {
+            let own = comparisons.indices.filter { comparisons[$0].first == first }
+            guard !own.isEmpty else { continue }
             let parent = forest.append(example.asFirst[first], under: query)
-            for second in example.asSecond.indices where second != first {
-                let row = appendSecond(second, of: example, eos: eos, under: parent, to: &forest)
-                pairs.append(OrderedPair(first: first, second: second, row: row))
+            for index in own {
+                rows[index] = appendSecond(comparisons[index].second, of: example, eos: eos, under: parent, to: &forest)
             }
         }
-        return pairs
+        return rows
     }
 
     /// Appends `; Response 2: y` and EOS; returns the row of EOS.

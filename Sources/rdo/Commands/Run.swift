@@ -57,7 +57,7 @@ struct Run: DistributedCommand {
 struct Train: DistributedCommand {
     static let configuration = CommandConfiguration(abstract: "Run one training pass.")
 
-    @Argument(help: "sft, reward, difference or dpo.")
+    @Argument(help: "sft, reward, difference, dpo, rrhf or kto.")
     var pass: TrainingPassName
 
     @Argument(help: "The configuration (YAML).")
@@ -71,7 +71,7 @@ struct Train: DistributedCommand {
 }
 
 enum TrainingPassName: String, ExpressibleByArgument, CaseIterable {
-    case sft, reward, difference, dpo
+    case sft, reward, difference, dpo, rrhf, kto
 
     var passName: PassName {
         switch self {
@@ -79,6 +79,8 @@ enum TrainingPassName: String, ExpressibleByArgument, CaseIterable {
         case .reward: .reward
         case .difference: .difference
         case .dpo: .dpo
+        case .rrhf: .rrhf
+        case .kto: .kto
         }
     }
 }

@@ -1,0 +1,71 @@
+import Diagnostics
+import Objectives
+import Preferences
+import Tensors
+
+extension PassData {
+    /// The same data as pairs: of a list, its pairs of responses with different scores, the better one first.
+    ///
+    /// - Parameters:
+    ///   - perList: at most so many of a list, drawn from `seed`; nil takes all.
+    /// - Throws: `RDOError.data` when a row has one response only, or no pair is left.
+    func asPairs(perList: Int?, seed: UInt64) throws -> PassData {
+        try requireComparable()
+        let data = PassData(
+            train: train.asPairs(perList: perList, seed: seed), test: test?.asPairs(perList: nil, seed: seed),
+            conventions: conventions)
+        guard !data.train.examples.isEmpty else {
+            throw RDOError(
+                .data, "no list has responses with different scores", remedy: "this pass needs to know which is better")
+        }
+        return data
+    }
+}
+
+extension DataSet {
+    fileprivate func asPairs(perList: Int?, seed: UInt64) -> DataSet {
+        guard examples.contains(where: { $0.kind == .list }) else { return self }
+        let random = KeyedRandom(seed: seed, stream: Self.pairStream)
+        var pairs: [TokenizedExample] = []
+        var differencePairs: [DifferenceExample] = []
+        for (index, example) in examples.enumerated() {
+            let ordered = ListRanking.pairs(example.listScores)
+            let places = ordered.indices.filter { place in
+                guard let perList, ordered.count > perList else { return true }
+                return KeyedRandom.permuted(place, count: ordered.count, key: random.bits(at: UInt64(index))) < perList
+            }
+            for (better, worse) in places.map({ ordered[$0] }) {
+                var pair = example.keeping(responses: [better, worse])
+                pair.kind = .pair
+                pair.scores = nil
+                pairs.append(pair)
+                differencePairs.append(differenceExamples[index].keeping(responses: [better, worse]))
+            }
+        }
+        return DataSet(
+            examples: pairs, differenceExamples: differencePairs, digest: Self.digest(of: pairs))
+    }
+
+    /// Sets this stream of random numbers apart from those of other uses of the seed.
+    private static let pairStream: UInt64 = 0x9A15
+}
+
+extension DifferenceExample {
+    fileprivate func keeping(responses kept: [Int]) -> DifferenceExample {
+        var example = self
+        example.asFirst = kept.map { asFirst[$0] }
+        example.asSecond = kept.map { asSecond[$0] }
+        example.truncatedResponses = kept.map { truncatedResponses[$0] }
+        return example
+    }
+}
+
+extension TokenizedExample {
+    /// Every two of the responses, the earlier one first.
+    var comparisons: [(first: Int, second: Int)] {
+        responses.indices.flatMap { second in (0..<second).map { ($0, second) } }
+    }
+
+    /// Of a list its scores; a pair's chosen response is better than the rejected one.
+    var listScores: [Double] { scores ?? [1, 0] }
+}

@@ -1,0 +1,156 @@
+import Tensors
+
+/// Over which responses KTO's baseline is estimated.
+public enum BaselineScope: String, Sendable, CaseIterable {
+    /// The whole global batch.
+    case global
+    /// Consecutive parts of it, as many as there are micro-batches, each with a baseline of its own.
+    case micro
+}
+
+/// How queries are combined with responses to other queries.
+public enum BaselinePairing: String, Sendable, CaseIterable {
+    /// By a permutation drawn from the seed; never with a response to the same query.
+    case permuted
+    /// Each with the response before it, the first with the last, whatever their queries: TRL's rule. With it and
+    /// `BaselineScope.micro`, unpaired data in file order give the same baselines as TRL on one device.
+    case rotated
+}
+
+/// One response of a data set.
+public struct ResponsePlace: Hashable, Sendable {
+    /// Index of the example.
+    public let example: Int
+    /// Index of the response within it.
+    public let response: Int
+
+    public init(example: Int, response: Int) {
+        self.example = example
+        self.response = response
+    }
+}
+
+/// Which response to another query stands beside each query when KTO's baseline is estimated, for every batch of the
+/// endless stream of samples: a function of seed and place without state, so that the reference model's log-probabilities
+/// of these combinations can be computed before training and any step can be resumed.
+public struct KTOPartners: Sendable {
+    /// Of the samples that the batches are made of.
+    public let order: SampleOrder
+    public let batchSize: Int
+    /// Parts of a batch with a baseline of their own.
+    public let groupCount: Int
+    private let pairing: BaselinePairing
+    /// For each example the number of its query; equal queries have equal numbers.
+    private let queries: [Int]
+    private let responseCounts: [Int]
+    private let keys: KeyedRandom
+
+    /// - Parameters:
+    ///   - examples: the data, in the order that `order` numbers them.
+    ///   - microBatches: parts of a batch when the scope is `micro`; at most `batchSize`.
+    public init(
+        of examples: [TokenizedExample], order: SampleOrder, batchSize: Int, scope: BaselineScope, microBatches: Int,
+        pairing: BaselinePairing, seed: UInt64
+    ) {
+        precondition(order.count == examples.count, "the order must be that of the examples")
+        precondition(batchSize > 0 && microBatches > 0 && microBatches <= batchSize, "a part needs an example")
+        self.order = order
+        self.batchSize = batchSize
+        self.pairing = pairing
+        groupCount = scope == .micro ? microBatches : 1
+        var numbers: [[Int32]: Int] = [:]
+        queries = examples.map { example in
+            let number = numbers[example.prompt] ?? numbers.count
+            numbers[example.prompt] = number
+            return number
+        }
+        responseCounts = examples.map(\.responses.count)
+        keys = KeyedRandom(seed: seed, stream: Self.stream)
+    }
+
+    /// Which part of its batch a sample belongs to.
+    public func group(of sample: Sample) -> Int { sample.number % batchSize * groupCount / batchSize }
+
+    /// For each sample of a batch, in order, and each of its responses: the response to combine with its query; nil when
+    /// its group has no other.
+    public func partners(inBatch batch: Int) -> [[ResponsePlace?]] {
+        let samples = order.samples((batch * batchSize)..<((batch + 1) * batchSize))
+        var partners = samples.map { [ResponsePlace?](repeating: nil, count: responseCounts[$0.row]) }
+        let positions = Dictionary(grouping: samples.indices) { group(of: samples[$0]) }
+        for members in positions.values {
+            let places = members.flatMap { position in
+                (0..<responseCounts[samples[position].row]).map { (position: position, response: $0) }
+            }
+            let chosen =
+                switch pairing {
+                case .rotated: Self.rotated(places.count)
+                case .permuted:
+                    Self.deranged(
+                        queries: places.map { queries[samples[$0.position].row] },
+                        bits: places.map { place in
+                            keys.bits(at: UInt64(samples[place.position].number) << 1 | UInt64(place.response & 1))
+                        })
+                }
+            for (place, partner) in zip(places, chosen) {
+                partners[place.position][place.response] = partner.map {
+                    ResponsePlace(example: samples[places[$0].position].row, response: places[$0].response)
+                }
+            }
+        }
+        return partners
+    }
+
+    /// The first of `batches` in which some query has no response to combine it with.
+    public func firstBatchWithoutPartner(among batches: Range<Int>) -> Int? {
+        batches.first { partners(inBatch: $0).contains { $0.contains(nil) } }
+    }
+
+    private static func rotated(_ count: Int) -> [Int?] {
+        (0..<count).map { count > 1 ? ($0 + count - 1) % count : nil }
+    }
+
+    /// For each place the index of one with another query: a permutation wherever there is one, that is, unless one
+    /// query has more than half of the places; then its places share those of the others evenly. Nil when all places have
+    /// the same query.
+    ///
+    /// The places are lined up query by query, queries and a query's places in drawn order, and each takes the one that
+    /// stands as far along (cyclically) as the commonest query is long: no query reaches from a place to its partner.
+    ///
+    /// - Parameter bits: drawn for each place.
+    static func deranged(queries: [Int], bits: [UInt64]) -> [Int?] {
+        let count = queries.count
+        let members = Dictionary(grouping: 0..<count) { queries[$0] }
+        // Of equally common queries the first: dictionaries have no order.
+        guard let commonest = members.values.max(by: { ($0.count, $1[0]) < ($1.count, $0[0]) }) else { return [] }
+        let size = commonest.count
+        guard size < count else { return [Int?](repeating: nil, count: count) }
+        let isCrowded = 2 * size > count
+        let drawn = members.mapValues { places in places.map { bits[$0] }.min() ?? 0 }
+        let line = (0..<count).sorted { a, b in
+            func rank(_ place: Int) -> (Int, UInt64, Int) {
+                let query = queries[place]
+                let isFirst = isCrowded && query == queries[commonest[0]]
+                return (isFirst ? 0 : 1, drawn[query] ?? 0, members[query]?[0] ?? 0)
+            }
+            let (left, right) = (rank(a), rank(b))
+            return left == right ? (bits[a], a) < (bits[b], b) : left < right
+        }
+        var partners = [Int?](repeating: nil, count: count)
+        for (index, place) in line.enumerated() {
+            let partner =
+                if !isCrowded {
+                    (index + size) % count
+                } else if index < size {
+                    // The crowd stands first.
+                    size + index % (count - size)
+                } else {
+                    index - size
+                }
+            partners[place] = line[partner]
+        }
+        return partners
+    }
+
+    /// Sets this stream of random numbers apart from those of other uses of the seed.
+    private static let stream: UInt64 = 0x0B70
+}
