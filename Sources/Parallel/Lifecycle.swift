@@ -84,7 +84,7 @@ extension Communicator {
             return shared?.kind.rawValue ?? 0
         } catch {
             // Ranks that lost the same peer get here together: the first to abort ends the others before they speak.
-            usleep(200_000 * UInt32(min(rank, 20)))
+            sleep(UInt32(3 * min(Neighbours.survivors(below: rank), 10)))
             let error = error as? RDOError ?? RDOError(.peers, "\(error)")
             report(error)
             Self.abort(code: error.kind.rawValue)

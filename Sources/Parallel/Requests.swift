@@ -92,6 +92,11 @@ enum Neighbours {
             remedy: "find out why it died; then run the same command again to continue")
     }
 
+    /// How many ranks below `rank` are not known to be gone.
+    static func survivors(below rank: Int) -> Int {
+        rank - processes.count { $0.rank < rank && !isAlive($0.id) }
+    }
+
     private static func isAlive(_ id: pid_t) -> Bool {
         guard kill(id, 0) == 0 || errno == EPERM else { return false }
         // A killed process stays listed until its launcher has read its status.

@@ -104,4 +104,29 @@ import Testing
             }
         }
     }
+
+    /// Fifty steps of a real model: the same bits on every power-of-two number of ranks and every mesh of four.
+    @Test(arguments: ["difference", "dpo"]) func fiftyStepsOnAnyMesh(pass: String) throws {
+        guard let run = try StoriesRun() else { return }
+        let arms = [(1, 1), (2, 2), (4, 4), (4, 2), (4, 1), (8, 8)]
+        for (ranks, shards) in arms {
+            let result = try run.train(
+                pass, output: "\(ranks)x\(shards)", ranks: ranks,
+                set: [
+                    "parallel.shards=\(shards)", "\(pass).steps=50", "\(pass).batch_size=8",
+                    "\(pass).micro_batches=8", "\(pass).checkpoint_every=0",
+                ])
+            #expect(result.status == 0, "\(result.error)")
+        }
+        func losses(_ output: String) throws -> [Double] {
+            try run.work.metrics("\(output)/\(pass)/metrics.jsonl").compactMap { $0["loss"] as? Double }
+        }
+        let weights = "/\(pass)/model/model.safetensors"
+        #expect(try losses("1x1").count == 50)
+        for (ranks, shards) in arms.dropFirst() {
+            let output = "\(ranks)x\(shards)"
+            #expect(try run.work.bytes(output + weights) == run.work.bytes("1x1" + weights), "\(output)")
+            #expect(try losses(output) == losses("1x1"), "\(output)")
+        }
+    }
 }
