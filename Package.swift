@@ -49,6 +49,8 @@ let package = Package(
             "Storage",
             ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),
         module(
+            "Planning", ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics"]),
+        module(
             "Training",
             [
                 "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors", "Configuration",
@@ -57,14 +59,15 @@ let package = Package(
         module(
             "Passes",
             [
-                "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors",
+                "Planning", "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors",
                 "Configuration",
                 "Diagnostics",
             ]),
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Passes", "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors",
+                "Passes", "Planning", "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer",
+                "Tensors",
                 "Configuration", "Diagnostics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),
@@ -82,6 +85,7 @@ let package = Package(
         tests(of: "Parallel", ["Transformer", "Tensors", "TestSupport", "mpi-checks"]),
         tests(of: "Preferences", ["Transformer", "TestSupport"]),
         tests(of: "Objectives"),
+        tests(of: "Planning", ["Preferences", "Transformer", "Diagnostics", "TestSupport"]),
         tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics", "TestSupport"]),
         tests(
             of: "Passes", ["Training", "Objectives", "Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),

@@ -27,6 +27,9 @@ public final class GradientAccumulator: GradientSink {
     /// (on the caller's when there is one rank).
     public var onTotal: ((_ group: Int, _ total: FloatBuffer) throws -> Void)?
 
+    /// Bytes of all buffers so far.
+    public var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
+
     public init(layout: ParameterLayout, mesh: Mesh) {
         self.layout = layout
         self.mesh = mesh

@@ -107,9 +107,20 @@ struct FullGroup {
 final class BufferPool: @unchecked Sendable {
     private let lock = NSLock()
     private var free: [Int: [FloatBuffer]] = [:]
+    private var allocated = 0
+
+    /// Floats of all buffers ever taken: they stay for the next use.
+    var count: Int { lock.withLock { allocated } }
 
     /// A buffer whose contents are anything.
-    func take(count: Int) -> FloatBuffer { lock.withLock { free[count]?.popLast() } ?? FloatBuffer(count: count) }
+    func take(count: Int) -> FloatBuffer {
+        let known = lock.withLock {
+            let known = free[count]?.popLast()
+            if known == nil { allocated += count }
+            return known
+        }
+        return known ?? FloatBuffer(count: count)
+    }
 
     func give(_ buffer: FloatBuffer) { lock.withLock { free[buffer.count, default: []].append(buffer) } }
 }

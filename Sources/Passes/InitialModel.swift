@@ -47,7 +47,7 @@ struct InitialModel {
         try Data(identity.utf8).write(to: URL(fileURLWithPath: stamp))
     }
 
-    private func modelConfiguration() throws -> ModelConfiguration {
+    func modelConfiguration() throws -> ModelConfiguration {
         var vocabulary = ByteTokenizer.vocabularySize
         var (bos, eos) = (ByteTokenizer.bosTokenID, ByteTokenizer.eosTokenID)
         if let tokenizer {

@@ -31,11 +31,15 @@ struct MeshChoice {
         // The least of all nodes; as the largest of negative numbers.
         let free = -(try world.allReduceMax(-Self.freeBytes()))
         let sizes = layout.groups.map { group in layout.specs[group].reduce(0) { $0 + $1.count } }
-        let candidates = stride(from: perNode, through: world.size, by: perNode).filter { world.size % $0 == 0 }
-        return candidates.first { shards in
+        return Self.candidates(world.size, perNode: perNode).first { shards in
             Self.bytesPerNode(groups: sizes, shards: shards, ranksPerNode: perNode, gather: gather)
                 <= Self.share * Double(free)
         } ?? world.size
+    }
+
+    /// Numbers of shards to try, the best first.
+    static func candidates(_ ranks: Int, perNode: Int) -> [Int] {
+        stride(from: perNode, through: ranks, by: perNode).filter { ranks % $0 == 0 }
     }
 
     /// Parameters, gradients and optimizer state on one node.

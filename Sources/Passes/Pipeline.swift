@@ -26,9 +26,13 @@ public struct Pipeline {
     /// Every rank needs a leaf; said before hours are spent on an earlier pass.
     private func checkLeaves(_ pass: PassName) throws {
         let ranks = session.world.size
-        guard let leaves = session.configuration.training(of: pass)?.microBatches, leaves < ranks else { return }
-        throw RDOError(
-            .usage, "\(pass).micro_batches is \(leaves) but there are \(ranks) ranks",
+        guard let settings = session.configuration.training(of: pass), settings.microBatches < ranks else { return }
+        throw Self.tooFewLeaves(pass, settings, ranks)
+    }
+
+    static func tooFewLeaves(_ pass: PassName, _ settings: TrainingSettings, _ ranks: Int) -> RDOError {
+        RDOError(
+            .usage, "\(pass).micro_batches is \(settings.microBatches) but there are \(ranks) ranks",
             remedy: "set it to \(ranks) or a multiple of it")
     }
 }

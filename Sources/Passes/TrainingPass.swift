@@ -23,7 +23,7 @@ struct TrainingPass {
         case .difference: try difference()
         case .dpo: try pairwise()
         case .rrhf: try rrhf()
-        case .kto: throw RDOError(.usage, "the pass kto is not ready yet", remedy: "leave it out of passes")
+        case .kto: try kto()
         case .score, .reference: preconditionFailure("\(pass) is not a training pass")
         }
     }

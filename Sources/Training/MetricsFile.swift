@@ -61,5 +61,7 @@ public final class JSONLinesFile {
         return "{" + members.joined(separator: ", ") + "}"
     }
 
-    private static let countNames: Set = ["step", "samples", "tokens", "peak_memory_bytes"]
+    private static let countNames: Set = [
+        "step", "samples", "tokens", "state_memory_bytes", "gathered_memory_bytes", "peak_memory_bytes",
+    ]
 }

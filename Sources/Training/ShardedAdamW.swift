@@ -24,6 +24,11 @@ public final class ShardedAdamW {
         }
     }
 
+    /// Bytes of both moments.
+    public var allocatedBytes: Int {
+        (firstMoments + secondMoments).reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride
+    }
+
     /// Updates a group's own rows in place.
     ///
     /// - Parameters:

@@ -42,10 +42,7 @@ public struct TrainingRun {
     }
 
     /// Optimizer steps in all: `steps`, or as many batches as cover `epochs` passes over the data.
-    public func totalSteps(exampleCount: Int) -> Int {
-        settings.steps
-            ?? max(1, Int((settings.epochs * Double(exampleCount) / Double(settings.batchSize)).rounded(.up)))
-    }
+    public func totalSteps(exampleCount: Int) -> Int { settings.totalSteps(exampleCount: exampleCount) }
 }
 
 /// The training loop, read from top to bottom: draw a batch, cut it into leaves, run each leaf forward and backward,
@@ -67,6 +64,7 @@ public final class Trainer<Task: TrainingTask> {
     private let order: SampleOrder
     private let meter: ThroughputMeter
     private let leafRunner: LeafRunner
+    private let forwardRunner: ForwardRunner
     private let totalSteps: Int
     private let checkpoints: TrainingCheckpoints
     /// Seconds that the slowest save and step took so far: the reserve before a job's end.
@@ -93,6 +91,7 @@ public final class Trainer<Task: TrainingTask> {
         order = SampleOrder(count: task.exampleCount, seed: run.seed, shuffle: run.shuffle)
         meter = ThroughputMeter()
         leafRunner = LeafRunner(model: model, parameters: parameters)
+        forwardRunner = ForwardRunner(model: model, parameters: parameters)
         checkpoints = TrainingCheckpoints(directory: run.directory + "/checkpoints", mesh: mesh, run: run)
     }
 
@@ -157,6 +156,8 @@ public final class Trainer<Task: TrainingTask> {
             let exposed = CommunicationThread.shared.exposedSeconds - exposedBefore
             stepSeconds = max(stepSeconds, seconds)
             let peakMemory = try mesh.world.allReduceMax(ResidentMemory.peak())
+            let state = parameters.ownBytes + accumulator.allocatedBytes + optimizer.allocatedBytes
+            let stateMemory = try mesh.world.allReduceMax(state)
             try speaker {
                 let planned =
                     ["step": step, "rows": samples.map { task.dataRow(of: $0) }, "epochs": samples.map(\.epoch)]
@@ -175,6 +176,8 @@ public final class Trainer<Task: TrainingTask> {
                             Metric("mfu", batch.operations / seconds / (meter.peak * Double(mesh.world.size))),
                             Metric("leaf_imbalance", batch.leafImbalance),
                             Metric("rank_imbalance", batch.rankImbalance), Metric("comm_exposed_seconds", exposed),
+                            Metric("state_memory_bytes", Double(stateMemory)),
+                            Metric("gathered_memory_bytes", Double(parameters.gatheredBytes)),
                             Metric("peak_memory_bytes", Double(peakMemory)),
                         ] + batch.metrics.dropFirst()))
             }
@@ -211,6 +214,7 @@ public final class Trainer<Task: TrainingTask> {
         let denominator = task.denominator(of: samples)
         let plan = task.plan(samples, leaves: leafCount, tokenLimit: run.settings.microBatchTokens)
         let ranks = mesh.world.size
+        let task = try prepared(task, for: samples, leaves: plan.leaves, beforeSubStep: beforeSubStep)
         let names = task.sumNames
         var sums = Array(repeating: ExactSum(), count: names.count + 2)
         var ownOutputs = SampleOutputs()
@@ -238,6 +242,23 @@ public final class Trainer<Task: TrainingTask> {
                 ? [] : try ownOutputs.gathered(count: samples.count, over: mesh.world),
             tokens: totals[names.count], operations: totals[names.count + 1], leafImbalance: plan.leafImbalance,
             rankImbalance: plan.rankImbalance(ranks: ranks))
+    }
+
+    /// The task as the batch's losses need it: after its first phase, when it has one.
+    private func prepared(
+        _ task: Task, for samples: [Sample], leaves: [[Int]], beforeSubStep: () throws -> Void
+    ) throws -> Task {
+        guard task.preliminarySumCount > 0 else { return task }
+        let ranks = mesh.world.size
+        var sums = Array(repeating: ExactSum(), count: task.preliminarySumCount)
+        for start in stride(from: 0, to: leaves.count, by: ranks) {
+            try beforeSubStep()
+            let leaf = start + mesh.world.rank
+            let own = leaf < leaves.count ? leaves[leaf].map { samples[$0] } : []
+            let outputs = try forwardRunner.outputs(of: task.preliminaryRequest(own))
+            for (index, value) in task.preliminarySums(own, outputs: outputs).enumerated() { sums[index].add(value) }
+        }
+        return task.prepared(with: try ExactSum.totals(sums, over: mesh.world))
     }
 
     // MARK: - Evaluation, saving, stopping

@@ -85,6 +85,6 @@ struct RDO: ParsableCommand {
         version: Version.number,
         subcommands: [
             Run.self, Train.self, Score.self, Reference.self, LogProbabilities.self, Inspect.self, Verify.self,
-            Export.self, Tokenize.self,
+            Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }

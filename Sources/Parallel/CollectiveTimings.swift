@@ -1,0 +1,56 @@
+import COpenMPI
+import Diagnostics
+import Tensors
+
+/// Seconds that sums over ranks take, for `rdo bench`: the package's own reduction beside the MPI library's.
+public struct CollectiveTimings {
+    private let ranks: Communicator
+
+    public init(_ ranks: Communicator) { self.ranks = ranks }
+
+    /// The fixed tree over `count` floats a rank, each rank keeping its share. Collective.
+    /// - Throws: `RDOError.peers`.
+    public func treeReduceScatter(count: Int) throws -> Double {
+        let values = FloatBuffer(count: count)
+        let partition = RowPartition(rows: count, shards: ranks.size)
+        let counts = (0..<ranks.size).map { partition[$0].count }
+        let result = FloatBuffer(count: counts[ranks.rank])
+        func place(_ rank: Int, _ range: Range<Int>) -> UnsafeMutablePointer<Float> {
+            values.pointer + partition[rank].lowerBound + range.lowerBound
+        }
+        let reduction = TreeReduction(
+            ranks: ranks, counts: counts, read: { rank, range, _ in UnsafePointer(place(rank, range)) },
+            add: { rank, range, addends in Vectors.add(addends, to: place(rank, range), count: range.count) })
+        return try median { try CommunicationThread.shared.perform { try reduction.scatter(into: result.pointer) } }
+    }
+
+    /// `MPI_Reduce_scatter_block` over as many floats. Collective.
+    /// - Throws: `RDOError.peers`.
+    public func libraryReduceScatter(count: Int) throws -> Double {
+        let share = count / ranks.size
+        let values = FloatBuffer(count: share * ranks.size)
+        let result = FloatBuffer(count: share)
+        return try median {
+            try CommunicationThread.shared.perform {
+                try check(
+                    MPI_Reduce_scatter_block(
+                        values.pointer, result.pointer, Int32(share), rdo_mpi_float(), rdo_mpi_sum(), ranks.handle),
+                    "MPI_Reduce_scatter_block")
+            }
+        }
+    }
+
+    /// The slowest rank's median over some rounds.
+    private func median(_ body: () throws -> Void) throws -> Double {
+        var seconds: [Double] = []
+        for _ in 0..<6 {
+            try ranks.barrier()
+            let began = ContinuousClock.now
+            try body()
+            let nanoseconds = Int(began.duration(to: .now) / .nanoseconds(1))
+            seconds.append(Double(try ranks.allReduceMax(nanoseconds)) * 1e-9)
+        }
+        // The first round touches fresh memory.
+        return seconds.dropFirst().sorted()[2]
+    }
+}

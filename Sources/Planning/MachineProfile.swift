@@ -1,0 +1,90 @@
+import Diagnostics
+import Foundation
+
+/// How fast a node is with so many ranks working at once: what `rdo bench` measures and `rdo plan` reads.
+public struct MachineProfile: Codable, Sendable, Equatable {
+    /// Effective rates of the package's own forward and backward code, floating-point operations a second and rank:
+    /// element-wise work and memory traffic are in them.
+    public struct Rate: Codable, Sendable, Equatable {
+        /// Hidden size for blocks and head; head size for attention.
+        public var size: Int
+        /// Forward alone.
+        public var forward: Double
+        /// Forward and backward together.
+        public var training: Double
+    }
+
+    public var ranksPerNode: Int
+    public var software: String
+    /// Operations a second of one large product on each rank.
+    public var gemmPeak: Double
+    public var blocks: [Rate]
+    public var attention: [Rate]
+    public var head: [Rate]
+    /// Bytes a second of sums of long vectors on each rank.
+    public var streamBandwidth: Double
+    /// AdamW updates a second and rank.
+    public var optimizerRate: Double
+    /// Bytes a second of each rank's gradient, summed over the ranks of the node; and seconds each sum takes however small.
+    public var reduceBandwidth: Double
+    public var reduceLatency: Double
+    /// Bytes of a process before it holds a model.
+    public var baseBytes: Double
+
+    /// The rate measured nearest to `size` on a logarithmic scale.
+    static func rate(_ rates: [Rate], _ size: Int) -> Rate? {
+        rates.min { abs(log(Double($0.size) / Double(size))) < abs(log(Double($1.size) / Double(size))) }
+    }
+}
+
+/// The profiles of a machine, by ranks per node, in one JSON file.
+public struct MachineFile: Codable, Sendable, Equatable {
+    public var schema = "rdo.machine/1"
+    public var profiles: [MachineProfile]
+
+    public init(profiles: [MachineProfile]) { self.profiles = profiles }
+
+    /// - Throws: `RDOError.artefact` when it is missing or not such a file.
+    public static func read(_ path: String) throws -> MachineFile {
+        let remedy = "make one with `mpirun -n N rdo bench --out \(path)`"
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw RDOError(.artefact, "cannot read the machine's rates", at: path, remedy: remedy)
+        }
+        guard let file = try? JSONDecoder().decode(MachineFile.self, from: data), file.schema == "rdo.machine/1",
+            !file.profiles.isEmpty, file.profiles.allSatisfy(\.isUsable)
+        else { throw RDOError(.artefact, "not a file of `rdo bench`", at: path, remedy: remedy) }
+        return file
+    }
+
+    /// Puts `profile` in place of one with as many ranks.
+    public mutating func merge(_ profile: MachineProfile) {
+        profiles.removeAll { $0.ranksPerNode == profile.ranksPerNode }
+        profiles = (profiles + [profile]).sorted { $0.ranksPerNode < $1.ranksPerNode }
+    }
+
+    public func write(_ path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        do { try encoder.encode(self).write(to: URL(fileURLWithPath: path)) } catch {
+            throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
+        }
+    }
+
+    /// The profile measured with the number of ranks nearest to `ranks`.
+    public func profile(ranksPerNode ranks: Int) -> MachineProfile {
+        guard
+            let nearest = profiles.min(by: { abs($0.ranksPerNode - ranks) < abs($1.ranksPerNode - ranks) })
+        else { preconditionFailure("a machine file has a profile") }
+        return nearest
+    }
+}
+
+extension MachineProfile {
+    fileprivate var isUsable: Bool {
+        let rates = (blocks + attention + head).flatMap { [$0.forward, $0.training] }
+        return !blocks.isEmpty && !attention.isEmpty && !head.isEmpty
+            && (rates + [gemmPeak, streamBandwidth, optimizerRate, reduceBandwidth]).allSatisfy {
+                $0.isFinite && $0 > 0
+            }
+    }
+}

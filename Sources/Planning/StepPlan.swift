@@ -1,0 +1,100 @@
+import Foundation
+import Preferences
+import Transformer
+
+/// A network between nodes, as each node sees it.
+public struct Network: Sendable, Equatable {
+    /// Seconds a message takes however small.
+    public var latency: Double
+    /// Bytes a second in each direction.
+    public var bandwidth: Double
+
+    public init(latency: Double, bandwidth: Double) { (self.latency, self.bandwidth) = (latency, bandwidth) }
+}
+
+/// The predicted time of one optimizer step, in seconds, and what it is made of.
+public struct StepPlan: Sendable, Equatable {
+    /// Floating-point operations of the whole batch, forward and backward, by kind.
+    public var blockOperations = 0.0
+    public var attentionOperations = 0.0
+    public var headOperations = 0.0
+    /// Arithmetic of a rank when all have as much.
+    public var compute = 0.0
+    /// What waiting for the slowest rank of each sub-step adds.
+    public var imbalance = 0.0
+    /// Gathering and reducing on the node, which takes time from the cores that compute.
+    public var node = 0.0
+    /// Network traffic that does not fit behind the arithmetic.
+    public var exposedNetwork = 0.0
+    public var optimizer = 0.0
+    /// Bytes each node sends in a step.
+    public var networkBytes = 0.0
+
+    public var operations: Double { blockOperations + attentionOperations + headOperations }
+    public var seconds: Double { compute + imbalance + node + exposedNetwork + optimizer }
+
+    /// - Parameters:
+    ///   - leaves: of one global batch; leaf `l` runs on rank `l mod R`.
+    ///   - network: needed for more than one node.
+    public init(
+        _ model: TransformerModel, leaves: [OperationCounts], mesh: PlannedMesh, gathersBlocks: Bool,
+        machine: MachineProfile, network: Network?
+    ) {
+        let costs = CostModel(model.configuration, head: model.head)
+        let rates = (
+            block: MachineProfile.rate(machine.blocks, model.configuration.hiddenSize),
+            attention: MachineProfile.rate(machine.attention, model.configuration.headSize),
+            head: MachineProfile.rate(machine.head, model.configuration.hiddenSize)
+        )
+        guard let block = rates.block, let attention = rates.attention, let head = rates.head else {
+            preconditionFailure("a profile has rates of every kind")
+        }
+        // Backward has two products for each of the forward pass in blocks and head, five for two in attention; the head
+        // forms its logits a second time. Recomputing a block is one more forward pass over it.
+        var leafSeconds: [Double] = []
+        for leaf in leaves {
+            let blocks = costs.perToken * Double(leaf.tokens)
+            let pairs = costs.perAttentionPair * Double(leaf.attentionPairs)
+            let rows = costs.perHeadRow * Double(leaf.headRows)
+            blockOperations += 3 * blocks
+            attentionOperations += 3.5 * pairs
+            headOperations += 3 * rows
+            var seconds = 3 * blocks / block.training + 3.5 * pairs / attention.training
+            if model.head == .languageModel { seconds += 3 * rows / head.training }
+            if model.recomputesBlocks { seconds += blocks / block.forward + pairs / attention.forward }
+            leafSeconds.append(seconds)
+        }
+        compute = leafSeconds.reduce(0, +) / Double(mesh.ranks)
+        let slowest = stride(from: 0, to: leafSeconds.count, by: mesh.ranks).reduce(0.0) { sum, first in
+            sum + (leafSeconds[first..<min(first + mesh.ranks, leafSeconds.count)].max() ?? 0)
+        }
+        imbalance = max(0, slowest - compute)
+
+        let subSteps = Double((leaves.count + mesh.ranks - 1) / mesh.ranks)
+        let total = 4 * Double(model.layout.parameterCount)
+        let own = total / Double(mesh.shards)
+        let groups = Double(model.layout.groupCount)
+        let gathers = mesh.shards == 1 ? 0 : gathersBlocks ? 2 * subSteps : 1
+        // A leaf's gradient is set to zero, and added to the tree's partial sum of own rows.
+        node = subSteps * (total + 3 * own) / machine.streamBandwidth
+        if mesh.ranks > 1 {
+            node += subSteps * (total / machine.reduceBandwidth + groups * machine.reduceLatency)
+            // Each rank of a node copies its part of the rows.
+            node += gathers * 2 * total / Double(min(mesh.shards, mesh.ranksPerNode)) / machine.streamBandwidth
+        }
+        optimizer = own / 4 / machine.optimizerRate + own / machine.streamBandwidth
+        guard mesh.nodes > 1, let network else { return }
+
+        // Of each group a node sends its part of the rows to the replica's other nodes, and what of the sums belongs to
+        // them; then its rows' sums are exchanged between replicas (each way: reduce and gather).
+        let spread = Double(mesh.nodesPerReplica)
+        let away = (spread - 1) / spread
+        let replicasAcross = Double(mesh.nodes) / spread
+        let exchanged = 2 * total / spread * (replicasAcross - 1) / replicasAcross
+        networkBytes = gathers * total * away + subSteps * (total * away + exchanged)
+        let messages = (gathers + 2 * subSteps) * groups * (max(1, log2(spread)) + log2(replicasAcross))
+        let seconds = networkBytes / network.bandwidth + messages * network.latency
+        // All but one group's traffic can run beside the arithmetic of another.
+        exposedNetwork = max(0, seconds - (compute + imbalance)) + seconds / max(groups * subSteps, 1)
+    }
+}
