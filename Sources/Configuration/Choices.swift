@@ -1,7 +1,7 @@
 /// The stages of `rdo run`.
 public enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo, rrhf, kto }
 
-/// How long gathered parameters are kept (docs/ranks.md).
+/// How long gathered parameters are kept (docs/parallelism.md).
 public enum GatherMode: String, Sendable, CaseIterable { case step, block }
 
 /// What the backward pass computes again instead of keeping it.

@@ -30,7 +30,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
             .value(\.passes, "passes", "What `rdo run` does, in this order."),
             .section(\.model, "model", "The base model."),
             .section(\.data, "data", "Preference data."),
-            .section(\.parallel, "parallel", "Ranks and threads (docs/ranks.md)."),
+            .section(\.parallel, "parallel", "Ranks and threads (docs/parallelism.md)."),
             .section(\.sft, "sft", "Supervised fine-tuning, which prepares a base model."),
             .section(\.reward, "reward", "The pointwise reward model."),
             .section(\.difference, "difference", "The difference model."),

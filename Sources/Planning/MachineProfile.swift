@@ -56,6 +56,11 @@ public struct MachineFile: Codable, Sendable, Equatable {
         return file
     }
 
+    /// The same machine with ranks that are `factor` times as fast at everything they do on their node.
+    public func scaled(by factor: Double) -> MachineFile {
+        MachineFile(profiles: profiles.map { $0.scaled(by: factor) })
+    }
+
     /// Puts `profile` in place of one with as many ranks.
     public mutating func merge(_ profile: MachineProfile) {
         profiles.removeAll { $0.ranksPerNode == profile.ranksPerNode }
@@ -80,6 +85,19 @@ public struct MachineFile: Codable, Sendable, Equatable {
 }
 
 extension MachineProfile {
+    fileprivate func scaled(by factor: Double) -> MachineProfile {
+        func scale(_ rates: [Rate]) -> [Rate] {
+            rates.map { Rate(size: $0.size, forward: $0.forward * factor, training: $0.training * factor) }
+        }
+        var result = self
+        (result.blocks, result.attention, result.head) = (scale(blocks), scale(attention), scale(head))
+        result.gemmPeak *= factor
+        result.streamBandwidth *= factor
+        result.optimizerRate *= factor
+        result.reduceBandwidth *= factor
+        return result
+    }
+
     fileprivate var isUsable: Bool {
         let rates = (blocks + attention + head).flatMap { [$0.forward, $0.training] }
         return !blocks.isEmpty && !attention.isEmpty && !head.isEmpty

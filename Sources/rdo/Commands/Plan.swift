@@ -35,6 +35,9 @@ struct Plan: DistributedCommand {
     @Option(help: "Mean tokens of a query and of a response, such as 164,145, to plan without reading data.")
     var tokens: String?
 
+    @Option(help: "How many times as fast as in the machine file a rank is, such as one of 16 cores.")
+    var speed = 1.0
+
     @Flag(help: "Print a JSON array.")
     var json = false
 
@@ -44,8 +47,9 @@ struct Plan: DistributedCommand {
         }
         let link = try network.map { try Self.numbers($0, "--network", "2,12") }
         let lengths = try tokens.map { try Self.numbers($0, "--tokens", "164,145") }
+        guard speed > 0, speed.isFinite else { throw RDOError(.usage, "--speed must be above 0") }
         let target = try PlanRun.Target(
-            ranks: ranks, nodes: nodes, machine: try MachineFile.read(machine),
+            ranks: ranks, nodes: nodes, machine: try MachineFile.read(machine).scaled(by: speed),
             network: link.map { Network(latency: $0.0 * 1e-6, bandwidth: $0.1 * 1e9) },
             nodeMemory: memoryPerNode.map { $0 * 1e9 }, lengths: lengths.map { (Int($0.0), Int($0.1)) })
         let plans = try PlanRun(try Configuration.load(path: config, settings: settings), target).run(on: world)
