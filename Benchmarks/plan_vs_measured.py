@@ -55,6 +55,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--ranks", default="1,2,4")
     parser.add_argument("--batches", default="16,32")
+    parser.add_argument("--models", default="given,small")
     parser.add_argument("--update", action="store_true")
     arguments = parser.parse_args()
     lines = [
@@ -64,7 +65,7 @@ def main():
     ]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        for small in (False, True):
+        for small in (name == "small" for name in arguments.models.split(",")):
             for batch in map(int, arguments.batches.split(",")):
                 alone = None
                 for ranks in map(int, arguments.ranks.split(",")):

@@ -29,8 +29,12 @@ public final class Mesh: Sendable {
     /// - Parameters:
     ///   - shards: ranks that share one copy of the parameters; nil means all of them.
     ///   - sharesMemory: ranks of a node keep gathered parameters once.
+    ///   - ranksPerNode: takes so many consecutive ranks for a node, as if they shared no memory with others; nil asks
+    ///     the system.
     /// - Throws: `RDOError.usage` when `shards` does not divide the number of ranks.
-    public init(world: Communicator, shards: Int? = nil, sharesMemory: Bool = true) throws {
+    public init(
+        world: Communicator, shards: Int? = nil, sharesMemory: Bool = true, ranksPerNode: Int? = nil
+    ) throws {
         let shardCount = shards ?? world.size
         guard shardCount > 0, world.size % shardCount == 0 else {
             let divisors = (1...world.size).filter { world.size % $0 == 0 }.map(String.init).joined(separator: ", ")
@@ -41,7 +45,7 @@ public final class Mesh: Sendable {
         self.world = world
         self.shards = try world.split(color: world.rank / shardCount, key: world.rank)
         replicas = try world.split(color: world.rank % shardCount, key: world.rank)
-        node = try world.splitByNode()
+        node = try ranksPerNode.map { try world.split(color: world.rank / $0, key: world.rank) } ?? world.splitByNode()
         let nodes = try world.allGather(node: node)
         nodeCount = Set(nodes).count
         placement = try NodePlacement(nodes: nodes, rank: world.rank, shards: self.shards)

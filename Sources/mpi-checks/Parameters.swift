@@ -26,10 +26,12 @@ func value(_ parameter: Int, _ element: Int, _ variant: Int) -> Float {
     return (Float(bits & 0xFF_FFFF) / Float(1 << 23) - 1) * magnitude
 }
 
-/// All meshes that `world` can form, with memory shared within the node and without.
+/// All meshes that `world` can form: with memory shared within the node and without, and on several nodes of two or
+/// three ranks, which need not divide the ranks.
 func meshes(_ world: Communicator) throws -> [Mesh] {
     try (1...world.size).filter { world.size % $0 == 0 }.flatMap { shards in
         try [true, false].map { try Mesh(world: world, shards: shards, sharesMemory: $0) }
+            + [2, 3].filter { $0 < world.size }.map { try Mesh(world: world, shards: shards, ranksPerNode: $0) }
     }
 }
 
