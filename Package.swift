@@ -44,7 +44,9 @@ let package = Package(
             "Preferences",
             ["Transformer", "Tensors", "Diagnostics", "CPCRE2", "CSentencePiece", "CXXHash", "CZlib"]),
         module("Objectives", []),
-        module("Configuration", ["Objectives", "Preferences", "Diagnostics", .product(name: "Yams", package: "Yams")]),
+        module(
+            "Configuration",
+            ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
         module(
             "Storage",
             ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),

@@ -24,6 +24,14 @@ public enum SupervisedResponses: String, Sendable, CaseIterable { case chosen, a
 /// Number type of exported weights.
 public enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
 
+/// What a pass that trains adapters leaves.
+public enum AdapterExport: String, Sendable, CaseIterable {
+    /// A model directory with the adapters in its weights, and the adapter directory.
+    case merged
+    /// The adapter directory alone.
+    case adapter
+}
+
 /// What says which response of a list is better.
 public enum RankingSource: String, Sendable, CaseIterable { case scores, difference }
 

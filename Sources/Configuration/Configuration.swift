@@ -143,6 +143,13 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
                 "\(pass).micro_batches (\(training.microBatches)) exceeds \(pass).batch_size (\(training.batchSize))",
                 remedy: "a leaf needs at least one example: lower micro_batches or raise batch_size")
         }
+        for pass in PassName.allCases {
+            guard let targets = training(of: pass)?.lora?.targets else { continue }
+            if targets.isEmpty {
+                throw fail("\(pass).lora.targets is empty", remedy: "name projections, or remove \(pass).lora")
+            }
+            if Set(targets).count < targets.count { throw fail("\(pass).lora.targets names a projection twice") }
+        }
         if dpo.labelSmoothing != 0 && !dpo.variant.takesLabelSmoothing {
             throw fail(
                 "dpo.label_smoothing has no meaning for the variant \(dpo.variant.rawValue)", remedy: "remove it")

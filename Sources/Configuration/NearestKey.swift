@@ -3,7 +3,8 @@ extension Configuration {
     ///
     /// Keys of the same section come first: one that the unknown key begins, else the one that fewest edits make of it. A
     /// key of another section is meant only when it has exactly this name and nothing here is as near as one edit: `beta` at
-    /// the top is `dpo.beta`.
+    /// the top is `dpo.beta`. Below the unknown key's own section the last one counts: a pass's own keys stand after those
+    /// that all passes share.
     static func nearestKey(to name: String, in section: String) -> String {
         let prefix = section.isEmpty ? "" : section + "."
         let keys = keys
@@ -14,7 +15,8 @@ extension Configuration {
         }
         let nearest = own.min { distance($0) < distance($1) } ?? ""
         guard distance(nearest) > (1, 1) else { return nearest }
-        return keys.first { $0.hasSuffix("." + name) } ?? nearest
+        let named = keys.filter { $0.hasSuffix("." + name) }
+        return (section.isEmpty ? nil : named.last { $0.hasPrefix(prefix) }) ?? named.first ?? nearest
     }
 
     /// Every dotted key, sections included.

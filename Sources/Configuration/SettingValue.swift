@@ -1,6 +1,7 @@
 import Foundation
 import Objectives
 import Preferences
+import Transformer
 import Yams
 
 /// A value that a configuration key can have: read from YAML, written back as YAML, described in the documentation.
@@ -121,6 +122,8 @@ extension ScorerKind: SettingChoice {}
 extension ScoredData: SettingChoice {}
 extension SupervisedResponses: SettingChoice {}
 extension ExportType: SettingChoice {}
+extension AdapterExport: SettingChoice {}
+extension Projection: SettingChoice {}
 extension DataFormat: SettingChoice {}
 extension PromptTemplate: SettingChoice {}
 extension BadRowPolicy: SettingChoice {}

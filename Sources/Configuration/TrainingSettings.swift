@@ -1,5 +1,6 @@
 import Objectives
 import Preferences
+import Transformer
 
 /// What all training passes share; in YAML these keys stand beside the pass's own.
 public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
@@ -23,6 +24,7 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
     public var keepCheckpoints = 2
     public var evaluateEvery = 0
     public var export = ExportType.f32
+    public var lora: LowRankSettings?
 
     init() {}
 
@@ -64,6 +66,9 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
                 \.evaluateEvery, "evaluate_every", .atLeast(0),
                 "Steps between evaluations; 0 evaluates only at the end."),
             .value(\.export, "export", "Number type of the exported model."),
+            .optionalSection(
+                \.lora, "lora",
+                "Train low-rank adapters beside a frozen model instead of all its weights (docs/lora.md)."),
         ]
     }
 
@@ -76,6 +81,35 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
     static func fields<Pass>(in path: WritableKeyPath<Pass, TrainingSettings>) -> [Field<Pass>] {
         fields.map { $0.lifted(path) }
     }
+}
+
+/// Low-rank adapters (LoRA) instead of full training.
+public struct LowRankSettings: ConfigurationSection, Sendable, Equatable {
+    public var rank = 8
+    public var alpha = 16.0
+    public var targets = [Projection.query, .value]
+    public var start: String?
+    public var export = AdapterExport.merged
+
+    init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            .value(\.rank, "rank", .atLeast(1), "Rank of the adapters; the section's absence means full training."),
+            .value(\.alpha, "alpha", .above(0), "The adapters' term counts alpha / rank."),
+            .value(\.targets, "targets", "Projections with an adapter, in every block."),
+            .value(
+                \.start, "start",
+                "PEFT adapter directory to start from, of this rank, alpha and targets; by default adapters start at zero."
+            ),
+            .value(
+                \.export, "export",
+                "The pass leaves a model with the adapters merged into its weights and the adapter directory, or the latter alone."
+            ),
+        ]
+    }
+
+    public var adaptation: LowRankAdaptation { LowRankAdaptation(rank: rank, alpha: alpha, targets: targets) }
 }
 
 /// Supervised fine-tuning.

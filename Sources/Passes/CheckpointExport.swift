@@ -1,19 +1,26 @@
 import Diagnostics
 import Foundation
 import Storage
+import Tensors
 import Transformer
 
-/// `rdo export`: a checkpoint as a Hugging Face directory, in one process, a parameter at a time.
+/// `rdo export`: a checkpoint as a Hugging Face directory, in one process, a parameter at a time. A checkpoint of adapters
+/// is merged into the base that it was trained beside, or written as a PEFT adapter directory.
 public struct CheckpointExport {
     private let checkpoint: String
     private let output: String
     private let tokenizer: String?
     private let dtype: SafetensorsType
+    private let writesAdapter: Bool
 
     /// - Parameters:
     ///   - checkpoint: a checkpoint directory, or a directory of checkpoints, of which the newest is taken.
     ///   - tokenizer: directory or file; the one that the run used by default.
-    public init(checkpoint: String, output: String, tokenizer: String?, isHalfPrecision: Bool) {
+    ///   - writesAdapter: write the adapters of an adapter checkpoint alone.
+    public init(
+        checkpoint: String, output: String, tokenizer: String?, isHalfPrecision: Bool, writesAdapter: Bool
+    ) {
+        self.writesAdapter = writesAdapter
         self.checkpoint = checkpoint
         self.output = output
         self.tokenizer = tokenizer
@@ -30,18 +37,74 @@ public struct CheckpointExport {
             throw RDOError(.artefact, "the checkpoint does not say what model it holds", at: checkpoint.path)
         }
         let configuration = try ModelConfiguration(json: Data(text.utf8), file: checkpoint.path + "/index.h5")
+        let adapters = try checkpoint.state.extra["adapter_config"].map {
+            try AdapterConfiguration(json: Data($0.utf8), file: checkpoint.path + "/index.h5")
+        }
+        if writesAdapter {
+            guard let adapters else {
+                throw RDOError(
+                    .usage, "the checkpoint holds a whole model, no adapters", at: checkpoint.path,
+                    remedy: "leave out --adapter")
+            }
+            try write(adapters, of: checkpoint, configuration)
+            return "the adapters of step \(checkpoint.state.step) of \(checkpoint.path) are in \(output)"
+        }
         let head: HeadKind = checkpoint.shape(.model, "score.weight") == nil ? .languageModel : .scalar
         let layout = ParameterLayout(configuration, head: head)
         let writer = try ModelDirectoryWriter(
             path: output, configuration: configuration, head: head, dtype: dtype,
             tokenizer: .copied(from: tokenizer ?? source))
+        let base = try adapters.map { try Self.base($0, of: checkpoint) }
         for spec in layout.specs {
-            let values = spec.gatheredMatrix
-            try checkpoint.read(.model, spec.name, rows: 0..<spec.rows, into: values.elements)
-            try writer.write(spec.name, values: UnsafeBufferPointer(values.elements))
+            let values = try Self.parameter(spec, of: checkpoint, base, adapters?.adaptation)
+            try writer.write(spec.name, values)
         }
         try writer.finish()
         return "step \(checkpoint.state.step) of \(checkpoint.path) is in \(output)"
+    }
+
+    private func write(
+        _ adapters: AdapterConfiguration, of checkpoint: Checkpoint, _ configuration: ModelConfiguration
+    ) throws {
+        let layout = ParameterLayout(adapters.adaptation, configuration, head: adapters.head)
+        let writer = try AdapterDirectory.Writer(path: output, adapters, layout: layout)
+        for spec in layout.specs {
+            try writer.write(spec.name, Self.stored(spec, in: checkpoint))
+        }
+        try writer.finish()
+    }
+
+    /// The frozen model of an adapter checkpoint, if it still is the same.
+    private static func base(_ adapters: AdapterConfiguration, of checkpoint: Checkpoint) throws -> ModelDirectory {
+        let directory = try ModelDirectory.open(adapters.base, head: adapters.head)
+        guard try directory.digest() == checkpoint.state.extra["identity.model"] else {
+            throw RDOError(
+                .artefact, "the base model is not the one that the adapters were trained beside", at: adapters.base,
+                remedy: "restore it, or write the adapters alone with --adapter")
+        }
+        return directory
+    }
+
+    /// A parameter of the whole model: from the checkpoint, or from the base with its adapter merged.
+    private static func parameter(
+        _ spec: ParameterSpec, of checkpoint: Checkpoint, _ base: ModelDirectory?, _ adaptation: LowRankAdaptation?
+    ) throws -> Matrix {
+        guard let base, let adaptation, checkpoint.shape(.model, spec.name) == nil else {
+            return try stored(spec, in: checkpoint)
+        }
+        let weight = spec.gatheredMatrix
+        try base.read(spec.name, rows: 0..<spec.rows, into: weight.pointer)
+        let names = LowRankAdaptation.adapterNames(ofWeight: spec.name)
+        guard checkpoint.shape(.model, names.a) != nil else { return weight }
+        let a = ParameterSpec(name: names.a, shape: [adaptation.rank, spec.columns], group: 0)
+        let b = ParameterSpec(name: names.b, shape: [spec.rows, adaptation.rank], group: 0)
+        return try adaptation.merged(weight, a: stored(a, in: checkpoint), b: stored(b, in: checkpoint))
+    }
+
+    private static func stored(_ spec: ParameterSpec, in checkpoint: Checkpoint) throws -> Matrix {
+        let values = spec.gatheredMatrix
+        try checkpoint.read(.model, spec.name, rows: 0..<spec.rows, into: values.elements)
+        return values
     }
 
     private static func open(_ path: String) throws -> Checkpoint {

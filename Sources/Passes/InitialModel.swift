@@ -41,7 +41,7 @@ struct InitialModel {
             let values = spec.gatheredMatrix
             initialValues(
                 for: spec, rows: 0..<spec.rows, seed: seed, range: configuration.initializerRange, into: values.pointer)
-            try writer.write(spec.name, values: UnsafeBufferPointer(values.elements))
+            try writer.write(spec.name, values)
         }
         try writer.finish()
         try Data(identity.utf8).write(to: URL(fileURLWithPath: stamp))

@@ -4,12 +4,13 @@ import Storage
 import Tensors
 import Transformer
 
-/// Writes sharded parameters as a Hugging Face directory. Rank 0 writes; all ranks gather, a group at a time.
+/// Writes a model as a Hugging Face directory, or its adapters as a PEFT one. Rank 0 writes; all ranks gather, a group at a time.
 struct ModelExport {
     let world: Communicator
 
     init(_ world: Communicator) { self.world = world }
 
+    /// An adapted model is written with its adapters merged.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(
         _ model: TransformerModel, _ parameters: any ParameterSource, to path: String, tokenizerFrom source: String,
@@ -24,11 +25,33 @@ struct ModelExport {
         for group in 0..<model.layout.groupCount {
             let matrices = try parameters.acquire(group: group)
             try world.collectively {
-                for (spec, matrix) in zip(model.layout.specs[model.layout.groups[group]], matrices) {
-                    try writer?.write(spec.name, values: UnsafeBufferPointer(matrix.elements))
+                guard let writer else { return }
+                for (spec, matrix) in zip(
+                    model.layout.specs[model.layout.groups[group]], model.merged(matrices, group: group))
+                {
+                    try writer.write(spec.name, matrix)
                 }
             }
             parameters.release(group: group)
+        }
+        try world.collectively { try writer?.finish() }
+    }
+
+    /// - Parameter adapters: what is trained.
+    /// - Throws: `RDOError.usage` when the directory cannot be written.
+    func write(_ configuration: AdapterConfiguration, _ adapters: ShardedParameters, to path: String) throws {
+        let layout = adapters.layout
+        let writer = try world.collectively {
+            world.rank == 0 ? try AdapterDirectory.Writer(path: path, configuration, layout: layout) : nil
+        }
+        for group in 0..<layout.groupCount {
+            let matrices = try adapters.acquire(group: group)
+            try world.collectively {
+                for (spec, matrix) in zip(layout.specs[layout.groups[group]], matrices) {
+                    try writer?.write(spec.name, matrix)
+                }
+            }
+            adapters.release(group: group)
         }
         try world.collectively { try writer?.finish() }
     }

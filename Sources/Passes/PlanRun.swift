@@ -79,11 +79,12 @@ public struct PlanRun {
                     base: machine.baseBytes)
             )
         }
+        let isAdapted = work.model.adaptation != nil
         let choices =
             configuration.parallel.shards.map { [$0] } ?? MeshChoice.candidates(target.ranks, perNode: perNode)
         let fitting = choices.map(memory).first { mesh, memory in
             guard let limit = target.nodeMemory else { return true }
-            return memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1) <= limit
+            return memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1 || isAdapted) <= limit
         }
         let (mesh, memory) = fitting ?? memory(choices[choices.count - 1])
         let steps = work.batches.map { batch in
@@ -96,9 +97,9 @@ public struct PlanRun {
             batchSize: settings.batchSize, leaves: leaves,
             tokensPerStep: Double(work.batches.joined().reduce(0) { $0 + $1.tokens }) / Double(work.batches.count),
             stepCount: settings.totalSteps(exampleCount: work.exampleCount), memory: memory,
-            nodeBytes: memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1),
+            nodeBytes: memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1 || isAdapted),
             fits: target.nodeMemory.map { limit in
-                memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1) <= limit
+                memory.perNode(ranks: perNode, sharesMemory: mesh.shards > 1 || isAdapted) <= limit
             }, step: StepPlan(meanOf: steps), gemmPeak: machine.gemmPeak * Double(target.ranks))
     }
 }

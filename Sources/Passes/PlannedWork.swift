@@ -30,7 +30,9 @@ struct PlannedWork {
         let head: HeadKind = [.reward, .difference].contains(pass) ? .scalar : .languageModel
         let start = session.startModel(of: pass, setting: settings.model)
         let shape = try session.plannedConfiguration(start)
-        let model = TransformerModel(shape, head: head, recomputesBlocks: configuration.parallel.recompute == .block)
+        let model = TransformerModel(
+            shape, head: head, adaptation: settings.lora?.adaptation,
+            recomputesBlocks: configuration.parallel.recompute == .block)
         let data =
             try lengths.map { DataSet(lengths: $0, count: 4 * settings.batchSize) } ?? Self.data(pass, start, session)
         let costs = CostModel(shape, head: head)

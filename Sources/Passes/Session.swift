@@ -87,6 +87,9 @@ public final class Session {
     /// The model directory that a training pass leaves.
     func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
 
+    /// The adapter directory that a training pass with `lora` leaves.
+    func trainedAdapter(of pass: PassName) -> String { directory(of: pass) + "/adapter" }
+
     /// Where a training pass starts: its own `model`, else what SFT left when SFT is among the passes, else the base.
     func startModel(of pass: PassName, setting: String?) -> String {
         if let setting { return setting }

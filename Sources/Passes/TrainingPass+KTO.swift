@@ -13,7 +13,8 @@ extension TrainingPass {
         let data = try session.dataSets(model: start)
         try KTOData.check(data)
         if settings.coefficients.use && settings.coefficients.column != .only { try requireCoefficientsFor(data.train) }
-        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .languageModel, lora: settings.training.lora, seed: seed, session: session)
         let join = PairJoin(session: session, data: data)
         let objective = KTOObjective(
             beta: settings.beta, desirableWeight: settings.desirableWeight,
@@ -46,7 +47,7 @@ extension TrainingPass {
                 denominatorRule: isTest ? .pairs : settings.coefficients.denominator,
                 costs: CostModel(loaded.model.configuration, head: loaded.model.head), mismatched: mismatched,
                 mismatchedReferences: values,
-                startsAtReference: !isTest && references.modelDigest == loaded.digest)
+                startsAtReference: !isTest && references.modelDigest == loaded.digest && loaded.startsAsDirectory)
         }
         let training = try task(data.train, isTest: false)
         try train(

@@ -11,7 +11,8 @@ extension TrainingPass {
         let start = session.startModel(of: .rrhf, setting: settings.training.model)
         let data = try session.dataSets(model: start)
         try data.requireComparable()
-        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .languageModel, lora: settings.training.lora, seed: seed, session: session)
         let ranker = ListRanker(join: PairJoin(session: session, data: data), settings: settings)
         let objective = RRHFObjective(
             rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)

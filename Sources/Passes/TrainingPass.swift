@@ -34,7 +34,8 @@ struct TrainingPass {
         let settings = configuration.sft
         let start = session.startModel(of: .sft, setting: settings.training.model)
         let data = try session.dataSets(model: start, trainFiles: settings.data)
-        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .languageModel, lora: settings.training.lora, seed: seed, session: session)
         func task(_ part: DataSet) -> SupervisedTask {
             SupervisedTask(
                 examples: settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) },
@@ -47,7 +48,8 @@ struct TrainingPass {
         let settings = configuration.reward
         let start = session.startModel(of: .reward, setting: settings.training.model)
         let data = try pairs(model: start)
-        let loaded = try LoadedModel(start, head: .scalar, headFile: settings.head, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .scalar, headFile: settings.head, lora: settings.training.lora, seed: seed, session: session)
         func task(_ part: DataSet) -> RewardTask {
             RewardTask(examples: part.examples, costs: CostModel(loaded.model.configuration, head: loaded.model.head))
         }
@@ -60,7 +62,8 @@ struct TrainingPass {
         let settings = configuration.difference
         let start = session.startModel(of: .difference, setting: settings.training.model)
         let data = try pairs(model: start)
-        let loaded = try LoadedModel(start, head: .scalar, headFile: settings.head, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .scalar, headFile: settings.head, lora: settings.training.lora, seed: seed, session: session)
         func task(_ part: DataSet) -> DifferenceTask {
             DifferenceTask(
                 examples: part.differenceExamples,
@@ -78,7 +81,8 @@ struct TrainingPass {
         let settings = configuration.dpo
         let start = session.startModel(of: .dpo, setting: settings.training.model)
         let data = try pairs(model: start)
-        let loaded = try LoadedModel(start, head: .languageModel, seed: seed, session: session)
+        let loaded = try LoadedModel(
+            start, head: .languageModel, lora: settings.training.lora, seed: seed, session: session)
         let join = PairJoin(session: session, data: data)
         let objective = PairwiseObjective(
             variant: settings.variant, beta: settings.beta, labelSmoothing: settings.labelSmoothing,
@@ -104,7 +108,8 @@ struct TrainingPass {
                 },
                 objective: objective, denominatorRule: isTest ? .pairs : settings.coefficients.denominator,
                 costs: CostModel(loaded.model.configuration, head: loaded.model.head),
-                startsAtReference: !isTest && references?.modelDigest == loaded.digest)
+                startsAtReference: !isTest && references?.modelDigest == loaded.digest
+                    && loaded.startsAsDirectory)
         }
         let training = try task(data.train, isTest: false)
         try train(
@@ -129,33 +134,43 @@ struct TrainingPass {
         try session.world.collectively {
             if session.world.rank == 0 { try Session.makeDirectory(directory) }
         }
+        let adapter = loaded.model.adaptation.map {
+            AdapterConfiguration($0, base: loaded.path, head: loaded.model.head)
+        }
         let run = TrainingRun(
             settings: settings, headLearningRate: headLearningRate, seed: seed, shuffle: configuration.data.shuffle,
             directory: directory, tracePath: session.tracePath,
             identity: identity.merging(configuration.fingerprint(of: pass)) { own, _ in own }.merging([
                 "pass": pass.rawValue, "model": loaded.digest, "data": data.train.digest,
                 "tokenizer": data.conventions.tokenizer.digest, "template": configuration.data.template.rawValue,
+                "lora": settings.lora == nil ? "none" : "adapters", "adapter": loaded.adapterDigest ?? "none",
             ]) { own, _ in own },
             configurationText: configuration.effectiveYAML,
             modelConfiguration: loaded.model.configuration.json(head: loaded.model.head),
-            tokenizerSource: data.conventions.tokenizerSource)
+            adapterConfiguration: try adapter?.json, tokenizerSource: data.conventions.tokenizerSource)
         session.log.info(
             "\(pass.rawValue): \(task.exampleCount) examples, \(run.totalSteps(exampleCount: task.exampleCount)) steps of "
                 + "\(settings.batchSize) in \(settings.microBatches) leaves, \(loaded.model.layout.parameterCount) parameters"
+                + (adapter == nil ? "" : ", \(loaded.parameters.layout.parameterCount) of them trained")
         )
         let trainer = Trainer(
-            model: loaded.model, parameters: loaded.parameters, mesh: loaded.mesh, task: task,
+            model: loaded.model, parameters: loaded.parameters, frozen: loaded.frozen, mesh: loaded.mesh, task: task,
             evaluationTask: evaluation, run: run, log: session.log)
-        let exported = session.trainedModel(of: pass)
-        if session.resume == .never { try session.removeOnRankZero(exported) }
+        let (trained, adapters) = (session.trainedModel(of: pass), session.trainedAdapter(of: pass))
+        let exported = settings.lora?.export == .adapter ? adapters : trained
+        if session.resume == .never { for path in [trained, adapters] { try session.removeOnRankZero(path) } }
         let steps = try trainer.train(resume: session.resume)
         if steps == 0, try session.world.isTrueOnRankZero({ FileManager.default.fileExists(atPath: exported) }) {
             session.log.info("\(pass.rawValue): complete and unchanged, model in \(exported)")
             return
         }
-        try ModelExport(session.world).write(
-            loaded.model, loaded.parameters, to: exported, tokenizerFrom: data.conventions.tokenizerSource,
-            type: settings.export)
+        let export = ModelExport(session.world)
+        if let adapter { try export.write(adapter, loaded.parameters, to: adapters) }
+        if exported == trained {
+            try export.write(
+                loaded.model, loaded.weights, to: trained, tokenizerFrom: data.conventions.tokenizerSource,
+                type: settings.export)
+        }
         session.log.info("\(pass.rawValue): model in \(exported)")
     }
 }

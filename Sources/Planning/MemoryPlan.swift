@@ -7,7 +7,7 @@ public struct MemoryPlan: Sendable, Equatable {
     public var base = 0.0
     /// Own rows.
     public var parameters = 0.0
-    /// Room for gathered groups: once per node where memory is shared, and then part of every rank's resident set.
+    /// Room for gathered groups, and the weights that adapters stand beside: once per node where memory is shared, and then part of every rank's resident set.
     public var gathered = 0.0
     /// Whole gradients of the groups under way, and the tree's partial sums of own rows.
     public var gradients = 0.0
@@ -31,9 +31,8 @@ public struct MemoryPlan: Sendable, Equatable {
     public init(
         _ model: TransformerModel, mesh: PlannedMesh, leaves: Int, leafTokens: Int, gathersBlocks: Bool, base: Double
     ) {
-        let groups = model.layout.groups.map { group in
-            Double(model.layout.specs[group].reduce(0) { $0 + $1.count })
-        }
+        let layout = model.trainedLayout
+        let groups = layout.groups.map { group in Double(layout.specs[group].reduce(0) { $0 + $1.count }) }
         let total = groups.reduce(0, +)
         let block = groups.dropFirst().dropLast().max() ?? 0
         let ends = groups[0] + groups[groups.count - 1]
@@ -41,6 +40,7 @@ public struct MemoryPlan: Sendable, Equatable {
         self.base = base
         parameters = 4 * own
         gathered = mesh.shards == 1 ? 0 : 4 * (gathersBlocks ? ends + 2 * block : total)
+        if model.adaptation != nil { gathered += 4 * Double(model.layout.parameterCount) }
         let subSteps = (leaves + mesh.ranks - 1) / mesh.ranks
         // The binary counter has a partial sum for each bit of the number of sub-steps so far, and takes one more in.
         let levels = Double((0..<subSteps).map(\.nonzeroBitCount).max() ?? 0)

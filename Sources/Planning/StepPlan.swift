@@ -51,16 +51,18 @@ public struct StepPlan: Sendable, Equatable {
         }
         // Backward has two products for each of the forward pass in blocks and head, five for two in attention; the head
         // forms its logits a second time. Recomputing a block is one more forward pass over it.
+        // A frozen weight needs no product for its gradient.
+        let passes = model.adaptation == nil ? 3.0 : 2.0
         var leafSeconds: [Double] = []
         for leaf in leaves {
             let blocks = costs.perToken * Double(leaf.tokens)
             let pairs = costs.perAttentionPair * Double(leaf.attentionPairs)
             let rows = costs.perHeadRow * Double(leaf.headRows)
-            blockOperations += 3 * blocks
+            blockOperations += passes * blocks
             attentionOperations += 3.5 * pairs
-            headOperations += 3 * rows
-            var seconds = 3 * blocks / block.training + 3.5 * pairs / attention.training
-            if model.head == .languageModel { seconds += 3 * rows / head.training }
+            headOperations += passes * rows
+            var seconds = passes * blocks / block.training + 3.5 * pairs / attention.training
+            if model.head == .languageModel { seconds += passes * rows / head.training }
             if model.recomputesBlocks { seconds += blocks / block.forward + pairs / attention.forward }
             leafSeconds.append(seconds)
         }
@@ -71,9 +73,9 @@ public struct StepPlan: Sendable, Equatable {
         imbalance = max(0, slowest - compute)
 
         let subSteps = Double((leaves.count + mesh.ranks - 1) / mesh.ranks)
-        let total = 4 * Double(model.layout.parameterCount)
+        let total = 4 * Double(model.trainedLayout.parameterCount)
         let own = total / Double(mesh.shards)
-        let groups = Double(model.layout.groupCount)
+        let groups = Double(model.trainedLayout.groupCount)
         let gathers = mesh.shards == 1 ? 0 : gathersBlocks ? 2 * subSteps : 1
         // A leaf's gradient is set to zero, and added to the tree's partial sum of own rows.
         node = subSteps * (total + 3 * own) / machine.streamBandwidth

@@ -19,6 +19,7 @@ struct ThroughputMeter {
         peak = 2 * pow(Double(size), 3) / (best / .seconds(1))
     }
 
-    /// Backward forms two products for each of the forward pass: gradients of inputs and of weights.
-    static let trainingPerForward = 3.0
+    /// Backward forms two products for each of the forward pass, the gradients of inputs and of weights; of a frozen
+    /// weight only the former. The adapters' own are not counted.
+    static func trainingPerForward(_ model: TransformerModel) -> Double { model.adaptation == nil ? 3 : 2 }
 }

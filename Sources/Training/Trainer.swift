@@ -21,13 +21,15 @@ public struct TrainingRun {
     public var configurationText: String
     /// config.json of the model, kept in every checkpoint so that it can be exported alone.
     public var modelConfiguration: Data
+    /// adapter_config.json where adapters are trained, kept too.
+    public var adapterConfiguration: Data?
     /// Directory or file that the tokenizer came from.
     public var tokenizerSource: String
 
     public init(
         settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
         tracePath: String?, identity: [String: String], configurationText: String, modelConfiguration: Data,
-        tokenizerSource: String
+        adapterConfiguration: Data? = nil, tokenizerSource: String
     ) {
         self.settings = settings
         self.headLearningRate = headLearningRate
@@ -38,6 +40,7 @@ public struct TrainingRun {
         self.identity = identity
         self.configurationText = configurationText
         self.modelConfiguration = modelConfiguration
+        self.adapterConfiguration = adapterConfiguration
         self.tokenizerSource = tokenizerSource
     }
 
@@ -51,6 +54,7 @@ public struct TrainingRun {
 /// Every rank of the mesh runs the same loop; weights are bit-identical for every power-of-two number of ranks.
 public final class Trainer<Task: TrainingTask> {
     private let model: TransformerModel
+    /// What is trained: all parameters, or the adapters.
     private let parameters: ShardedParameters
     private let mesh: Mesh
     private let task: Task
@@ -61,6 +65,8 @@ public final class Trainer<Task: TrainingTask> {
     private let optimizer: ShardedAdamW
     private let schedule: LearningRateSchedule
     private let accumulator: GradientAccumulator
+    /// How the backward pass sees the accumulator.
+    private let gradientSink: any GradientSink
     private let order: SampleOrder
     private let meter: ThroughputMeter
     private let leafRunner: LeafRunner
@@ -71,9 +77,13 @@ public final class Trainer<Task: TrainingTask> {
     private var saveSeconds = 5.0
     private var stepSeconds = 0.0
 
+    /// - Parameters:
+    ///   - parameters: what is trained, in `model.trainedLayout`.
+    ///   - frozen: the base of an adapted model.
     /// - Precondition: there are at least as many leaves as ranks.
     public init(
-        model: TransformerModel, parameters: ShardedParameters, mesh: Mesh, task: Task, evaluationTask: Task?,
+        model: TransformerModel, parameters: ShardedParameters, frozen: (any ParameterSource)? = nil, mesh: Mesh,
+        task: Task, evaluationTask: Task?,
         run: TrainingRun, log: Log
     ) {
         self.model = model
@@ -90,8 +100,11 @@ public final class Trainer<Task: TrainingTask> {
         accumulator = GradientAccumulator(layout: parameters.layout, mesh: mesh)
         order = SampleOrder(count: task.exampleCount, seed: run.seed, shuffle: run.shuffle)
         meter = ThroughputMeter()
-        leafRunner = LeafRunner(model: model, parameters: parameters)
-        forwardRunner = ForwardRunner(model: model, parameters: parameters)
+        let layout = parameters.layout
+        let whole = frozen.map { AdaptedParameters(base: $0, adapters: parameters, layout: layout) }
+        gradientSink = frozen == nil ? accumulator : AdapterGradients(accumulator, layout: layout)
+        leafRunner = LeafRunner(model: model, parameters: whole ?? parameters)
+        forwardRunner = ForwardRunner(model: model, parameters: whole ?? parameters)
         checkpoints = TrainingCheckpoints(directory: run.directory + "/checkpoints", mesh: mesh, run: run)
     }
 
@@ -226,11 +239,11 @@ public final class Trainer<Task: TrainingTask> {
             let positions = leaf < plan.leaves.count ? plan.leaves[leaf] : []
             let own = positions.map { samples[$0] }
             let request = task.request(own)
-            let loss = try leafRunner.run(request, gradients: gradients) { outputs in
+            let loss = try leafRunner.run(request, gradients: gradients == nil ? nil : gradientSink) { outputs in
                 ownOutputs.append(outputs, positions: positions, counts: own.map { task.outputCount(of: $0) })
                 return task.loss(own, outputs: outputs, denominator: denominator)
             }
-            let operations = leaf < plan.leaves.count ? plan.costs[leaf] * ThroughputMeter.trainingPerForward : 0
+            let operations = leaf < plan.leaves.count ? plan.costs[leaf] * ThroughputMeter.trainingPerForward(model) : 0
             let figures = loss.sums + [Double(request.forest.tokens.count), operations]
             for (index, value) in figures.enumerated() { sums[index].add(value) }
         }

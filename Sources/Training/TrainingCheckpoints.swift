@@ -143,6 +143,7 @@ final class TrainingCheckpoints {
         let consumed = step * run.settings.batchSize
         var extra = Dictionary(uniqueKeysWithValues: run.identity.map { ("identity." + $0.key, $0.value) })
         extra["model_config"] = String(decoding: run.modelConfiguration, as: UTF8.self)
+        extra["adapter_config"] = run.adapterConfiguration.map { String(decoding: $0, as: UTF8.self) }
         extra["tokenizer_source"] = run.tokenizerSource
         return CheckpointState(
             step: step, samplesConsumed: consumed, epoch: consumed / max(exampleCount, 1), seed: run.seed,

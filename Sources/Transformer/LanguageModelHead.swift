@@ -44,8 +44,10 @@ extension TransformerModel {
     ) throws {
         precondition(weights.count == output.predictions.count, "one weight for each prediction")
         let outputGradient = Matrix(rows: pass.output.rows, columns: pass.output.columns)
+        // Both are nil where the model is adapted: its head is frozen.
         let headGradients = gradients.gradients(group: headGroup)
-        let vocabularyGradient = configuration.tiesEmbeddings ? gradients.gradients(group: 0)[0] : headGradients[1]
+        let vocabularyGradient =
+            configuration.tiesEmbeddings ? gradients.gradients(group: 0).first : headGradients.dropFirst().first
         try withHeadParameters(parameters) { norm, vocabulary in
             for block in HeadBlock.blocks(of: output.predictions, rows: Self.headBlockRows) {
                 let gathered = GatheredRows(block.rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
@@ -55,10 +57,13 @@ extension TransformerModel {
                 for (row, index) in block.range.enumerated() { logSumExp.elements[row] = output.logSumExp[index] }
                 LogSoftmax.backward(
                     logits, targets: block.targets, logSumExp: logSumExp, rowScales: Array(weights[block.range]))
-                GEMM.multiply(logits, gathered.normed, into: vocabularyGradient, transposeA: true, accumulate: true)
+                if let vocabularyGradient {
+                    GEMM.multiply(logits, gathered.normed, into: vocabularyGradient, transposeA: true, accumulate: true)
+                }
                 let normedGradient = Matrix(rows: block.rows.count, columns: pass.output.columns)
                 GEMM.multiply(logits, vocabulary, into: normedGradient)
-                gathered.backward(normedGradient, norm: norm, normGradient: headGradients[0], addingTo: outputGradient)
+                gathered.backward(
+                    normedGradient, norm: norm, normGradient: headGradients.first, addingTo: outputGradient)
             }
         }
         try gradients.finish(group: headGroup)
@@ -110,7 +115,7 @@ struct GatheredRows {
         RMSNorm.forward(inputs, weight: norm, epsilon: epsilon, into: normed, inverseRMS: inverseRMS)
     }
 
-    func backward(_ normedGradient: Matrix, norm: Matrix, normGradient: Matrix, addingTo outputGradient: Matrix) {
+    func backward(_ normedGradient: Matrix, norm: Matrix, normGradient: Matrix?, addingTo outputGradient: Matrix) {
         let inputGradient = Matrix(rows: rows.count, columns: inputs.columns)
         RMSNorm.backward(
             normedGradient, x: inputs, weight: norm, inverseRMS: inverseRMS, addingTo: inputGradient,

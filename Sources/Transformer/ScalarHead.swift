@@ -18,16 +18,20 @@ extension TransformerModel {
     ) throws {
         precondition(weights.count == rows.count, "one weight for each scalar")
         let (norm, weight) = try acquireScalarHead(parameters)
+        // Where the model is adapted, `score.weight` alone is trained.
         let headGradients = gradients.gradients(group: headGroup)
+        let (normGradient, weightGradient) = (
+            adaptation == nil ? headGradients[0] : nil, headGradients[headGradients.count - 1]
+        )
         let gathered = GatheredRows(rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
         let normedGradient = Matrix(rows: rows.count, columns: weight.columns)
         for (index, factor) in weights.enumerated() {
             Vectors.addScaledRow(weight.pointer, scale: factor, to: normedGradient.row(index), count: weight.columns)
             Vectors.addScaledRow(
-                gathered.normed.row(index), scale: factor, to: headGradients[1].pointer, count: weight.columns)
+                gathered.normed.row(index), scale: factor, to: weightGradient.pointer, count: weight.columns)
         }
         let outputGradient = Matrix(rows: pass.output.rows, columns: pass.output.columns)
-        gathered.backward(normedGradient, norm: norm, normGradient: headGradients[0], addingTo: outputGradient)
+        gathered.backward(normedGradient, norm: norm, normGradient: normGradient, addingTo: outputGradient)
         parameters.release(group: headGroup)
         try gradients.finish(group: headGroup)
         try backward(pass, outputGradient: outputGradient, parameters: parameters, gradients: gradients)
@@ -36,6 +40,7 @@ extension TransformerModel {
     private func acquireScalarHead(_ parameters: any ParameterSource) throws -> (norm: Matrix, weight: Matrix) {
         precondition(head == .scalar, "this model has a language-model head")
         let matrices = try parameters.acquire(group: headGroup)
-        return (matrices[0], matrices[1])
+        // The last one: the trained head of an adapted model stands behind the frozen one.
+        return (matrices[0], matrices[matrices.count - 1])
     }
 }

@@ -21,13 +21,32 @@ struct BlockActivations {
 
 /// One block: `x + O(attention(norm(x)))`, then `x + down(silu(gate(norm(x))) * up(norm(x)))`.
 /// Weights are `[out, in]` as in Hugging Face files, so a projection is `x · Wᵀ`.
+///
+/// Where the model is adapted, low-rank terms stand beside chosen projections, and theirs are the only gradients.
 struct TransformerBlock {
     let configuration: ModelConfiguration
     let parameters: BlockParameters<Matrix>
+    let adaptation: LowRankAdaptation?
+    let adapters: [Projection: LowRankTerm]
 
-    init(_ configuration: ModelConfiguration, _ matrices: [Matrix]) {
+    /// - Parameter matrices: the block's parameters in layout order, then those of the adapters.
+    init(_ configuration: ModelConfiguration, _ adaptation: LowRankAdaptation?, _ matrices: [Matrix]) {
         self.configuration = configuration
-        parameters = BlockParameters(configuration, matrices)
+        self.adaptation = adaptation
+        let own = matrices.count - 2 * (adaptation?.targets.count ?? 0)
+        parameters = BlockParameters(configuration, Array(matrices[..<own]))
+        adapters = Self.terms(adaptation, matrices[own...])
+    }
+
+    private static func terms(
+        _ adaptation: LowRankAdaptation?, _ matrices: ArraySlice<Matrix>
+    ) -> [Projection: LowRankTerm] {
+        guard let adaptation else { return [:] }
+        var rest = matrices
+        return adaptation.targets.reduce(into: [:]) { terms, target in
+            let (a, b) = (rest.removeFirst(), rest.removeFirst())
+            terms[target] = LowRankTerm(a: a, b: b, scale: adaptation.scale)
+        }
     }
 
     private var attention: TreeAttention { TreeAttention(configuration) }
@@ -39,8 +58,8 @@ struct TransformerBlock {
         let inputInverseRMS = FloatBuffer(count: tokens)
         let normed = normalize(input, p.inputNorm, inverseRMS: inputInverseRMS)
         let qkv = Matrix(rows: tokens, columns: attention.width)
-        for (part, weight, bias) in projections(of: qkv) {
-            GEMM.multiply(normed, weight, into: part, transposeB: true)
+        for (name, part, weight, bias) in projections(of: qkv) {
+            project(normed, name, weight, into: part)
             if let bias { Vectors.addBias(bias, to: part) }
         }
         rotary.rotate(attention.queriesAndKeys(qkv), headSize: configuration.headSize)
@@ -50,20 +69,20 @@ struct TransformerBlock {
 
         let middle = Matrix(rows: tokens, columns: input.columns)
         middle.copy(from: input)
-        GEMM.multiply(attended, p.output, into: middle, transposeB: true, accumulate: true)
+        project(attended, .output, p.output, into: middle, accumulate: true)
         if let bias = p.outputBias { Vectors.addBias(bias, to: middle) }
 
         let middleInverseRMS = FloatBuffer(count: tokens)
         let middleNormed = normalize(middle, p.middleNorm, inverseRMS: middleInverseRMS)
         let gate = Matrix(rows: tokens, columns: configuration.intermediateSize)
         let up = Matrix(rows: tokens, columns: configuration.intermediateSize)
-        GEMM.multiply(middleNormed, p.gate, into: gate, transposeB: true)
-        GEMM.multiply(middleNormed, p.up, into: up, transposeB: true)
+        project(middleNormed, .gate, p.gate, into: gate)
+        project(middleNormed, .up, p.up, into: up)
         let product = Matrix(rows: tokens, columns: configuration.intermediateSize)
         SwiGLU.forward(gate: gate, up: up, into: product)
         let output = Matrix(rows: tokens, columns: input.columns)
         output.copy(from: middle)
-        GEMM.multiply(product, p.down, into: output, transposeB: true, accumulate: true)
+        project(product, .down, p.down, into: output, accumulate: true)
 
         let activations = BlockActivations(
             input: input, inputInverseRMS: inputInverseRMS, queriesKeysValues: qkv, attention: attended,
@@ -71,40 +90,43 @@ struct TransformerBlock {
         return (output, activations)
     }
 
-    /// - Parameter gradient: `[tokens, hidden]`; on entry at the block's output, on return at its input.
+    /// - Parameters:
+    ///   - gradient: `[tokens, hidden]`; on entry at the block's output, on return at its input.
+    ///   - parameterGradients: of the block's parameters, or of its adapters where the model is adapted.
     func backward(
         _ saved: BlockActivations, gradient: Matrix, forest: TokenForest, rotary: RotaryTable,
         parameterGradients: [Matrix]
     ) {
         let tokens = gradient.rows
         let p = parameters
-        let g = BlockParameters(configuration, parameterGradients)
+        let g = adaptation == nil ? BlockParameters(configuration, parameterGradients) : nil
+        let low = Self.terms(adaptation, parameterGradients[...])
 
         // MLP: output = middle + product · downᵀ
         let product = Matrix(rows: tokens, columns: configuration.intermediateSize)
         SwiGLU.forward(gate: saved.gate, up: saved.up, into: product)
-        GEMM.multiply(gradient, product, into: g.down, transposeA: true, accumulate: true)
+        learn(.down, from: gradient, input: product, weight: g?.down, low)
         let productGradient = product
-        GEMM.multiply(gradient, p.down, into: productGradient)
+        carry(gradient, through: .down, p.down, to: productGradient)
         let gateGradient = Matrix(rows: tokens, columns: configuration.intermediateSize)
         let upGradient = Matrix(rows: tokens, columns: configuration.intermediateSize)
         SwiGLU.backward(
             productGradient, gate: saved.gate, up: saved.up, gateGradient: gateGradient, upGradient: upGradient)
         let normed = normalize(saved.middle, p.middleNorm, inverseRMS: saved.middleInverseRMS)
-        GEMM.multiply(gateGradient, normed, into: g.gate, transposeA: true, accumulate: true)
-        GEMM.multiply(upGradient, normed, into: g.up, transposeA: true, accumulate: true)
+        learn(.gate, from: gateGradient, input: normed, weight: g?.gate, low)
+        learn(.up, from: upGradient, input: normed, weight: g?.up, low)
         let normedGradient = Matrix(rows: tokens, columns: gradient.columns)
-        GEMM.multiply(gateGradient, p.gate, into: normedGradient)
-        GEMM.multiply(upGradient, p.up, into: normedGradient, accumulate: true)
+        carry(gateGradient, through: .gate, p.gate, to: normedGradient)
+        carry(upGradient, through: .up, p.up, to: normedGradient, accumulate: true)
         RMSNorm.backward(
             normedGradient, x: saved.middle, weight: p.middleNorm, inverseRMS: saved.middleInverseRMS,
-            addingTo: gradient, weightGradient: g.middleNorm)
+            addingTo: gradient, weightGradient: g?.middleNorm)
 
         // Attention: middle = input + attention · outputᵀ
-        GEMM.multiply(gradient, saved.attention, into: g.output, transposeA: true, accumulate: true)
-        if let bias = g.outputBias { Vectors.addColumnSums(of: gradient, to: bias) }
+        learn(.output, from: gradient, input: saved.attention, weight: g?.output, low)
+        if let bias = g?.outputBias { Vectors.addColumnSums(of: gradient, to: bias) }
         let attentionGradient = Matrix(rows: tokens, columns: attention.queryWidth)
-        GEMM.multiply(gradient, p.output, into: attentionGradient)
+        carry(gradient, through: .output, p.output, to: attentionGradient)
         let qkvGradient = Matrix(rows: tokens, columns: attention.width)
         attention.backward(
             saved.queriesKeysValues, output: saved.attention, logSumExp: saved.logSumExp,
@@ -112,17 +134,37 @@ struct TransformerBlock {
         rotary.rotate(attention.queriesAndKeys(qkvGradient), headSize: configuration.headSize, inverse: true)
         let inputNormed = normalize(saved.input, p.inputNorm, inverseRMS: saved.inputInverseRMS)
         normedGradient.fill(0)
-        for ((part, weight, _), (_, weightGradient, biasGradient)) in zip(
-            projections(of: qkvGradient),
-            TransformerBlock(configuration, parameterGradients).projections(of: qkvGradient))
-        {
-            GEMM.multiply(part, inputNormed, into: weightGradient, transposeA: true, accumulate: true)
-            if let biasGradient { Vectors.addColumnSums(of: part, to: biasGradient) }
-            GEMM.multiply(part, weight, into: normedGradient, accumulate: true)
+        let qkvParameterGradients = [(g?.query, g?.queryBias), (g?.key, g?.keyBias), (g?.value, g?.valueBias)]
+        for ((name, part, weight, _), own) in zip(projections(of: qkvGradient), qkvParameterGradients) {
+            learn(name, from: part, input: inputNormed, weight: own.0, low)
+            if let bias = own.1 { Vectors.addColumnSums(of: part, to: bias) }
+            carry(part, through: name, weight, to: normedGradient, accumulate: true)
         }
         RMSNorm.backward(
             normedGradient, x: saved.input, weight: p.inputNorm, inverseRMS: saved.inputInverseRMS,
-            addingTo: gradient, weightGradient: g.inputNorm)
+            addingTo: gradient, weightGradient: g?.inputNorm)
+    }
+
+    /// `x · Wᵀ` and the projection's low-rank term.
+    private func project(_ x: Matrix, _ name: Projection, _ weight: Matrix, into y: Matrix, accumulate: Bool = false) {
+        GEMM.multiply(x, weight, into: y, transposeB: true, accumulate: accumulate)
+        adapters[name]?.add(x, to: y)
+    }
+
+    /// Adds what the gradient at a projection's output says about its weight, or about its low-rank term.
+    private func learn(
+        _ name: Projection, from yGradient: Matrix, input x: Matrix, weight: Matrix?, _ low: [Projection: LowRankTerm]
+    ) {
+        if let weight { GEMM.multiply(yGradient, x, into: weight, transposeA: true, accumulate: true) }
+        if let term = adapters[name], let gradients = low[name] { term.addGradients(yGradient, x: x, to: gradients) }
+    }
+
+    /// The gradient at a projection's input from that at its output.
+    private func carry(
+        _ yGradient: Matrix, through name: Projection, _ weight: Matrix, to xGradient: Matrix, accumulate: Bool = false
+    ) {
+        GEMM.multiply(yGradient, weight, into: xGradient, accumulate: accumulate)
+        adapters[name]?.addInputGradient(yGradient, to: xGradient)
     }
 
     private func normalize(_ x: Matrix, _ weight: Matrix, inverseRMS: FloatBuffer) -> Matrix {
@@ -132,11 +174,11 @@ struct TransformerBlock {
     }
 
     /// The query, key and value columns of `qkv` with the weight and bias that make each.
-    private func projections(of qkv: Matrix) -> [(Matrix, Matrix, Matrix?)] {
+    private func projections(of qkv: Matrix) -> [(name: Projection, part: Matrix, weight: Matrix, bias: Matrix?)] {
         let p = parameters
         return [
-            (attention.queries(qkv), p.query, p.queryBias), (attention.keys(qkv), p.key, p.keyBias),
-            (attention.values(qkv), p.value, p.valueBias),
+            (.query, attention.queries(qkv), p.query, p.queryBias), (.key, attention.keys(qkv), p.key, p.keyBias),
+            (.value, attention.values(qkv), p.value, p.valueBias),
         ]
     }
 }

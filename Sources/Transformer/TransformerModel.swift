@@ -8,16 +8,27 @@ import Tensors
 public struct TransformerModel: Sendable {
     public let configuration: ModelConfiguration
     public let head: HeadKind
+    /// Of the model without adapters.
     public let layout: ParameterLayout
+    /// With it the model runs on `AdaptedParameters` and its gradients are those of `trainedLayout`.
+    public let adaptation: LowRankAdaptation?
+    /// What training changes: `layout`, or the adapters and a scalar head.
+    public let trainedLayout: ParameterLayout
     /// The backward pass forms each block's activations again from the block's input instead of keeping them
     /// (activation checkpointing, Chen et al. 2016). The results are the same bits.
     public let recomputesBlocks: Bool
 
-    public init(_ configuration: ModelConfiguration, head: HeadKind, recomputesBlocks: Bool = false) {
+    public init(
+        _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil,
+        recomputesBlocks: Bool = false
+    ) {
         self.configuration = configuration
         self.head = head
         self.recomputesBlocks = recomputesBlocks
-        layout = ParameterLayout(configuration, head: head)
+        self.adaptation = adaptation
+        let layout = ParameterLayout(configuration, head: head)
+        self.layout = layout
+        trainedLayout = adaptation.map { ParameterLayout($0, configuration, head: head) } ?? layout
     }
 
     /// Group of the final norm and the head.
@@ -44,7 +55,7 @@ public struct TransformerModel: Sendable {
         let rotary = RotaryTable(forest, configuration)
         var blocks: [KeptBlock] = []
         for layer in 0..<configuration.layerCount {
-            let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            let block = TransformerBlock(configuration, adaptation, try parameters.acquire(group: layer + 1))
             parameters.prefetch(group: layer + 2)
             let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
             parameters.release(group: layer + 1)
@@ -54,18 +65,18 @@ public struct TransformerModel: Sendable {
         return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
     }
 
-    /// Carries the gradient at the trunk's output back to all parameters below the head.
+    /// Carries the gradient at the trunk's output back to all trained parameters below the head.
     ///
     /// - Parameters:
     ///   - outputGradient: `[tokens, hidden]`, gradient at `pass.output`; overwritten.
-    ///   - gradients: receives the gradient of every block and of the embedding and is told when each is complete.
+    ///   - gradients: receives the gradient of every block and, without adapters, of the embedding and is told when each is complete.
     /// - Throws: what `parameters` and `gradients` throw.
     public func backward(
         _ pass: TrunkPass, outputGradient: Matrix, parameters: any ParameterSource, gradients: any GradientSink
     ) throws {
         precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
-            let block = TransformerBlock(configuration, try parameters.acquire(group: layer + 1))
+            let block = TransformerBlock(configuration, adaptation, try parameters.acquire(group: layer + 1))
             if layer > 0 { parameters.prefetch(group: layer) }
             let activations =
                 switch pass.blocks[layer] {
@@ -78,9 +89,10 @@ public struct TransformerModel: Sendable {
             parameters.release(group: layer + 1)
             try gradients.finish(group: layer + 1)
         }
-        let embedding = gradients.gradients(group: 0)[0]
-        for (row, token) in pass.forest.tokens.enumerated() {
-            Vectors.add(outputGradient.row(row), to: embedding.row(Int(token)), count: embedding.columns)
+        if let embedding = gradients.gradients(group: 0).first {
+            for (row, token) in pass.forest.tokens.enumerated() {
+                Vectors.add(outputGradient.row(row), to: embedding.row(Int(token)), count: embedding.columns)
+            }
         }
         try gradients.finish(group: 0)
     }

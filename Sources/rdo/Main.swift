@@ -84,7 +84,8 @@ struct RDO: ParsableCommand {
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
         subcommands: [
-            Run.self, Train.self, Score.self, Reference.self, LogProbabilities.self, Inspect.self, Verify.self,
+            Run.self, Train.self, Grid.self, Score.self, Reference.self, LogProbabilities.self, Inspect.self,
+            Verify.self,
             Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }

@@ -65,7 +65,8 @@ import Testing
 
     /// Every key is written: a default that changes one day does not change a stored run.
     @Test func effectiveYAMLHasEveryKey() throws {
-        let configuration = try Configuration(yaml: required, settings: ["model.path=null", "model.init={}"])
+        let configuration = try Configuration(
+            yaml: required, settings: ["model.path=null", "model.init={}", "dpo.lora={}"])
         let lines = Set(
             configuration.effectiveYAML.split(separator: "\n").map { $0.drop { $0 == " " }.prefix { $0 != ":" } })
         for field in Configuration.fields {

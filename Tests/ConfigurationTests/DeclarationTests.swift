@@ -48,7 +48,8 @@ import Testing
                 "learning_rate": "0.123", "schedule": "constant", "warmup_steps": "3", "warmup_ratio": "0.01",
                 "minimum_learning_rate_ratio": "0.2", "weight_decay": "0.1", "beta1": "0.8", "beta2": "0.95",
                 "epsilon": "1e-6", "max_grad_norm": "0", "checkpoint_every": "0", "keep_checkpoints": "1",
-                "evaluate_every": "5", "export": "bf16",
+                "evaluate_every": "5", "export": "bf16", "lora.rank": "4", "lora.alpha": "3",
+                "lora.targets": "[o_proj]", "lora.start": "adapter", "lora.export": "adapter",
             ]
             for (key, value) in common { values[pass + "." + key] = value }
         }
@@ -89,6 +90,7 @@ import Testing
         check(ReferenceSettings())
         check(CoefficientSettings())
         check(TrainingSettings())
+        check(LowRankSettings())
         check(SupervisedSettings())
         check(RewardSettings())
         check(DifferenceSettings())

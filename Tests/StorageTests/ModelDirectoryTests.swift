@@ -7,6 +7,13 @@ import Transformer
 
 @testable import Storage
 
+/// The values as one row.
+func matrix(_ values: [Float]) -> Matrix {
+    let matrix = Matrix(rows: 1, columns: values.count)
+    for (column, value) in values.enumerated() { matrix[0, column] = value }
+    return matrix
+}
+
 /// A tiny model directory.
 struct TinyModel {
     static let json = """
@@ -35,7 +42,7 @@ struct TinyModel {
         for (index, spec) in ParameterLayout(configuration, head: head).specs.enumerated() {
             var values = values(spec, index)
             changing?(spec, &values)
-            try values.withUnsafeBufferPointer { try writer.write(spec.name, values: $0) }
+            try writer.write(spec.name, matrix(values))
         }
         try writer.finish()
     }
@@ -222,7 +229,7 @@ extension ModelDirectory {
                 path: scratch.file(name), configuration: configuration, head: .languageModel, dtype: .bf16,
                 tokenizer: .copied(from: scratch.file(source)))
             for (index, spec) in ParameterLayout(configuration, head: .languageModel).specs.enumerated() {
-                try TinyModel.values(spec, index).withUnsafeBufferPointer { try writer.write(spec.name, values: $0) }
+                try writer.write(spec.name, matrix(TinyModel.values(spec, index)))
             }
             try writer.finish()
         }
@@ -332,7 +339,7 @@ extension ModelDirectory {
             path: scratch.file("m"), configuration: source.configuration, head: .languageModel, dtype: .f32,
             tokenizer: .copied(from: path))
         for spec in ParameterLayout(source.configuration, head: .languageModel).specs {
-            try source.floats(spec).withUnsafeBufferPointer { try writer.write(spec.name, values: $0) }
+            try writer.write(spec.name, matrix(source.floats(spec)))
         }
         try writer.finish()
         let copy = try ModelDirectory.open(scratch.file("m"), head: .languageModel)

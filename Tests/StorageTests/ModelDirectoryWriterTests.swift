@@ -22,7 +22,7 @@ import Transformer
             path: path, configuration: configuration, head: .languageModel, dtype: .f32,
             tokenizer: .copied(from: source))
         for (index, spec) in ParameterLayout(configuration, head: .languageModel).specs.enumerated() {
-            try TinyModel.values(spec, index).withUnsafeBufferPointer { try writer.write(spec.name, values: $0) }
+            try writer.write(spec.name, matrix(TinyModel.values(spec, index)))
         }
         try writer.finish()
     }

@@ -8,6 +8,8 @@ public struct DoubleReference {
     public let configuration: ModelConfiguration
     /// Parameters by Hugging Face name, row-major.
     public var parameters: [String: [Double]]
+    /// alpha / rank of adapters, where `parameters` has any.
+    public var adapterScale = 0.0
 
     /// Hidden states after the final norm, `[position][hidden]`.
     public func hidden(_ ids: [Int32]) -> [[Double]] {
@@ -64,10 +66,16 @@ public struct DoubleReference {
     private func project(_ x: [[Double]], _ name: String, _ width: Int) -> [[Double]] {
         let weight = weights(name + ".weight")
         let bias = parameters[name + ".bias"]
+        let (a, b) = (parameters[name + ".lora_A.weight"], parameters[name + ".lora_B.weight"])
         return x.map { row in
-            (0..<width).map { out in
+            let rank = (a?.count ?? 0) / row.count
+            let narrow = (0..<rank).map { r in
+                row.indices.reduce(0.0) { $0 + row[$1] * (a?[r * row.count + $1] ?? 0) }
+            }
+            return (0..<width).map { out in
                 var sum = bias?[out] ?? 0
                 for (index, value) in row.enumerated() { sum += value * weight[out * row.count + index] }
+                for (r, value) in narrow.enumerated() { sum += adapterScale * value * (b?[out * rank + r] ?? 0) }
                 return sum
             }
         }
@@ -113,22 +121,41 @@ public struct DoubleReference {
 public struct TwinModel {
     public let model: TransformerModel
     public let parameters: LocalParameters
+    /// What training changes: `parameters`, or the adapters beside them.
+    public let trained: LocalParameters
     public var reference: DoubleReference
 
-    public init(_ configuration: ModelConfiguration, head: HeadKind, seed: UInt64 = 7) {
-        model = TransformerModel(configuration, head: head)
+    public init(
+        _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil, seed: UInt64 = 7
+    ) {
+        model = TransformerModel(configuration, head: head, adaptation: adaptation)
         parameters = LocalParameters(model.layout)
+        trained = adaptation == nil ? parameters : LocalParameters(model.trainedLayout)
         var values: [String: [Double]] = [:]
-        for (index, spec) in model.layout.specs.enumerated() {
+        // An adapted model's own `score.weight` comes after its base's and replaces it.
+        let all =
+            Array(zip(model.layout.specs, parameters.values))
+            + (adaptation == nil ? [] : Array(zip(trained.layout.specs, trained.values)))
+        for (index, (spec, matrix)) in all.enumerated() {
             let random = KeyedRandom(seed: seed, stream: UInt64(index))
-            let matrix = parameters.values[index]
             for i in 0..<spec.count {
                 let center: Double = spec.name.hasSuffix("norm.weight") ? 1 : 0
                 matrix.elements[i] = Float(center + 0.25 * random.normal(at: UInt64(i)))
             }
             values[spec.name] = matrix.elements.map(Double.init)
         }
-        reference = DoubleReference(configuration: configuration, parameters: values)
+        reference = DoubleReference(
+            configuration: configuration, parameters: values,
+            adapterScale: adaptation.map { $0.alpha / Double($0.rank) } ?? 0)
+    }
+
+    /// What the model runs with and where its gradients go.
+    public var weights: any ParameterSource {
+        model.adaptation == nil
+            ? parameters : AdaptedParameters(base: parameters, adapters: trained, layout: trained.layout)
+    }
+    public var gradients: any GradientSink {
+        model.adaptation == nil ? trained : AdapterGradients(trained, layout: trained.layout)
     }
 
     /// Central difference of `loss` along one coordinate of one parameter.
@@ -143,8 +170,8 @@ public struct TwinModel {
     /// Coordinates of every parameter whose gradient differs from the slope of `loss` in double precision by more than
     /// 2e-4 of that parameter's largest gradient. Looks at a few coordinates of each, among them the largest.
     public func disagreements(_ loss: (DoubleReference) -> Double) -> [String] {
-        model.layout.specs.enumerated().flatMap { parameter, spec -> [String] in
-            let gradient = parameters.gradients[parameter].elements
+        trained.layout.specs.enumerated().flatMap { parameter, spec -> [String] in
+            let gradient = trained.gradients[parameter].elements
             let scale = Double(max(gradient.map { abs($0) }.max() ?? 0, 1e-3))
             let largest = gradient.indices.max { abs(gradient[$0]) < abs(gradient[$1]) } ?? 0
             return Set([0, largest, spec.count / 3, spec.count / 2, spec.count - 1]).sorted().compactMap { index in

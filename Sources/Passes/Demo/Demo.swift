@@ -7,8 +7,8 @@ import Training
 
 /// `rdo run` without a configuration: the whole method on a small model and data whose truth is known.
 ///
-/// A byte-level model is prepared by SFT; a difference model learns from noisy labels and scores the pairs; then the
-/// policy is trained by DPO from the same start without and with coefficients, over several seeds.
+/// A byte-level model is prepared by SFT; a reward model and a difference model learn from noisy labels and score the
+/// pairs; then the policy is trained from the same start by every method without and with coefficients, over several seeds.
 public struct Demo {
     private let world: Communicator
     private let settings: [String]
@@ -31,19 +31,12 @@ public struct Demo {
             try Self.corpus.write(to: output + "/data")
         }
         try Pipeline(Session(shared, world: world, resume: resume, tracePath: nil)).run()
+        try runPasses([
+            "passes=[score]", "score.scorer=reward", "score.model=\(output)/reward/model",
+            "score.file=\(DemoArm.rewardCoefficients(in: output))", "dpo.model=\(output)/sft/model",
+        ])
         for seed in Self.seeds {
-            for arm in DemoArm.allCases {
-                let configuration = try world.collectively {
-                    try Configuration(
-                        yaml: Self.sharedYAML,
-                        settings: settings + [
-                            "output=\(arm.directory(in: output, seed: seed))", "passes=[dpo]", "seed=\(seed)",
-                            "dpo.model=\(output)/sft/model", "reference.file=\(output)/reference.h5",
-                            "score.file=\(output)/coefficients.h5", "dpo.coefficients.use=\(arm == .weighted)",
-                        ])
-                }
-                try Pipeline(Session(configuration, world: world, resume: resume, tracePath: nil)).run()
-            }
+            for arm in DemoArm.all { try runPasses(arm.settings(in: output, seed: seed)) }
         }
         try world.collectively {
             guard world.rank == 0 else { return }
@@ -53,13 +46,20 @@ public struct Demo {
         }
     }
 
+    private func runPasses(_ own: [String]) throws {
+        let configuration = try world.collectively {
+            try Configuration(yaml: Self.sharedYAML, settings: settings + own)
+        }
+        try Pipeline(Session(configuration, world: world, resume: resume, tracePath: nil)).run()
+    }
+
     static let corpus = DemoCorpus(seed: 2024, trainPairs: 8192, testPairs: 512, flipShare: 0.2)
 
     /// The embedded configuration; `--set` overrides any key of it.
     static let sharedYAML = """
         output: runs/demo
         seed: 1
-        passes: [sft, difference, score, reference]
+        passes: [sft, reward, difference, score, reference]
         model:
           init: { hidden_size: 64, intermediate_size: 176, layers: 3, heads: 4, key_value_heads: 2, max_positions: 256 }
           tokenizer: bytes
@@ -81,6 +81,13 @@ public struct Demo {
           learning_rate: 1e-3
           head_learning_rate: 1e-2
           checkpoint_every: 1000
+        reward:
+          epochs: 3
+          batch_size: 16
+          micro_batches: 4
+          learning_rate: 1e-3
+          head_learning_rate: 1e-2
+          checkpoint_every: 1000
         score: { data: both, chunk: 32 }
         reference: { chunk: 64 }
         dpo:
@@ -89,16 +96,16 @@ public struct Demo {
           micro_batches: 4
           learning_rate: 3e-4
           beta: 0.1
+        rrhf:
+          epochs: 1
+          batch_size: 64
+          micro_batches: 4
+          learning_rate: 3e-4
+        kto:
+          epochs: 1
+          batch_size: 64
+          micro_batches: 4
+          learning_rate: 3e-4
+          beta: 0.1
         """
-}
-
-/// The two ways the demo trains the policy.
-enum DemoArm: CaseIterable {
-    case vanilla, weighted
-
-    var title: String { self == .vanilla ? "DPO" : "DPO + coefficients" }
-
-    func directory(in output: String, seed: Int) -> String {
-        output + "/" + (self == .vanilla ? "dpo" : "dpo-rc") + "-seed-\(seed)"
-    }
 }

@@ -12,73 +12,49 @@ struct DemoReport {
     /// Markdown.
     var text: String {
         get throws {
-            let difference = try lastEvaluation("difference")
-            let held = try HeldOutScores(
-                path: output + "/coefficients-test.h5", truth: corpus.test.map(\.trueDifference))
-            let training = try CoefficientFile.read(output + "/coefficients.h5")
-            let flipped = try meanDifferences(training)
+            let truth = corpus.test.map(\.trueDifference)
+            let scorers = try [
+                Scorer(output: output, pass: "difference", file: "coefficients", truth: truth, corpus: corpus),
+                Scorer(output: output, pass: "reward", file: "coefficients-reward", truth: truth, corpus: corpus),
+            ]
+            func row(_ name: String, _ figure: (Scorer) -> Double) -> String {
+                "| \(name) | " + scorers.map { format(figure($0)) }.joined(separator: " | ") + " |"
+            }
             var lines = [
                 "# Demo: \(corpus.train.count) training pairs, \(corpus.test.count) held-out pairs, "
                     + "\(Int(100 * corpus.flipShare)) % of the training labels flipped", "",
-                "## Difference model", "", "| on held-out pairs, true labels | |", "|---|---|",
-                row("accuracy", held.accuracy), row("Pearson correlation with the true difference", held.pearson),
-                row("Spearman correlation with the true difference", held.spearman),
-                row("loss at the end of training", difference["test_loss"]),
-                row("mean stored difference, training pairs with a true label", flipped.kept),
-                row("mean stored difference, training pairs with a flipped label", flipped.flipped), "",
+                "## Scorers", "", "| on held-out pairs, true labels | difference model | reward model |",
+                "|---|---|---|",
+                row("accuracy") { $0.held.accuracy },
+                row("Pearson correlation with the true difference") { $0.held.pearson },
+                row("Spearman correlation with the true difference") { $0.held.spearman },
+                row("loss at the end of training") { $0.loss },
+                row("mean stored difference, training pairs with a true label") { $0.keptMean },
+                row("mean stored difference, training pairs with a flipped label") { $0.flippedMean }, "",
                 "## Policy, on held-out pairs with true labels", "",
-                "Accuracy of the implicit reward, and in brackets the unweighted DPO loss.", "",
-                "| seed | " + DemoArm.allCases.map(\.title).joined(separator: " | ") + " |",
-                "|---|" + DemoArm.allCases.map { _ in "---|" }.joined(),
+                "Accuracy of the order that the policy gives a pair; the loss is the method's own, unweighted.", "",
+                "| method | " + seeds.map { "seed \($0)" }.joined(separator: " | ") + " | accuracy | loss |",
+                "|---|" + seeds.map { _ in "---|" }.joined() + "---|---|",
             ]
-            var accuracies = [[Double]](repeating: [], count: DemoArm.allCases.count)
-            var losses = accuracies
-            for seed in seeds {
-                for (index, arm) in DemoArm.allCases.enumerated() {
-                    let figures = try lastEvaluation(in: arm.directory(in: output, seed: seed) + "/dpo")
-                    accuracies[index].append(figures["test_accuracy"] ?? .nan)
-                    losses[index].append(figures["test_loss"] ?? .nan)
+            for arm in DemoArm.all {
+                let figures = try seeds.map { seed in
+                    try RecordedFigures(arm.directory(in: output, seed: seed) + "/\(arm.pass)").lastEvaluation()
                 }
-                let cells = zip(accuracies, losses).map { "\(format($0[$0.count - 1])) (\(format($1[$1.count - 1])))" }
-                lines.append("| \(seed) | " + cells.joined(separator: " | ") + " |")
+                let accuracies = figures.map { $0["test_accuracy"] ?? .nan }
+                let cells =
+                    accuracies.map(format) + [
+                        meanAndDeviation(accuracies), meanAndDeviation(figures.map { $0["test_loss"] ?? .nan }),
+                    ]
+                lines.append("| \(arm.title) | " + cells.joined(separator: " | ") + " |")
             }
-            let means = zip(accuracies, losses).map { "\(meanAndDeviation($0)) (\(meanAndDeviation($1)))" }
-            lines.append("| mean ± sd | " + means.joined(separator: " | ") + " |")
-            let wins = zip(accuracies[0], accuracies[1]).count { $0 < $1 }
             lines += [
-                "", "By accuracy the weighted run is better on \(wins) of \(seeds.count) seeds.", "",
-                "Files: \(output)/coefficients.h5, reference.h5, difference/model, dpo-seed-N/dpo/model, "
-                    + "dpo-rc-seed-N/dpo/model, metrics.jsonl beside each model.",
+                "", "The last two columns are mean ± standard deviation over seeds.", "",
+                "Files: \(output)/coefficients.h5, coefficients-reward.h5, reference.h5, difference/model, reward/model, "
+                    + "a directory for every method and seed, metrics.jsonl beside each model.",
             ]
             return lines.joined(separator: "\n") + "\n"
         }
     }
-
-    private func meanDifferences(_ file: CoefficientFile) throws -> (kept: Double, flipped: Double) {
-        var sums = [0.0, 0], counts = [0.0, 0]
-        for (row, pair) in corpus.train.enumerated() where row < file.count {
-            let entry = file.entry(row: row)
-            let index = pair.isFlipped ? 1 : 0
-            sums[index] += Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
-            counts[index] += 1
-        }
-        return (sums[0] / counts[0], sums[1] / counts[1])
-    }
-
-    private func lastEvaluation(_ pass: String) throws -> [String: Double] {
-        try lastEvaluation(in: output + "/" + pass)
-    }
-
-    private func lastEvaluation(in directory: String) throws -> [String: Double] {
-        let path = directory + "/evaluation.jsonl"
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8),
-            let line = text.split(separator: "\n").last,
-            let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-        else { throw RDOError(.artefact, "no evaluation is recorded", at: path) }
-        return object.compactMapValues { $0 as? Double }
-    }
-
-    private func row(_ name: String, _ value: Double?) -> String { "| \(name) | \(format(value ?? .nan)) |" }
 
     private func format(_ value: Double) -> String { String(format: "%.3f", value) }
 
@@ -86,6 +62,38 @@ struct DemoReport {
         let mean = values.reduce(0, +) / Double(values.count)
         let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(values.count - 1, 1))
         return "\(format(mean)) ± \(format(variance.squareRoot()))"
+    }
+}
+
+/// What a scorer learned.
+private struct Scorer {
+    let held: HeldOutScores
+    /// On held-out pairs, at the end of training.
+    let loss: Double
+    /// Mean stored difference of training pairs by whether their label stands.
+    let keptMean: Double
+    let flippedMean: Double
+
+    /// - Parameter file: name of its coefficient file.
+    init(output: String, pass: String, file: String, truth: [Double], corpus: DemoCorpus) throws {
+        held = try HeldOutScores(path: "\(output)/\(file)-test.h5", truth: truth)
+        loss = try RecordedFigures("\(output)/\(pass)").lastEvaluation()["test_loss"] ?? .nan
+        let training = try CoefficientFile.read("\(output)/\(file).h5")
+        var sums = [0.0, 0], counts = [0.0, 0]
+        for (row, pair) in corpus.train.enumerated() where row < training.count {
+            let index = pair.isFlipped ? 1 : 0
+            sums[index] += training.symmetricDifference(row: row)
+            counts[index] += 1
+        }
+        (keptMean, flippedMean) = (sums[0] / counts[0], sums[1] / counts[1])
+    }
+}
+
+extension CoefficientFile {
+    /// The difference of a pair without the position bias.
+    fileprivate func symmetricDifference(row: Int) -> Double {
+        let entry = entry(row: row)
+        return Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
     }
 }
 
@@ -97,10 +105,7 @@ private struct HeldOutScores {
 
     init(path: String, truth: [Double]) throws {
         let file = try CoefficientFile.read(path)
-        let predicted = (0..<file.count).map { row in
-            let entry = file.entry(row: row)
-            return Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
-        }
+        let predicted = (0..<file.count).map(file.symmetricDifference)
         guard predicted.count == truth.count else {
             throw RDOError(.artefact, "\(predicted.count) pairs instead of \(truth.count)", at: path)
         }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Tensors
 import Transformer
 
 /// Writes a Hugging Face directory that appears under its name only when it is complete.
@@ -23,8 +24,7 @@ public final class ModelDirectoryWriter {
     private static let ownNames =
         tokenizerNames + ["config.json", "generation_config.json", "model.safetensors", "rdo-init.json"]
 
-    private let path: String
-    private let partial: String
+    private let directory: ReplacedDirectory
     private let weights: SafetensorsWriter
 
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when the
@@ -33,29 +33,22 @@ public final class ModelDirectoryWriter {
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
         tokenizer: TokenizerFiles
     ) throws {
-        // Without a final slash, which would put the partial directory inside.
-        self.path = URL(fileURLWithPath: path).standardizedFileURL.path
-        partial = self.path + ".partial"
-        try Self.checkReplaceable(self.path)
-        try Durable.remove(partial)
-        do { try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true) } catch {
-            throw RDOError(
-                .usage, "cannot create the directory (\(error.localizedDescription))", at: partial,
-                remedy: "choose a writable directory")
-        }
+        directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
+        let partial = directory.partial
         let config = configuration.json(head: head, dtype: dtype == .bf16 ? "bfloat16" : "float32")
-        try Self.write(config, to: partial + "/config.json")
+        try ReplacedDirectory.write(config, to: partial + "/config.json")
         if head == .languageModel {
             var generation: [String: Any] = [:]
             if let bos = configuration.bosTokenID { generation["bos_token_id"] = Int(bos) }
             let ends = configuration.eosTokenIDs.map(Int.init)
             if !ends.isEmpty { generation["eos_token_id"] = ends.count == 1 ? ends[0] : ends }
-            try Self.write(
+            try ReplacedDirectory.write(
                 JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys]),
                 to: partial + "/generation_config.json")
         }
         switch tokenizer {
-        case .files(let files): for file in files { try Self.write(file.content, to: partial + "/" + file.name) }
+        case .files(let files):
+            for file in files { try ReplacedDirectory.write(file.content, to: partial + "/" + file.name) }
         case .copied(let source): try Self.copyTokenizer(from: source, to: partial)
         }
         let tensors = ParameterLayout(configuration, head: head).specs.map { (name: $0.name, shape: $0.shape) }
@@ -63,19 +56,15 @@ public final class ModelDirectoryWriter {
     }
 
     /// Writes the next parameter of the layout, whole.
-    public func write(_ name: String, values: UnsafeBufferPointer<Float>) throws {
-        try weights.write(name, values: values)
+    public func write(_ name: String, _ values: Matrix) throws {
+        // A temporary matrix would free its memory before the pointer is read.
+        try withExtendedLifetime(values) { try weights.write(name, values: UnsafeBufferPointer(values.elements)) }
     }
 
     /// Completes the weights and gives the directory its name; one that stands there is replaced.
     public func finish() throws {
         try weights.finish()
-        try Durable.sync(partial)
-        let replaced = path + ".replaced"
-        try Durable.remove(replaced)
-        if Durable.exists(path) { try Durable.rename(path, to: replaced) }
-        try Durable.rename(partial, to: path)
-        try Durable.remove(replaced)
+        try directory.publish()
     }
 
     private static func copyTokenizer(from source: String, to directory: String) throws {
@@ -101,25 +90,7 @@ public final class ModelDirectoryWriter {
                 throw RDOError(
                     .artefact, "the tokenizer file cannot be read", at: file.from, remedy: "check its permissions")
             }
-            try write(content, to: directory + "/" + file.to)
+            try ReplacedDirectory.write(content, to: directory + "/" + file.to)
         }
-    }
-
-    private static func checkReplaceable(_ path: String) throws {
-        guard Durable.exists(path) else { return }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-            throw RDOError(.usage, "it exists and is no directory", at: path, remedy: "name a new directory")
-        }
-        if let other = names.sorted().first(where: { !ownNames.contains($0) }) {
-            throw RDOError(
-                .usage, "it exists and holds \(other), which would be lost", at: path, remedy: "name a new directory")
-        }
-    }
-
-    private static func write(_ content: Data, to path: String) throws {
-        do { try content.write(to: URL(fileURLWithPath: path)) } catch {
-            throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
-        }
-        try Durable.sync(path)
     }
 }

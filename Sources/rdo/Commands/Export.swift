@@ -16,9 +16,14 @@ struct Export: ParsableCommand {
     @Flag(help: "Weights in bf16 instead of f32.")
     var bf16 = false
 
+    @Flag(help: "Of a checkpoint of adapters, write these alone, as a PEFT directory, instead of the merged model.")
+    var adapter = false
+
     func run() throws {
         print(
-            try CheckpointExport(checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16).run()
-        )
+            try CheckpointExport(
+                checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16,
+                writesAdapter: adapter
+            ).run())
     }
 }

@@ -1,0 +1,64 @@
+import Diagnostics
+import Foundation
+import Transformer
+
+/// What `adapter_config.json` of a PEFT adapter directory says: which base model, and how it is adapted.
+public struct AdapterConfiguration: Equatable, Sendable {
+    public let adaptation: LowRankAdaptation
+    /// Directory of the base model.
+    public let base: String
+    public let head: HeadKind
+
+    public init(_ adaptation: LowRankAdaptation, base: String, head: HeadKind) {
+        (self.adaptation, self.base, self.head) = (adaptation, base, head)
+    }
+
+    /// - Parameter file: for messages.
+    /// - Throws: `RDOError.artefact` when it is no LoRA, or one that computes something else than `LowRankAdaptation`.
+    public init(json: Data, file: String) throws {
+        func bad(_ what: String) -> RDOError { RDOError(.artefact, what, at: file) }
+        guard let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
+            throw bad("the file is not a JSON object")
+        }
+        guard object["peft_type"] as? String == "LORA" else {
+            throw bad("peft_type is \(object["peft_type"] ?? "missing"), only LORA is known")
+        }
+        for key in ["use_rslora", "use_dora", "fan_in_fan_out", "lora_bias"] where object[key] as? Bool == true {
+            throw bad("\(key) is not supported")
+        }
+        for key in ["rank_pattern", "alpha_pattern"] where (object[key] as? [String: Any])?.isEmpty == false {
+            throw bad("\(key) is not supported: all adapters have one rank and one alpha")
+        }
+        guard ["none", nil].contains(object["bias"] as? String) else { throw bad("trained biases are not supported") }
+        guard let rank = object["r"] as? Int, rank >= 1 else { throw bad("r is missing or not an integer ≥ 1") }
+        guard let alpha = object["lora_alpha"] as? Double else { throw bad("lora_alpha is missing or no number") }
+        guard let names = object["target_modules"] as? [String], !names.isEmpty else {
+            throw bad("target_modules is missing or no list of names")
+        }
+        let targets = try names.map { name in
+            // `self_attn.q_proj` names the same as `q_proj`.
+            guard let target = Projection(rawValue: String(name.split(separator: ".").last ?? "")) else {
+                throw bad("target_modules names \(name), which is no projection of a block")
+            }
+            return target
+        }
+        adaptation = LowRankAdaptation(rank: rank, alpha: alpha, targets: targets)
+        base = object["base_model_name_or_path"] as? String ?? ""
+        head = object["task_type"] as? String == "SEQ_CLS" ? .scalar : .languageModel
+    }
+
+    public var json: Data {
+        get throws {
+            var object: [String: Any] = [
+                "peft_type": "LORA", "task_type": head == .scalar ? "SEQ_CLS" : "CAUSAL_LM",
+                "base_model_name_or_path": base, "r": adaptation.rank, "lora_alpha": adaptation.alpha,
+                "lora_dropout": 0, "target_modules": adaptation.targets.map(\.rawValue), "bias": "none",
+                "fan_in_fan_out": false, "init_lora_weights": true, "inference_mode": true, "use_rslora": false,
+                "use_dora": false,
+            ]
+            if head == .scalar { object["modules_to_save"] = ["score"] }
+            return try JSONSerialization.data(
+                withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        }
+    }
+}

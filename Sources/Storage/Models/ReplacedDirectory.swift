@@ -1,0 +1,52 @@
+import Diagnostics
+import Foundation
+
+/// A directory that is written beside its place and takes it when complete. One that this program wrote there before is
+/// replaced; one with any other file in it is not, since that file would be lost.
+struct ReplacedDirectory {
+    /// Where files are written until `publish`.
+    let partial: String
+    private let path: String
+
+    /// - Parameter ownNames: what a directory may hold and still be replaced.
+    /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files.
+    init(_ path: String, ownNames: [String]) throws {
+        // Without a final slash, which would put the partial directory inside.
+        self.path = URL(fileURLWithPath: path).standardizedFileURL.path
+        partial = self.path + ".partial"
+        try Self.checkReplaceable(self.path, ownNames)
+        try Durable.remove(partial)
+        do { try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true) } catch {
+            throw RDOError(
+                .usage, "cannot create the directory (\(error.localizedDescription))", at: partial,
+                remedy: "choose a writable directory")
+        }
+    }
+
+    func publish() throws {
+        try Durable.sync(partial)
+        let replaced = path + ".replaced"
+        try Durable.remove(replaced)
+        if Durable.exists(path) { try Durable.rename(path, to: replaced) }
+        try Durable.rename(partial, to: path)
+        try Durable.remove(replaced)
+    }
+
+    static func write(_ content: Data, to path: String) throws {
+        do { try content.write(to: URL(fileURLWithPath: path)) } catch {
+            throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
+        }
+        try Durable.sync(path)
+    }
+
+    private static func checkReplaceable(_ path: String, _ ownNames: [String]) throws {
+        guard Durable.exists(path) else { return }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw RDOError(.usage, "it exists and is no directory", at: path, remedy: "name a new directory")
+        }
+        if let other = names.sorted().first(where: { !ownNames.contains($0) }) {
+            throw RDOError(
+                .usage, "it exists and holds \(other), which would be lost", at: path, remedy: "name a new directory")
+        }
+    }
+}
