@@ -136,8 +136,19 @@ import Testing
             score: { chunk: 28 }
             rrhf: { \(training) }
             """, to: "lists.yaml")
-        let ranked = try CommandRunner.run("rdo", ["run", config], ranks: 4)
-        #expect(ranked.status == 0, "\(ranked.error)")
+        func train(_ output: String, ranks: Int, _ set: String...) throws -> Data {
+            let scores = ["output=\(directory.path)/\(output)", "score.file=\(directory.path)/lists/coefficients.h5"]
+            let result = try CommandRunner.run(
+                "rdo", ["run", config, "--set", "rrhf.schedule=constant"] + scores + set, ranks: ranks)
+            #expect(result.status == 0, "\(result.error)")
+            return try Data(
+                contentsOf: URL(fileURLWithPath: "\(directory.path)/\(output)/rrhf/model/model.safetensors"))
+        }
+        let whole = try train("lists", ranks: 4)
+        // An epoch is three steps: the second run continues in the middle of it.
+        _ = try train("parts", ranks: 2, "passes=[rrhf]", "rrhf.steps=2")
+        #expect(try train("parts", ranks: 4, "passes=[rrhf]") == whole)
+        #expect(try train("plain", ranks: 4, "passes=[rrhf]", "rrhf.coefficients.use=false") != whole)
     }
 
     @Test func pairsAreListsOfTwo() throws {
@@ -186,6 +197,20 @@ import Testing
         try work.fails(
             ["data.train=\(work.path("lists.jsonl"))", "data.test=[]", "passes=[rrhf]"], code: 4,
             mentions: "pairs are missing, the first is of responses")
+        // A file that knows the first two responses of every list.
+        func list(_ responses: String, _ scores: String) -> String {
+            (0..<8).map { #"{"query": "q\#($0)", "responses": [\#(responses)], "scores": [\#(scores)]}"# + "\n" }
+                .joined()
+        }
+        try work.directory.write(list(#"" a", " b""#, "1, 2"), to: "short.jsonl")
+        try work.directory.write(list(#"" a", " b", " c""#, "1, 2, 3"), to: "long.jsonl")
+        _ = try work.succeeds(
+            pairs + ["data.train=\(work.path("short.jsonl"))", "data.test=[]"], output: "short", ranks: 1)
+        try work.fails(
+            [
+                "data.train=\(work.path("long.jsonl"))", "data.test=[]", "passes=[rrhf]",
+                "score.file=\(work.path("short/coefficients.h5"))",
+            ], code: 4, mentions: "16 of 24 pairs are missing")
     }
 
     @Test func weightsOfTheRows() throws {

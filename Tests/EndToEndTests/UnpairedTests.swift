@@ -111,8 +111,24 @@ import Testing
             passes: [reference, kto]
             kto: { steps: 3, batch_size: 8, micro_batches: 8, learning_rate: 1e-4, coefficients: { use: false } }
             """, to: "kto.yaml")
-        let result = try CommandRunner.run("rdo", ["run", config], ranks: 4)
-        #expect(result.status == 0, "\(result.error)")
+        func train(_ output: String, ranks: Int, _ set: String...) throws -> (weights: Data, baselines: [String]) {
+            let result = try CommandRunner.run(
+                "rdo", ["run", config, "--set", "output=\(directory.path)/\(output)", "kto.schedule=constant"] + set,
+                ranks: ranks)
+            #expect(result.status == 0, "\(result.error)")
+            let pass = "\(directory.path)/\(output)/kto"
+            let metrics = try String(contentsOfFile: pass + "/metrics.jsonl", encoding: .utf8)
+            let baselines = metrics.split(separator: "\n").compactMap { line in
+                line.split(separator: ",").first { $0.contains("kto_baseline") }.map(String.init)
+            }
+            return (try Data(contentsOf: URL(fileURLWithPath: pass + "/model/model.safetensors")), baselines)
+        }
+        let whole = try train("kto", ranks: 4)
+        #expect(whole.baselines.count == 3)
+        for ranks in [1, 2] { #expect(try train("r\(ranks)", ranks: ranks) == whole) }
+        // An epoch is three steps: the second run continues in the middle of it.
+        _ = try train("parts", ranks: 2, "kto.steps=2")
+        #expect(try train("parts", ranks: 4) == whole)
     }
 
     // MARK: - Bad input
