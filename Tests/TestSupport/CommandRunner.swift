@@ -8,7 +8,7 @@ public struct ProcessResult: Sendable {
     public let seconds: Double
 }
 
-/// Runs the package's own executables, alone or through `mpirun`.
+/// Runs executables, the package's own by name, alone or through `mpirun`.
 public enum CommandRunner {
     /// The directory of built products: the executables lie beside the test bundle.
     public static let products: URL = {
@@ -18,9 +18,11 @@ public enum CommandRunner {
         return URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
     }()
 
-    /// The command line that starts `executable` on `ranks` ranks; 0 means without a launcher.
+    /// The command line that starts `executable`, one of the package's or an absolute path, on `ranks` ranks; 0 means
+    /// without a launcher.
     public static func command(_ executable: String, _ arguments: [String], ranks: Int) -> [String] {
-        let own = [products.appendingPathComponent(executable).path] + arguments
+        let path = executable.hasPrefix("/") ? executable : products.appendingPathComponent(executable).path
+        let own = [path] + arguments
         guard ranks > 0 else { return own }
         return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", String(ranks)] + own
     }
