@@ -63,6 +63,15 @@ import Testing
         }
     }
 
+    /// The complete configurations that the project comes with.
+    @Test func examplesAreValid() throws {
+        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("configs").path
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".yaml") }
+        #expect(names.count >= 5)
+        for name in names { _ = try Configuration.load(path: directory + "/" + name) }
+    }
+
     /// Every key is written: a default that changes one day does not change a stored run.
     @Test func effectiveYAMLHasEveryKey() throws {
         let configuration = try Configuration(
