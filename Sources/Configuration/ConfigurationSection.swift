@@ -6,6 +6,12 @@ import Yams
 protocol ConfigurationSection {
     init()
     static var fields: [Field<Self>] { get }
+    /// The key that a value in the section's place is for; without one a section must be a mapping.
+    static var shortForm: String? { get }
+}
+
+extension ConfigurationSection {
+    static var shortForm: String? { nil }
 }
 
 /// Reads and writes whole sections.
@@ -14,6 +20,9 @@ enum SectionReader {
         throws
     {
         if node.isNull { return }
+        if node.mapping == nil, let key = Section.shortForm {
+            return try find(key, in: Section.fields, place, line: nil).assign(&section, node, place.child(key))
+        }
         guard let mapping = node.mapping else {
             throw place.error(
                 place.key.isEmpty

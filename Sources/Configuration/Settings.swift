@@ -187,10 +187,15 @@ public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
 
     init() {}
 
+    static let shortForm: String? = "file"
+
     static var fields: [Field<Self>] {
         [
             .value(\.use, "use", "Weight each pair's loss; false trains the unweighted method."),
-            .value(\.file, "file", "The coefficient file, or several; score.file by default."),
+            .value(
+                \.file, "file",
+                "The coefficient file, or several; score.file by default. `coefficients: [a.h5, b.h5]` is short for it."
+            ),
             .value(
                 \.combine, "combine",
                 "Of several files: the weight of their mean R, or the product of their weights."),

@@ -63,6 +63,15 @@ import Testing
         }
     }
 
+    @Test func filesAloneAreCoefficients() throws {
+        for (text, files) in [("c.h5", ["c.h5"]), ("[a.h5, b.h5]", ["a.h5", "b.h5"])] {
+            let configuration = try Configuration(yaml: required + "dpo: { coefficients: \(text) }")
+            #expect(configuration.dpo.coefficients.file == files)
+            #expect(try Configuration(yaml: required, settings: ["dpo.coefficients=\(text)"]) == configuration)
+            #expect(try Configuration(yaml: configuration.effectiveYAML) == configuration)
+        }
+    }
+
     /// The complete configurations that the project comes with.
     @Test func examplesAreValid() throws {
         let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
