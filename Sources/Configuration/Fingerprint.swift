@@ -3,6 +3,7 @@ extension Configuration {
     /// the weights, which are compared by value.
     private static let neutralKeys: Set = [
         "model", "epochs", "steps", "checkpoint_every", "keep_checkpoints", "evaluate_every", "export", "head", "data",
+        "ledger",
         "lora.start",
         "lora.export",
         "coefficients.use", "coefficients.file", "coefficients.alpha", "coefficients.symmetric",

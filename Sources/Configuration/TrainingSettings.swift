@@ -169,6 +169,9 @@ public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
     }
 }
 
+/// Said of the same key in three sections.
+private let ledgerHelp = "Note what every step does with every pair in ledger.h5 (docs/ledger.md)."
+
 /// DPO and its pairwise relatives.
 public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
     public var training = TrainingSettings()
@@ -176,6 +179,7 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
     public var beta = 0.1
     public var labelSmoothing = 0.0
     public var simpoGamma: Double?
+    public var ledger = false
     public var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 5e-7 }
@@ -186,6 +190,7 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
             .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
             .value(\.labelSmoothing, "label_smoothing", .below(0, 0.5), "Assumed share of wrong labels (dpo, robust)."),
             .value(\.simpoGamma, "simpo_gamma", .atLeast(0), "SimPO's target margin; 1 by default."),
+            .value(\.ledger, "ledger", ledgerHelp),
             .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
         ]
     }
@@ -198,6 +203,7 @@ public struct ListSettings: ConfigurationSection, Sendable, Equatable {
     public var rankingWeight = 1.0
     public var length = LengthRule.tokens
     public var lengthExponent = 1.0
+    public var ledger = false
     public var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 2e-5 }
@@ -215,6 +221,7 @@ public struct ListSettings: ConfigurationSection, Sendable, Equatable {
                     + "code (docs/objectives.md)."),
             .value(
                 \.lengthExponent, "length_exponent", .atLeast(0), "Power of that length when responses are compared."),
+            .value(\.ledger, "ledger", ledgerHelp),
             .section(\.coefficients, "coefficients", "How reward differences weight the ordered pairs of a list."),
         ]
     }
@@ -228,6 +235,7 @@ public struct UnpairedSettings: ConfigurationSection, Sendable, Equatable {
     public var undesirableWeight = 1.0
     public var klScope = BaselineScope.global
     public var klPairing = BaselinePairing.permuted
+    public var ledger = false
     public var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 5e-7 }
@@ -244,6 +252,7 @@ public struct UnpairedSettings: ConfigurationSection, Sendable, Equatable {
                 \.klPairing, "kl_pairing",
                 "Queries meet responses to other queries drawn from the seed, or the response of the row before (TRL's rule)."
             ),
+            .value(\.ledger, "ledger", ledgerHelp),
             .section(
                 \.coefficients, "coefficients", "How reward differences weight the responses: a pair's goes to both."),
         ]

@@ -61,6 +61,16 @@ public struct RRHFObjective: Sendable, Equatable {
         public let correctPairs: Int
     }
 
+    /// What one pair contributes to a list's loss: `w c max(0, −margin)`.
+    public struct Term: Sendable, Equatable {
+        /// `p_i − p_j`: positive when the policy has the order right.
+        public let margin: Double
+        public let loss: Double
+        /// dLoss / d(log-probability sum) of the better and of the worse response.
+        public let gradientBetter: Double
+        public let gradientWorse: Double
+    }
+
     /// - Precondition: w ≥ 0.
     public init(rankingWeight: Double = 1, lengthExponent: Double = 1, length: LengthRule = .tokens) {
         precondition(rankingWeight >= 0, "the ranking weight must not be negative")
@@ -74,11 +84,7 @@ public struct RRHFObjective: Sendable, Equatable {
     ///   - best: the response that the supervised term learns.
     public func evaluate(_ list: ListLogProbabilities, pairs: [RankedPair], best: Int) -> Result {
         precondition(list.policy.count == list.tokens.count, "one length for each response")
-        let width = list.queryTokens + (list.tokens.max() ?? 0)
-        let lengths = list.tokens.map { Double(length == .tokens ? $0 : width) }
-        let scales = lengths.map { 1 / pow($0, lengthExponent) }
-        let scores = zip(list.policy, scales).map { $0 * $1 }
-
+        let (lengths, scales, scores) = normalized(list)
         var gradients = [Double](repeating: 0, count: scores.count)
         var lossRanking = 0.0
         for pair in pairs where scores[pair.worse] > scores[pair.better] {
@@ -92,5 +98,26 @@ public struct RRHFObjective: Sendable, Equatable {
             loss: rankingWeight * lossRanking + lossSupervised, lossRanking: lossRanking,
             lossSupervised: lossSupervised, gradients: gradients,
             correctPairs: pairs.count { scores[$0.better] > scores[$0.worse] })
+    }
+
+    /// The ranking loss pair by pair.
+    public func terms(_ list: ListLogProbabilities, pairs: [RankedPair]) -> [Term] {
+        let (_, scales, scores) = normalized(list)
+        return pairs.map { pair in
+            let margin = scores[pair.better] - scores[pair.worse]
+            guard margin < 0 else { return Term(margin: margin, loss: 0, gradientBetter: 0, gradientWorse: 0) }
+            let pull = rankingWeight * pair.weight
+            return Term(
+                margin: margin, loss: pull * -margin, gradientBetter: -pull * scales[pair.better],
+                gradientWorse: pull * scales[pair.worse])
+        }
+    }
+
+    /// What each response is divided by, dp / dℓ and p.
+    private func normalized(_ list: ListLogProbabilities) -> (lengths: [Double], scales: [Double], scores: [Double]) {
+        let width = list.queryTokens + (list.tokens.max() ?? 0)
+        let lengths = list.tokens.map { Double(length == .tokens ? $0 : width) }
+        let scales = lengths.map { 1 / pow($0, lengthExponent) }
+        return (lengths, scales, zip(list.policy, scales).map { $0 * $1 })
     }
 }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Objectives
 import Preferences
+import Storage
 import Tensors
 
 extension PassData {
@@ -38,6 +39,7 @@ extension DataSet {
                 var pair = example.keeping(responses: [better, worse])
                 pair.kind = .pair
                 pair.scores = nil
+                pair.listPlaces = [better, worse]
                 pairs.append(pair)
                 differencePairs.append(differenceExamples[index].keeping(responses: [better, worse]))
             }
@@ -65,6 +67,13 @@ extension TokenizedExample {
     var comparisons: [(first: Int, second: Int)] {
         responses.indices.flatMap { second in (0..<second).map { ($0, second) } }
     }
+
+    /// Where a response stands in its data row.
+    func place(of response: Int) -> Int { listPlaces?[response] ?? response }
+
+    /// The key under which the scoring pass stores two responses, whichever of them is better: the earlier one in the data
+    /// row stands first.
+    func ledgerKey(_ a: Int, _ b: Int) -> ContentKey { place(of: a) < place(of: b) ? pairKey(a, b) : pairKey(b, a) }
 
     /// Of a list its scores; a pair's chosen response is better than the rejected one.
     var listScores: [Double] { scores ?? [1, 0] }

@@ -51,7 +51,7 @@ extension TrainingPass {
         }
         let training = try task(data.train, isTest: false)
         try train(
-            loaded, data, settings.training, identity: identity, task: training,
+            loaded, data, settings.training, keepsLedger: settings.ledger, identity: identity, task: training,
             evaluation: try data.test.map { try task($0, isTest: true) })
     }
 

@@ -23,7 +23,8 @@ extension TrainingPass {
         }
         let lists = try session.world.collectively { try ranker.ranked(data.train.examples) }
         try train(
-            loaded, data, settings.training, identity: ["coefficients": ListRanker.digest(lists)], task: task(lists),
+            loaded, data, settings.training, keepsLedger: settings.ledger,
+            identity: ["coefficients": ListRanker.digest(lists)], task: task(lists),
             // Held-out lists are judged by their own scores and unweighted.
             evaluation: data.test.map { task($0.examples.map(ListRanker.byScores)) })
     }

@@ -113,7 +113,7 @@ struct TrainingPass {
         }
         let training = try task(data.train, isTest: false)
         try train(
-            loaded, data, settings.training, identity: identity, task: training,
+            loaded, data, settings.training, keepsLedger: settings.ledger, identity: identity, task: training,
             evaluation: try data.test.map { try task($0, isTest: true) })
     }
 
@@ -128,7 +128,8 @@ struct TrainingPass {
 
     func train<Task: TrainingTask>(
         _ loaded: LoadedModel, _ data: PassData, _ settings: TrainingSettings,
-        headLearningRate: Double? = nil, identity: [String: String] = [:], task: Task, evaluation: Task?
+        headLearningRate: Double? = nil, keepsLedger: Bool = false, identity: [String: String] = [:], task: Task,
+        evaluation: Task?
     ) throws {
         let directory = session.directory(of: pass)
         try session.world.collectively {
@@ -139,7 +140,7 @@ struct TrainingPass {
         }
         let run = TrainingRun(
             settings: settings, headLearningRate: headLearningRate, seed: seed, shuffle: configuration.data.shuffle,
-            directory: directory, tracePath: session.tracePath,
+            directory: directory, tracePath: session.tracePath, keepsLedger: keepsLedger,
             identity: identity.merging(configuration.fingerprint(of: pass)) { own, _ in own }.merging([
                 "pass": pass.rawValue, "model": loaded.digest, "data": data.train.digest,
                 "tokenizer": data.conventions.tokenizer.digest, "template": configuration.data.template.rawValue,

@@ -1,6 +1,6 @@
 import Parallel
 
-/// The model's answers by sample of the global batch, collected from all ranks for the trace.
+/// The model's answers by sample of the global batch, collected from all ranks for the trace and the ledger.
 struct SampleOutputs {
     private var values: [Double] = []
 

@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Parallel
 import Preferences
+import Storage
 import Tensors
 import Transformer
 
@@ -13,9 +14,11 @@ public struct TrainingRun {
     public var headLearningRate: Double?
     public var seed: UInt64
     public var shuffle: Bool
-    /// Holds `checkpoints/` and `metrics.jsonl`.
+    /// Holds `checkpoints/`, `metrics.jsonl` and `ledger.h5`.
     public var directory: String
     public var tracePath: String?
+    /// Notes what every step does with every pair.
+    public var keepsLedger: Bool
     /// What the run depends on, by name (model, data, reference, ...): a resumed run must have the same.
     public var identity: [String: String]
     public var configurationText: String
@@ -28,7 +31,8 @@ public struct TrainingRun {
 
     public init(
         settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
-        tracePath: String?, identity: [String: String], configurationText: String, modelConfiguration: Data,
+        tracePath: String?, keepsLedger: Bool = false, identity: [String: String], configurationText: String,
+        modelConfiguration: Data,
         adapterConfiguration: Data? = nil, tokenizerSource: String
     ) {
         self.settings = settings
@@ -37,6 +41,7 @@ public struct TrainingRun {
         self.shuffle = shuffle
         self.directory = directory
         self.tracePath = tracePath
+        self.keepsLedger = keepsLedger
         self.identity = identity
         self.configurationText = configurationText
         self.modelConfiguration = modelConfiguration
@@ -73,6 +78,8 @@ public final class Trainer<Task: TrainingTask> {
     private let forwardRunner: ForwardRunner
     private let totalSteps: Int
     private let checkpoints: TrainingCheckpoints
+    /// On the rank that writes files, when one is kept.
+    private var ledger: LedgerWriter?
     /// Seconds that the slowest save and step took so far: the reserve before a job's end.
     private var saveSeconds = 5.0
     private var stepSeconds = 0.0
@@ -123,6 +130,7 @@ public final class Trainer<Task: TrainingTask> {
         let trace = try speaker {
             try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start) }
         }
+        ledger = try speaker { try openLedger(from: start) }
         try speaker { try JSONLinesFile(path: evaluationPath, keepingStepsBefore: start == 0 ? 0 : start + 1) }
         let progress = Progress("step", total: totalSteps, start: start, log: log)
 
@@ -152,6 +160,7 @@ public final class Trainer<Task: TrainingTask> {
             let loss = batch.metrics[0].value
             let gradientNorm = try norm.squared().squareRoot()
             guard loss.isFinite, gradientNorm.isFinite else {
+                try speaker { try ledger?.flush() }
                 throw RDOError(
                     .numerical, "loss \(loss) and gradient norm \(gradientNorm) at step \(step)",
                     remedy: "lower the learning rate or look at data rows "
@@ -177,6 +186,7 @@ public final class Trainer<Task: TrainingTask> {
                     as [String: Any]
                 try trace?.append(
                     Self.json(planned.merging(task.trace(samples, outputs: batch.outputs)) { plan, _ in plan }))
+                ledger?.append(batch.visits, step: step)
                 try metrics?.append(
                     JSONLinesFile.object(
                         [
@@ -211,8 +221,10 @@ public final class Trainer<Task: TrainingTask> {
     private struct BatchResult {
         var sums: [String: Double]
         var metrics: [Metric]
-        /// The outputs of every sample, gathered only for a trace.
+        /// The outputs of every sample, gathered only for a trace or a ledger.
         var outputs: [[Double]]
+        /// What the batch does with its pairs, for a ledger.
+        var visits: [PairVisit]
         var tokens: Double
         var operations: Double
         var leafImbalance: Double
@@ -249,10 +261,13 @@ public final class Trainer<Task: TrainingTask> {
         }
         let totals = try ExactSum.totals(sums, over: mesh.world)
         let named = Dictionary(uniqueKeysWithValues: zip(names, totals))
+        let isRecorded = gradients != nil && (run.tracePath != nil || run.keepsLedger)
+        let outputs = isRecorded ? try ownOutputs.gathered(count: samples.count, over: mesh.world) : []
         return BatchResult(
             sums: named, metrics: task.metrics(sums: named, count: samples.count, denominator: denominator),
-            outputs: run.tracePath == nil || gradients == nil
-                ? [] : try ownOutputs.gathered(count: samples.count, over: mesh.world),
+            outputs: outputs,
+            visits: isRecorded && ledger != nil
+                ? task.visits(samples, outputs: outputs, denominator: denominator) : [],
             tokens: totals[names.count], operations: totals[names.count + 1], leafImbalance: plan.leafImbalance,
             rankImbalance: plan.rankImbalance(ranks: ranks))
     }
@@ -307,8 +322,28 @@ public final class Trainer<Task: TrainingTask> {
 
     private func save(step: Int) throws {
         let began = ContinuousClock.now
+        // First, so that whoever continues from the checkpoint finds every earlier step in the ledger.
+        try speaker { try ledger?.flush() }
         try checkpoints.save(step: step, exampleCount: task.exampleCount, parameters: parameters, optimizer: optimizer)
         saveSeconds = max(saveSeconds, began.duration(to: .now) / .seconds(1))
+    }
+
+    /// The run's ledger, when it keeps one and has steps to make. Without one, that of an earlier run goes with its
+    /// checkpoints and metrics.
+    private func openLedger(from start: Int) throws -> LedgerWriter? {
+        let path = run.directory + "/ledger.h5"
+        guard run.keepsLedger else {
+            if start == 0 { try LedgerWriter.discard(path) }
+            return nil
+        }
+        guard start < totalSteps else { return nil }
+        let header = ArtefactHeader(
+            schema: LedgerFile.schema, software: Version.software, config: run.configurationText,
+            worldSize: mesh.world.size)
+        let ledger = try LedgerWriter(
+            path: path, header: header, pass: run.identity["pass"] ?? "", keepingStepsBefore: start)
+        if start > 0, ledger.count == 0 { log.warning("the ledger begins at step \(start): \(path)") }
+        return ledger
     }
 
     /// Saves and leaves when any rank was asked to stop; the flag of all ranks decides, so all leave at the same step.

@@ -1,4 +1,5 @@
 import Preferences
+import Storage
 import Transformer
 
 /// What a leaf asks of the model.
@@ -60,6 +61,9 @@ public protocol TrainingTask {
     /// configuration another trainer can replay the step (`--trace`).
     /// - Parameter outputs: the outputs of each sample.
     func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: Any]
+    /// What the batch does with each of its pairs, in the order of the samples: for the ledger.
+    /// - Parameter outputs: the outputs of each sample.
+    func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit]
     /// Called with the sums of the first step of a run that was not resumed.
     /// - Throws: `RDOError.numerical` when they cannot be right.
     func checkFirstStep(sums: [String: Double], count: Int) throws
@@ -94,6 +98,7 @@ extension TrainingTask {
     public func preliminarySums(_ samples: [Sample], outputs: [Double]) -> [Double] { [] }
     public func prepared(with totals: [Double]) -> Self { self }
     public func checkFirstStep(sums: [String: Double], count: Int) throws {}
+    public func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] { [] }
 }
 
 /// One named figure of metrics.jsonl.

@@ -40,6 +40,7 @@ import Testing
                 "symmetric": "false", "disagreement": "keep", "denominator": "weights",
             ]
             for (key, value) in coefficients { values[pass + ".coefficients." + key] = value }
+            values[pass + ".ledger"] = "true"
         }
         for pass in ["sft", "reward", "difference", "dpo", "rrhf", "kto"] {
             let common = [
@@ -146,7 +147,7 @@ import Testing
         }
         // Weights are compared by value: other settings that give the same ones may go on.
         for setting in [
-            "dpo.steps=5", "dpo.export=bf16", "output=x", "sft.learning_rate=1", "data.limit=5",
+            "dpo.steps=5", "dpo.export=bf16", "dpo.ledger=true", "output=x", "sft.learning_rate=1", "data.limit=5",
             "dpo.coefficients.alpha=1", "score.file=f",
         ] {
             #expect(try fingerprint(setting) == fingerprint(), "\(setting)")

@@ -141,6 +141,25 @@ struct KTOTask: TrainingTask {
         return LeafLoss(gradients: gradients, sums: sums)
     }
 
+    func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).flatMap { sample, outputs in
+            let judged = examples[sample.row]
+            let (example, baseline) = (judged.example, baselines[mismatched.partners.group(of: sample)])
+            let key = judged.references.count == 2 ? example.ledgerKey(0, 1) : example.responseKeys[0]
+            return judged.references.indices.map { response in
+                let isDesirable = judged.isDesirable(response)
+                let ratio = outputs[response] - judged.references[response]
+                let result = objective.evaluate(logRatio: ratio, baseline: baseline, isDesirable: isDesirable)
+                return PairVisit(
+                    row: example.row, key: key, better: isDesirable ? response : nil,
+                    worse: isDesirable ? nil : response, coefficient: judged.weight,
+                    margin: (isDesirable ? 1 : -1) * objective.beta * (ratio - baseline),
+                    loss: judged.weight * result.loss, gradientScale: judged.weight * abs(result.gradient) / denominator
+                )
+            }
+        }
+    }
+
     func metrics(sums: [String: Double], count: Int, denominator: Double) -> [Metric] {
         func sum(_ name: String) -> Double { sums[name, default: .nan] }
         let (responses, desirable) = (sum("responses"), sum("desirable"))

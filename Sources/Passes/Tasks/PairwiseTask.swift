@@ -1,6 +1,7 @@
 import Diagnostics
 import Objectives
 import Preferences
+import Storage
 import Training
 import Transformer
 
@@ -58,14 +59,8 @@ struct PairwiseTask: TrainingTask {
         var sums = [Double](repeating: 0, count: sumNames.count)
         for (index, sample) in samples.enumerated() {
             let pair = pairs[sample.row]
-            let references = [pair.referenceChosen, pair.referenceRejected]
             let (better, worse) = pair.order
-            let result = objective.evaluate(
-                PairLogProbabilities(
-                    policyChosen: outputs[2 * index + better], policyRejected: outputs[2 * index + worse],
-                    referenceChosen: references[better], referenceRejected: references[worse],
-                    chosenTokens: pair.example.responses[better].count,
-                    rejectedTokens: pair.example.responses[worse].count))
+            let result = evaluate(pair, outputs: outputs[(2 * index)..<(2 * index + 2)])
             gradients[2 * index + better] = result.gradientChosen * pair.weight / denominator
             gradients[2 * index + worse] = result.gradientRejected * pair.weight / denominator
             let figures = [
@@ -77,6 +72,31 @@ struct PairwiseTask: TrainingTask {
             for (position, figure) in figures.enumerated() { sums[position] += figure }
         }
         return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    /// - Parameter outputs: log-probability sums of the two responses.
+    private func evaluate(_ pair: Pair, outputs: some Collection<Double>) -> PairwiseResult {
+        let (policy, references) = (Array(outputs), [pair.referenceChosen, pair.referenceRejected])
+        let (better, worse) = pair.order
+        return objective.evaluate(
+            PairLogProbabilities(
+                policyChosen: policy[better], policyRejected: policy[worse], referenceChosen: references[better],
+                referenceRejected: references[worse], chosenTokens: pair.example.responses[better].count,
+                rejectedTokens: pair.example.responses[worse].count))
+    }
+
+    func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).map { sample, outputs in
+            let pair = pairs[sample.row]
+            let (better, worse) = pair.order
+            let result = evaluate(pair, outputs: outputs)
+            return PairVisit(
+                row: pair.example.row, key: pair.example.ledgerKey(0, 1), better: pair.example.place(of: better),
+                worse: pair.example.place(of: worse), coefficient: pair.weight,
+                margin: result.rewardChosen - result.rewardRejected, loss: pair.weight * result.loss,
+                gradientScale: pair.weight * (abs(result.gradientChosen) + abs(result.gradientRejected)) / 2
+                    / denominator)
+        }
     }
 
     func metrics(sums: [String: Double], count: Int, denominator: Double) -> [Metric] {

@@ -1,5 +1,6 @@
 import Objectives
 import Preferences
+import Storage
 import Training
 import Transformer
 
@@ -12,6 +13,12 @@ struct RRHFTask: TrainingTask {
         let pairs: [RankedPair]
         /// The response that the supervised term learns.
         let best: Int
+
+        /// - Parameter policy: log-probability sums of the responses.
+        func logProbabilities(_ policy: [Double]) -> ListLogProbabilities {
+            ListLogProbabilities(
+                policy: policy, tokens: example.responses.map(\.count), queryTokens: example.prompt.count)
+        }
     }
 
     let lists: [RankedList]
@@ -43,10 +50,7 @@ struct RRHFTask: TrainingTask {
         for sample in samples {
             let list = lists[sample.row]
             let own = Array(outputs[gradients.count..<(gradients.count + list.example.responses.count)])
-            let result = objective.evaluate(
-                ListLogProbabilities(
-                    policy: own, tokens: list.example.responses.map(\.count), queryTokens: list.example.prompt.count),
-                pairs: list.pairs, best: list.best)
+            let result = objective.evaluate(list.logProbabilities(own), pairs: list.pairs, best: list.best)
             gradients += result.gradients.map { $0 / denominator }
             let figures = [
                 result.loss, result.lossRanking, result.lossSupervised, Double(list.pairs.count),
@@ -56,6 +60,19 @@ struct RRHFTask: TrainingTask {
             for (position, figure) in figures.enumerated() { sums[position] += figure }
         }
         return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).flatMap { sample, outputs in
+            let list = lists[sample.row]
+            let terms = objective.terms(list.logProbabilities(outputs), pairs: list.pairs)
+            return zip(list.pairs, terms).map { pair, term in
+                PairVisit(
+                    row: list.example.row, key: list.example.ledgerKey(pair.better, pair.worse), better: pair.better,
+                    worse: pair.worse, coefficient: pair.weight, margin: term.margin, loss: term.loss,
+                    gradientScale: (abs(term.gradientBetter) + abs(term.gradientWorse)) / 2 / denominator)
+            }
+        }
     }
 
     func metrics(sums: [String: Double], count: Int, denominator: Double) -> [Metric] {

@@ -13,6 +13,8 @@ public struct TokenizedExample: TokenizedRow, Equatable {
     public var scores: [Double]?
     public var label: Bool?
     public var weight: Double?
+    /// Of a pair that was made from a list: where its two responses stand there.
+    public var listPlaces: [Int]?
     /// The record's own texts, before the template.
     public var promptText: String
     public var responseTexts: [String]

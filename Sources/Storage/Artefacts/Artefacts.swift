@@ -4,7 +4,7 @@ import Foundation
 /// What a file or directory of the program is, and whether it is intact.
 public enum Artefacts {
     public enum Kind: String, Sendable, Codable {
-        case coefficients, reference, logprobs, checkpoint
+        case coefficients, reference, logprobs, ledger, checkpoint
         /// One shard file of a checkpoint.
         case shard
         /// The working file of an interrupted scoring or reference pass.
@@ -34,6 +34,7 @@ public enum Artefacts {
         case CoefficientFile.schema?: return .coefficients
         case ReferenceFile.schema?: return .reference
         case ReferenceFile.logprobsSchema?: return .logprobs
+        case LedgerFile.schema?: return .ledger
         case CheckpointLayout.schema?: return .checkpoint
         case CheckpointLayout.shardSchema?: return .shard
         case ResumableTable.schema?: return .unfinished
@@ -61,6 +62,9 @@ public enum Artefacts {
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             return "\(kind.rawValue): \(file.count) responses, \(guarantee(file.isSealed))"
+        case .ledger:
+            let file = try LedgerFile.read(path)
+            return "ledger: \(file.count) visits, \(guarantee(file.isSealed))"
         case .checkpoint:
             let checkpoint = try Checkpoint.open(path)
             try checkpoint.verify()

@@ -6,19 +6,20 @@ public struct ArtefactSummary: Encodable, Sendable {
     public let path: String
     public let kind: Artefacts.Kind
     public let header: ArtefactHeader
-    /// Absent for a checkpoint.
+    /// Absent for a ledger and a checkpoint.
     public let provenance: Provenance?
     /// False when another program made the file.
     public let sealed: Bool
     public let coefficients: CoefficientSummary?
     public let reference: ReferenceSummary?
+    public let ledger: LedgerSummary?
     public let checkpoint: CheckpointSummary?
 
-    /// Summarises a coefficient file, a reference file or a checkpoint.
+    /// Summarises a coefficient file, a reference file, a ledger or a checkpoint.
     ///
     /// - Parameters:
-    ///   - pairs: how many of the largest and of the smallest pairs to list.
-    ///   - order: what "largest" means.
+    ///   - pairs: how many of the largest and of the smallest pairs to list; of a ledger of the largest, by gradient scale.
+    ///   - order: what "largest" means in a coefficient file.
     /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
     public init(of path: String, pairs: Int = 0, by order: PairOrder = .difference) throws {
         self.path = path
@@ -28,17 +29,22 @@ public struct ArtefactSummary: Encodable, Sendable {
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
             coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order)
-            (reference, checkpoint) = (nil, nil)
+            (reference, ledger, checkpoint) = (nil, nil, nil)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
             reference = ReferenceSummary(of: file)
-            (coefficients, checkpoint) = (nil, nil)
+            (coefficients, ledger, checkpoint) = (nil, nil, nil)
+        case .ledger:
+            let file = try LedgerFile.read(path)
+            (header, provenance, sealed) = (file.header, nil, file.isSealed)
+            ledger = LedgerSummary(of: file, pairs: pairs)
+            (coefficients, reference, checkpoint) = (nil, nil, nil)
         case .checkpoint:
             let opened = try Checkpoint.open(path)
             (header, provenance, sealed) = (opened.header, nil, true)
             checkpoint = CheckpointSummary(of: opened)
-            (coefficients, reference) = (nil, nil)
+            (coefficients, reference, ledger) = (nil, nil, nil)
         case .shard:
             throw RDOError(.artefact, "this is one shard of a checkpoint", at: path, remedy: "name its directory")
         case .unfinished:
@@ -56,7 +62,7 @@ public struct ArtefactSummary: Encodable, Sendable {
         if header.worldSize > 0 { lines += labelled([("ranks", String(header.worldSize))]) }
         lines += labelled((provenance?.attributes ?? []).map { ($0.name.replacing("_", with: " "), $0.value) })
         if !sealed { lines += labelled([("origin", "another program (no digest)")]) }
-        lines += coefficients?.lines ?? reference?.lines ?? checkpoint?.lines ?? []
+        lines += coefficients?.lines ?? reference?.lines ?? ledger?.lines ?? checkpoint?.lines ?? []
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -4,7 +4,7 @@ import Storage
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What a coefficient file, a reference file or a checkpoint holds. Needs no MPI.")
+        abstract: "What a coefficient file, a reference file, a ledger or a checkpoint holds. Needs no MPI.")
 
     @Argument(help: "An HDF5 file or a checkpoint directory.")
     var path: String
@@ -12,19 +12,33 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print a JSON object.")
     var json = false
 
-    @Option(help: "How many of the largest and of the smallest pairs to list.")
+    @Option(
+        help:
+            "How many of the largest and of the smallest pairs to list; of a ledger, those of the largest gradient scale."
+    )
     var pairs = 0
 
-    @Option(help: "What large means: difference, absolute or bias.")
+    @Option(help: "What large means in a coefficient file: difference, absolute or bias.")
     var by = PairOrder.difference
 
+    @Option(help: "Of a ledger: every visit to the pair whose key begins with these hexadecimal digits.")
+    var pair: String?
+
     func run() throws {
+        if let pair {
+            let history = try PairHistory(of: pair, in: path)
+            return try show(history, text: history.text)
+        }
         let summary = try ArtefactSummary(of: path, pairs: pairs, by: by)
-        guard json else { return print(summary.text, terminator: "") }
+        try show(summary, text: summary.text)
+    }
+
+    private func show(_ value: some Encodable, text: String) throws {
+        guard json else { return print(text, terminator: "") }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 }
 

@@ -1,0 +1,262 @@
+import Diagnostics
+import Foundation
+
+/// What a ledger says of a whole training pass.
+///
+/// A pair is what a loss sees at once: two responses in one order, or in KTO a single response.
+public struct LedgerSummary: Encodable, Sendable {
+    /// One pair over all of its visits.
+    public struct Pair: Encodable, Sendable {
+        public let key: String
+        /// Of its first visit.
+        public let row: Int
+        public let better: Int?
+        public let worse: Int?
+        public let visits: Int
+        public let coefficient: Double
+        /// Sum over the visits, and its share of the sum over all pairs.
+        public let gradientScale: Double
+        public let gradientShare: Double
+        public let firstMargin: Double
+        public let lastMargin: Double
+    }
+
+    /// Between the first and the last visit of pairs that were visited more than once; a margin of 0 is not right.
+    public struct Changes: Encodable, Sendable {
+        public let pairs: Int
+        /// Wrong at first, right at last, and so on.
+        public let becameRight: Int
+        public let becameWrong: Int
+        public let stayedRight: Int
+        public let stayedWrong: Int
+    }
+
+    public let pass: String?
+    public let visits: Int
+    public let pairs: Int
+    /// Different steps that have visits, the first and the last of them.
+    public let steps: Int
+    public let firstStep: Int?
+    public let lastStep: Int?
+    /// Over pairs, at their last visit.
+    public let coefficientQuantiles: [CoefficientQuantile]
+    public let zeroCoefficientShare: Double?
+    public let gradientScale: Double
+    /// Share of the gradient scale that the 1 % and 10 % of the pairs (rounded up) with most of it have.
+    public let gradientShareOfTopPercent: Double?
+    public let gradientShareOfTopTenth: Double?
+    public let meanFirstMargin: Double?
+    public let meanLastMargin: Double?
+    public let changes: Changes
+    /// Pairs with the largest gradient scale.
+    public let strongest: [Pair]
+
+    public struct CoefficientQuantile: Encodable, Sendable {
+        /// From 0 (minimum) to 1 (maximum).
+        public let share: Double
+        public let coefficient: Double
+    }
+
+    init(of file: LedgerFile, pairs listed: Int) {
+        pass = file.pass
+        visits = file.count
+        let grouped = LedgerSummary.group(file.visits)
+        pairs = grouped.count
+        steps = Set(file.steps).count
+        (firstStep, lastStep) = (file.steps.first, file.steps.last)
+
+        let histories = grouped.map { $0.map { file.visits[$0] } }
+        let coefficients = histories.compactMap { $0.last?.coefficient }
+        coefficientQuantiles = CoefficientSummary.quantiles(coefficients).map {
+            CoefficientQuantile(share: $0.share, coefficient: $0.difference)
+        }
+        zeroCoefficientShare = CoefficientSummary.mean(coefficients.map { $0 == 0 ? 1 : 0 })
+
+        let scales = histories.map { $0.reduce(0) { $0 + $1.gradientScale } }
+        let order = scales.indices.sorted { (scales[$1], $0) < (scales[$0], $1) }
+        let total = scales.reduce(0, +)
+        gradientScale = total
+        func topShare(_ share: Double) -> Double? {
+            guard total > 0 else { return nil }
+            return order.prefix(Int((share * Double(scales.count)).rounded(.up))).reduce(0) { $0 + scales[$1] } / total
+        }
+        gradientShareOfTopPercent = topShare(0.01)
+        gradientShareOfTopTenth = topShare(0.1)
+
+        let margins = histories.map { (first: $0[0].margin, last: $0[$0.count - 1].margin) }
+        meanFirstMargin = CoefficientSummary.mean(margins.map(\.first))
+        meanLastMargin = CoefficientSummary.mean(margins.map(\.last))
+        let repeated = zip(histories, margins).filter { $0.0.count > 1 }.map(\.1)
+        changes = Changes(
+            pairs: repeated.count, becameRight: repeated.count { $0.first <= 0 && $0.last > 0 },
+            becameWrong: repeated.count { $0.first > 0 && $0.last <= 0 },
+            stayedRight: repeated.count { $0.first > 0 && $0.last > 0 },
+            stayedWrong: repeated.count { $0.first <= 0 && $0.last <= 0 })
+
+        strongest = order.prefix(listed).map { index in
+            let (first, last) = (histories[index][0], histories[index][histories[index].count - 1])
+            return Pair(
+                key: first.key.description, row: first.row, better: first.better, worse: first.worse,
+                visits: histories[index].count, coefficient: last.coefficient, gradientScale: scales[index],
+                gradientShare: total > 0 ? scales[index] / total : 0, firstMargin: first.margin, lastMargin: last.margin
+            )
+        }
+    }
+
+    /// Positions of the visits of each pair, pairs in the order of their first visit.
+    private static func group(_ visits: [PairVisit]) -> [[Int]] {
+        struct Identity: Hashable {
+            let key: ContentKey
+            let better: Int?
+            let worse: Int?
+        }
+        var places: [Identity: Int] = [:]
+        var groups: [[Int]] = []
+        for (position, visit) in visits.enumerated() {
+            let identity = Identity(key: visit.key, better: visit.better, worse: visit.worse)
+            let place = places[identity, default: groups.count]
+            if place == groups.count {
+                places[identity] = place
+                groups.append([])
+            }
+            groups[place].append(position)
+        }
+        return groups
+    }
+
+    var lines: [String] {
+        let range = firstStep.flatMap { first in lastStep.map { " (\(first) to \($0))" } } ?? ""
+        var lines = labelled([
+            ("pass", pass ?? ""), ("visits", String(visits)), ("pairs", String(pairs)), ("steps", "\(steps)\(range)"),
+        ])
+        lines += labelled(coefficientQuantiles.map { ("coefficient \($0.share)", rounded($0.coefficient)) })
+        lines += labelled([
+            ("coefficient is 0", rounded(zeroCoefficientShare)), ("gradient scale", significant(gradientScale)),
+            ("held by top 1 %", rounded(gradientShareOfTopPercent)),
+            ("held by top 10 %", rounded(gradientShareOfTopTenth)),
+            ("mean first margin", rounded(meanFirstMargin)), ("mean last margin", rounded(meanLastMargin)),
+            ("visited again", String(changes.pairs)), ("  became right", String(changes.becameRight)),
+            ("  became wrong", String(changes.becameWrong)), ("  stayed right", String(changes.stayedRight)),
+            ("  stayed wrong", String(changes.stayedWrong)),
+        ])
+        guard !strongest.isEmpty else { return lines }
+        lines.append("  largest by gradient scale")
+        return lines
+            + table(
+                [
+                    "key", "row", "responses", "visits", "coefficient", "gradient scale", "share", "first margin",
+                    "last margin",
+                ],
+                strongest.map {
+                    [
+                        $0.key, String($0.row), responses(better: $0.better, worse: $0.worse), String($0.visits),
+                        rounded($0.coefficient), significant($0.gradientScale), rounded($0.gradientShare),
+                        rounded($0.firstMargin), rounded($0.lastMargin),
+                    ]
+                })
+    }
+}
+
+/// Every visit to one pair: its life.
+public struct PairHistory: Encodable, Sendable {
+    public struct Visit: Encodable, Sendable {
+        public let step: Int
+        public let row: Int
+        public let better: Int?
+        public let worse: Int?
+        public let coefficient: Double
+        public let margin: Double
+        public let loss: Double
+        public let gradientScale: Double
+    }
+
+    public let path: String
+    public let pass: String?
+    public let key: String
+    public let visits: [Visit]
+
+    /// Finds the pair whose key begins with `prefix`.
+    ///
+    /// - Parameter prefix: hexadecimal digits; as many as it takes to mean one key.
+    /// - Throws: `RDOError(.usage)` when it is no key, or none or several keys begin with it;
+    ///   `.artefact` when the file is damaged.
+    public init(of prefix: String, in path: String) throws {
+        let kind = try Artefacts.kind(of: path)
+        guard kind == .ledger else {
+            throw RDOError(
+                .usage, "--pair is for ledgers, and the kind of this file is \(kind.rawValue)", at: path,
+                remedy: "a training pass with `ledger: true` writes ledger.h5")
+        }
+        let wanted = prefix.lowercased()
+        guard (1...32).contains(wanted.utf8.count), wanted.allSatisfy({ "0123456789abcdef".contains($0) }) else {
+            throw RDOError(.usage, "--pair \(prefix) is no key", remedy: "give up to 32 hexadecimal digits")
+        }
+        let file = try LedgerFile.read(path)
+        let keys = Set(file.visits.map(\.key))
+        let matching = keys.filter { $0.description.hasPrefix(wanted) }
+        guard let found = matching.first, matching.count == 1 else {
+            throw PairHistory.failure(wanted, matching.map(\.description).sorted(), keys.map(\.description), path)
+        }
+        self.path = path
+        pass = file.pass
+        key = found.description
+        visits = zip(file.steps, file.visits).filter { $1.key == found }.map { step, visit in
+            Visit(
+                step: step, row: visit.row, better: visit.better, worse: visit.worse, coefficient: visit.coefficient,
+                margin: visit.margin, loss: visit.loss, gradientScale: visit.gradientScale)
+        }
+    }
+
+    private static func failure(_ wanted: String, _ matching: [String], _ keys: [String], _ path: String) -> RDOError {
+        func listed(_ keys: [String]) -> String {
+            keys.prefix(3).joined(separator: ", ") + (keys.count > 3 ? ", …" : "")
+        }
+        if matching.count > 1 {
+            return RDOError(
+                .usage, "\(matching.count) keys begin with \(wanted): \(listed(matching))", at: path,
+                remedy: "give more digits")
+        }
+        // The longest beginning that some key shares, and who does.
+        let shared = keys.map { $0.commonPrefix(with: wanted).count }.max() ?? 0
+        let nearest = keys.filter { $0.commonPrefix(with: wanted).count == shared }.sorted()
+        return RDOError(
+            .usage,
+            "no key begins with \(wanted)" + (keys.isEmpty ? ": the ledger is empty" : "; nearest: \(listed(nearest))"),
+            at: path, remedy: "`rdo inspect \(path) --pairs 10` lists keys")
+    }
+
+    /// Lines for a terminal, one a visit.
+    public var text: String {
+        let title = "\(path): pair \(key), \(visits.count) visits" + (pass.map { " by \($0)" } ?? "")
+        let rows = visits.map {
+            [
+                String($0.step), String($0.row), responses(better: $0.better, worse: $0.worse), rounded($0.coefficient),
+                rounded($0.margin), rounded($0.loss), significant($0.gradientScale),
+            ]
+        }
+        let header = ["step", "row", "responses", "coefficient", "margin", "loss", "gradient scale"]
+        return ([title] + table(header, rows)).joined(separator: "\n") + "\n"
+    }
+}
+
+/// Which responses a visit compared, counted from 0 in the row: `0 > 1`, or of KTO `0 +` (desirable) and `1 -`.
+private func responses(better: Int?, worse: Int?) -> String {
+    switch (better, worse) {
+    case (let better?, let worse?): "\(better) > \(worse)"
+    case (let better?, nil): "\(better) +"
+    case (nil, let worse?): "\(worse) -"
+    case (nil, nil): ""
+    }
+}
+
+/// Six digits, however small.
+private func significant(_ value: Double) -> String { String(format: "%.6g", value) }
+
+/// Columns aligned to the right.
+private func table(_ header: [String], _ rows: [[String]]) -> [String] {
+    let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
+    return ([header] + rows).map { row in
+        "  "
+            + zip(row, widths).map { String(repeating: " ", count: 2 + $1 - $0.count) + $0 }.joined()
+    }
+}

@@ -1,0 +1,68 @@
+import Diagnostics
+
+/// Keeps the ledger of one training pass. Only one process writes.
+///
+/// Visits are kept in memory (72 bytes each) and the file is replaced as a whole, atomically, whenever a checkpoint is
+/// due: a file that was killed halfway does not exist, whoever reads it never meets a writer's lock, and its content
+/// never runs behind the newest checkpoint. A dataset that grows in place would be none of that, and what is rewritten
+/// is small beside the checkpoint that follows.
+public final class LedgerWriter {
+    public let path: String
+    private let header: ArtefactHeader
+    private let pass: String
+    private var columns = LedgerColumns()
+    /// How many visits the file has; nil when it must be written even without a new one.
+    private var stored: Int?
+
+    public var count: Int { columns.count }
+
+    /// Takes over the ledger at `path`, or starts one.
+    ///
+    /// - Parameters:
+    ///   - pass: the training pass.
+    ///   - step: where training goes on: visits of this and later steps were made after the last checkpoint and are
+    ///     dropped. 0 starts a new file.
+    /// - Throws: `RDOError(.artefact)` when visits are to be kept and the file is damaged or of another kind, or when the
+    ///   file cannot be written.
+    public init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
+        self.path = path
+        self.header = header
+        self.pass = pass
+        if step > 0, Durable.exists(path) {
+            do {
+                let file = try SealedFile.open(path, schemas: [LedgerFile.schema]).file
+                columns = try LedgerColumns(of: file)
+            } catch let error as RDOError {
+                throw RDOError(
+                    error.kind, error.what, at: error.place,
+                    remedy: "move the file away: training then goes on with a ledger without the earlier steps")
+            }
+            stored = columns.count
+            columns.drop(fromStep: step)
+            if columns.count != stored { stored = nil }
+        }
+        try flush()
+    }
+
+    /// Notes what a step did. Steps come in ascending order.
+    public func append(_ visits: [PairVisit], step: Int) {
+        for visit in visits { columns.append(visit, step: step) }
+    }
+
+    /// Returns when everything noted so far is on the disk.
+    ///
+    /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the file is then as before.
+    public func flush() throws {
+        guard stored != columns.count else { return }
+        var header = header
+        header.schema = LedgerFile.schema
+        try SealedFile.write(path, header: header) { file in
+            try file.setAttribute("pass", .text(pass))
+            try columns.write(to: file)
+        }
+        stored = columns.count
+    }
+
+    /// Removes the ledger of an earlier run, if there is one.
+    public static func discard(_ path: String) throws { try Durable.remove(path) }
+}
