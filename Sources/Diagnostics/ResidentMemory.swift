@@ -4,9 +4,14 @@ import Foundation
 public enum ResidentMemory {
     /// Bytes of the largest resident set so far, memory shared with other processes included; 0 where the system does not
     /// say.
-    public static func peak() -> Int {
+    public static func peak() -> Int { bytes("VmHWM:") }
+
+    /// Bytes that are resident now, counted in the same way.
+    public static func current() -> Int { bytes("VmRSS:") }
+
+    private static func bytes(_ name: String) -> Int {
         let lines = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8))?.split(separator: "\n") ?? []
-        let peak = lines.first { $0.hasPrefix("VmHWM:") }?.split(whereSeparator: \.isWhitespace).dropFirst().first
-        return peak.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
+        let value = lines.first { $0.hasPrefix(name) }?.split(whereSeparator: \.isWhitespace).dropFirst().first
+        return value.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
     }
 }

@@ -59,12 +59,14 @@ public struct PlanRun {
                 throw Pipeline.tooFewLeaves(pass, settings, target.ranks)
             }
             let work = try PlannedWork(pass, lengths: target.lengths, session: session)
-            return plan(pass, settings, work, gathersBlocks: session.gatherPolicy == .block)
+            // This process has read the tokenizer and the data, as every rank will.
+            let process = target.lengths == nil ? Double(ResidentMemory.current()) : 0
+            return plan(pass, settings, work, process: process, gathersBlocks: session.gatherPolicy == .block)
         }
     }
 
     private func plan(
-        _ pass: PassName, _ settings: TrainingSettings, _ work: PlannedWork, gathersBlocks: Bool
+        _ pass: PassName, _ settings: TrainingSettings, _ work: PlannedWork, process: Double, gathersBlocks: Bool
     ) -> PassPlan {
         let perNode = target.ranks / target.nodes
         let machine = target.machine.profile(ranksPerNode: perNode)
@@ -76,7 +78,7 @@ public struct PlanRun {
                 mesh,
                 MemoryPlan(
                     work.model, mesh: mesh, leaves: leaves, leafTokens: leafTokens, gathersBlocks: gathersBlocks,
-                    base: machine.baseBytes)
+                    base: max(machine.baseBytes, process))
             )
         }
         let isAdapted = work.model.adaptation != nil
