@@ -1,31 +1,31 @@
 /// The stages of `rdo run`.
-public enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo, rrhf, kto }
+package enum PassName: String, Sendable, CaseIterable { case sft, reward, difference, score, reference, dpo, rrhf, kto }
 
 /// How long gathered parameters are kept (docs/parallelism.md).
-public enum GatherMode: String, Sendable, CaseIterable { case step, block }
+package enum GatherMode: String, Sendable, CaseIterable { case step, block }
 
 /// What the backward pass computes again instead of keeping it.
-public enum Recomputation: String, Sendable, CaseIterable { case none, block }
+package enum Recomputation: String, Sendable, CaseIterable { case none, block }
 
 /// Number type of weights that do not change.
-public enum FrozenWeights: String, Sendable, CaseIterable { case f32, bf16 }
+package enum FrozenWeights: String, Sendable, CaseIterable { case f32, bf16 }
 
-public enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
+package enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
 
 /// What predicts the reward differences.
-public enum ScorerKind: String, Sendable, CaseIterable { case difference, reward }
+package enum ScorerKind: String, Sendable, CaseIterable { case difference, reward }
 
 /// Which part of the data the scoring pass reads.
-public enum ScoredData: String, Sendable, CaseIterable { case train, test, both }
+package enum ScoredData: String, Sendable, CaseIterable { case train, test, both }
 
 /// Which responses supervised fine-tuning learns.
-public enum SupervisedResponses: String, Sendable, CaseIterable { case chosen, all }
+package enum SupervisedResponses: String, Sendable, CaseIterable { case chosen, all }
 
 /// Number type of exported weights.
-public enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
+package enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
 
 /// What a pass that trains adapters leaves.
-public enum AdapterExport: String, Sendable, CaseIterable {
+package enum AdapterExport: String, Sendable, CaseIterable {
     /// A model directory with the adapters in its weights, and the adapter directory.
     case merged
     /// The adapter directory alone.
@@ -33,10 +33,10 @@ public enum AdapterExport: String, Sendable, CaseIterable {
 }
 
 /// What says which response of a list is better.
-public enum RankingSource: String, Sendable, CaseIterable { case scores, difference }
+package enum RankingSource: String, Sendable, CaseIterable { case scores, difference }
 
 /// What the rows' own `weight` is used for.
-public enum WeightColumn: String, Sendable, CaseIterable {
+package enum WeightColumn: String, Sendable, CaseIterable {
     case ignore
     /// It multiplies the weight from the coefficient files.
     case multiply

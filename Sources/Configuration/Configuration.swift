@@ -5,21 +5,21 @@ import Yams
 /// A whole configuration: typed, every key known, stored in every artefact.
 ///
 /// Relative paths in it are relative to the current directory.
-public struct Configuration: ConfigurationSection, Sendable, Equatable {
-    public var output = ""
-    public var seed = 1
-    public var passes: [PassName] = [.difference, .score, .reference, .dpo]
-    public var model = ModelSettings()
-    public var data = DataSettings()
-    public var parallel = ParallelSettings()
-    public var sft = SupervisedSettings()
-    public var reward = RewardSettings()
-    public var difference = DifferenceSettings()
-    public var score = ScoreSettings()
-    public var reference = ReferenceSettings()
-    public var dpo = PairwiseSettings()
-    public var rrhf = ListSettings()
-    public var kto = UnpairedSettings()
+package struct Configuration: ConfigurationSection, Sendable, Equatable {
+    package var output = ""
+    package var seed = 1
+    package var passes: [PassName] = [.difference, .score, .reference, .dpo]
+    package var model = ModelSettings()
+    package var data = DataSettings()
+    package var parallel = ParallelSettings()
+    package var sft = SupervisedSettings()
+    package var reward = RewardSettings()
+    package var difference = DifferenceSettings()
+    package var score = ScoreSettings()
+    package var reference = ReferenceSettings()
+    package var dpo = PairwiseSettings()
+    package var rrhf = ListSettings()
+    package var kto = UnpairedSettings()
 
     init() {}
 
@@ -46,7 +46,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
     ///
     /// - Parameter settings: `section.key=value`, applied over the file.
     /// - Throws: `RDOError.usage` naming file, line and key.
-    public static func load(path: String, settings: [String] = []) throws -> Configuration {
+    package static func load(path: String, settings: [String] = []) throws -> Configuration {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw RDOError(.usage, "cannot read the configuration", at: path, remedy: "name a YAML file")
         }
@@ -58,7 +58,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
 
     /// - Parameter source: names the text in messages.
     /// - Throws: `RDOError.usage` naming source, line and key.
-    public init(yaml: String, settings: [String] = [], source: String = "configuration") throws {
+    package init(yaml: String, settings: [String] = [], source: String = "configuration") throws {
         self.init()
         if let root = try Self.compose(yaml, source) {
             try SectionReader.read(&self, from: root, SettingPlace(source: source, key: ""))
@@ -68,7 +68,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
     }
 
     /// The training settings of a pass that trains.
-    public func training(of pass: PassName) -> TrainingSettings? {
+    package func training(of pass: PassName) -> TrainingSettings? {
         switch pass {
         case .sft: sft.training
         case .reward: reward.training
@@ -81,7 +81,7 @@ public struct Configuration: ConfigurationSection, Sendable, Equatable {
     }
 
     /// All values as YAML that gives the same configuration when read.
-    public var effectiveYAML: String { SectionReader.yaml(self, "") + "\n" }
+    package var effectiveYAML: String { SectionReader.yaml(self, "") + "\n" }
 
     private static func compose(_ text: String, _ source: String) throws -> Node? {
         do {

@@ -1,6 +1,6 @@
 extension Configuration {
     /// docs/configuration.md, from the declarations themselves.
-    public static func markdown() -> String {
+    package static func markdown() -> String {
         var text = """
             # Configuration
 

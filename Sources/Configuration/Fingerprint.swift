@@ -13,7 +13,7 @@ extension Configuration {
     /// The settings that a resumed pass must share with the run that it continues: dotted key → value.
     ///
     /// Models, data and weights are compared by content elsewhere; the number of steps may grow.
-    public func fingerprint(of pass: PassName) -> [String: String] {
+    package func fingerprint(of pass: PassName) -> [String: String] {
         let prefix = pass.rawValue + "."
         let section = Self.fields.first { $0.key == pass.rawValue }?.rows(self, "") ?? []
         let own = section.filter { !Self.neutralKeys.contains(String($0.key.dropFirst(prefix.count))) }

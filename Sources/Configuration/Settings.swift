@@ -2,13 +2,13 @@ import Objectives
 import Preferences
 
 /// The model that everything starts from.
-public struct ModelSettings: ConfigurationSection, Sendable, Equatable {
+package struct ModelSettings: ConfigurationSection, Sendable, Equatable {
     /// `model.tokenizer` for the built-in byte tokenizer.
-    public static let byteTokenizer = "bytes"
+    package static let byteTokenizer = "bytes"
 
-    public var path: String?
-    public var initial: ModelInitSettings?
-    public var tokenizer: String?
+    package var path: String?
+    package var initial: ModelInitSettings?
+    package var tokenizer: String?
 
     init() {}
 
@@ -25,17 +25,17 @@ public struct ModelSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// Shape of a new model.
-public struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
-    public var hiddenSize = 64
-    public var intermediateSize = 176
-    public var layers = 4
-    public var heads = 4
-    public var keyValueHeads = 4
-    public var maxPositions = 1024
-    public var ropeTheta = 10000.0
-    public var normEpsilon = 1e-5
-    public var tieEmbeddings = true
-    public var initializerRange = 0.02
+package struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
+    package var hiddenSize = 64
+    package var intermediateSize = 176
+    package var layers = 4
+    package var heads = 4
+    package var keyValueHeads = 4
+    package var maxPositions = 1024
+    package var ropeTheta = 10000.0
+    package var normEpsilon = 1e-5
+    package var tieEmbeddings = true
+    package var initializerRange = 0.02
 
     init() {}
 
@@ -56,19 +56,19 @@ public struct ModelInitSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// What is read, and how it becomes tokens.
-public struct DataSettings: ConfigurationSection, Sendable, Equatable {
-    public var train: [String] = []
-    public var test: [String] = []
-    public var format = DataFormat.auto
-    public var template = PromptTemplate.plain
-    public var maxTokens = 1024
-    public var maxPromptTokens: Int?
-    public var overLong = OverLongPolicy.reject
-    public var onError = BadRowPolicy.fail
-    public var shuffle = true
-    public var pairsPerList: Int?
-    public var limit: Int?
-    public var testLimit: Int?
+package struct DataSettings: ConfigurationSection, Sendable, Equatable {
+    package var train: [String] = []
+    package var test: [String] = []
+    package var format = DataFormat.auto
+    package var template = PromptTemplate.plain
+    package var maxTokens = 1024
+    package var maxPromptTokens: Int?
+    package var overLong = OverLongPolicy.reject
+    package var onError = BadRowPolicy.fail
+    package var shuffle = true
+    package var pairsPerList: Int?
+    package var limit: Int?
+    package var testLimit: Int?
 
     init() {}
 
@@ -98,14 +98,14 @@ public struct DataSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// How the ranks share the work.
-public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
-    public var shards: Int?
-    public var gather = GatherMode.step
-    public var recompute = Recomputation.none
-    public var sharedMemory = true
-    public var frozenWeights = FrozenWeights.f32
-    public var timeout = 1800.0
-    public var blasThreads = 1
+package struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
+    package var shards: Int?
+    package var gather = GatherMode.step
+    package var recompute = Recomputation.none
+    package var sharedMemory = true
+    package var frozenWeights = FrozenWeights.f32
+    package var timeout = 1800.0
+    package var blasThreads = 1
 
     init() {}
 
@@ -135,12 +135,12 @@ public struct ParallelSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// The pass that stores reward differences.
-public struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
-    public var scorer = ScorerKind.difference
-    public var model: String?
-    public var file: String?
-    public var data = ScoredData.train
-    public var chunk = 8
+package struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
+    package var scorer = ScorerKind.difference
+    package var model: String?
+    package var file: String?
+    package var data = ScoredData.train
+    package var chunk = 8
 
     init() {}
 
@@ -156,10 +156,10 @@ public struct ScoreSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// The pass that stores the reference model's log-probabilities.
-public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
-    public var model: String?
-    public var file: String?
-    public var chunk = 16
+package struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
+    package var model: String?
+    package var file: String?
+    package var chunk = 16
 
     init() {}
 
@@ -175,15 +175,15 @@ public struct ReferenceSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// How stored reward differences become weights (docs/objectives.md).
-public struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
-    public var use = true
-    public var file: [String]?
-    public var combine = Combination.mean
-    public var column = WeightColumn.ignore
-    public var alpha = 0.5
-    public var symmetric = true
-    public var disagreement = Disagreement.zero
-    public var denominator = Denominator.pairs
+package struct CoefficientSettings: ConfigurationSection, Sendable, Equatable {
+    package var use = true
+    package var file: [String]?
+    package var combine = Combination.mean
+    package var column = WeightColumn.ignore
+    package var alpha = 0.5
+    package var symmetric = true
+    package var disagreement = Disagreement.zero
+    package var denominator = Denominator.pairs
 
     init() {}
 

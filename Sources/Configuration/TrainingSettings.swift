@@ -3,28 +3,28 @@ import Preferences
 import Transformer
 
 /// What all training passes share; in YAML these keys stand beside the pass's own.
-public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
-    public var model: String?
-    public var epochs = 1.0
-    public var steps: Int?
-    public var batchSize = 64
-    public var microBatches = 8
-    public var microBatchTokens: Int?
-    public var learningRate = 1e-5
-    public var schedule = ScheduleKind.linear
-    public var warmupSteps: Int?
-    public var warmupRatio = 0.1
-    public var minimumLearningRateRatio = 0.0
-    public var weightDecay = 0.0
-    public var beta1 = 0.9
-    public var beta2 = 0.999
-    public var epsilon = 1e-8
-    public var maxGradNorm = 1.0
-    public var checkpointEvery = 100
-    public var keepCheckpoints = 2
-    public var evaluateEvery = 0
-    public var export = ExportType.f32
-    public var lora: LowRankSettings?
+package struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
+    package var model: String?
+    package var epochs = 1.0
+    package var steps: Int?
+    package var batchSize = 64
+    package var microBatches = 8
+    package var microBatchTokens: Int?
+    package var learningRate = 1e-5
+    package var schedule = ScheduleKind.linear
+    package var warmupSteps: Int?
+    package var warmupRatio = 0.1
+    package var minimumLearningRateRatio = 0.0
+    package var weightDecay = 0.0
+    package var beta1 = 0.9
+    package var beta2 = 0.999
+    package var epsilon = 1e-8
+    package var maxGradNorm = 1.0
+    package var checkpointEvery = 100
+    package var keepCheckpoints = 2
+    package var evaluateEvery = 0
+    package var export = ExportType.f32
+    package var lora: LowRankSettings?
 
     init() {}
 
@@ -73,7 +73,7 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
     }
 
     /// Optimizer steps in all: `steps`, or as many batches as cover `epochs` passes over the data.
-    public func totalSteps(exampleCount: Int) -> Int {
+    package func totalSteps(exampleCount: Int) -> Int {
         steps ?? max(1, Int((epochs * Double(exampleCount) / Double(batchSize)).rounded(.up)))
     }
 
@@ -84,12 +84,12 @@ public struct TrainingSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// Low-rank adapters (LoRA) instead of full training.
-public struct LowRankSettings: ConfigurationSection, Sendable, Equatable {
-    public var rank = 8
-    public var alpha = 16.0
-    public var targets = [Projection.query, .value]
-    public var start: String?
-    public var export = AdapterExport.merged
+package struct LowRankSettings: ConfigurationSection, Sendable, Equatable {
+    package var rank = 8
+    package var alpha = 16.0
+    package var targets = [Projection.query, .value]
+    package var start: String?
+    package var export = AdapterExport.merged
 
     init() {}
 
@@ -109,14 +109,14 @@ public struct LowRankSettings: ConfigurationSection, Sendable, Equatable {
         ]
     }
 
-    public var adaptation: LowRankAdaptation { LowRankAdaptation(rank: rank, alpha: alpha, targets: targets) }
+    package var adaptation: LowRankAdaptation { LowRankAdaptation(rank: rank, alpha: alpha, targets: targets) }
 }
 
 /// Supervised fine-tuning.
-public struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var responses = SupervisedResponses.chosen
-    public var data: [String]?
+package struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var responses = SupervisedResponses.chosen
+    package var data: [String]?
 
     init() {
         training.learningRate = 2e-5
@@ -132,10 +132,10 @@ public struct SupervisedSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// The Bradley-Terry reward model.
-public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var headLearningRate = 1e-4
-    public var head: String?
+package struct RewardSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var headLearningRate = 1e-4
+    package var head: String?
 
     init() {}
 
@@ -149,12 +149,12 @@ public struct RewardSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// The difference model.
-public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var headLearningRate = 1e-4
-    public var head: String?
-    public var lambdaDuplication = 0.5
-    public var lambdaReverse = 0.5
+package struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var headLearningRate = 1e-4
+    package var head: String?
+    package var lambdaDuplication = 0.5
+    package var lambdaReverse = 0.5
 
     init() {}
 
@@ -173,14 +173,14 @@ public struct DifferenceSettings: ConfigurationSection, Sendable, Equatable {
 private let ledgerHelp = "Note what every step does with every pair in ledger.h5 (docs/ledger.md)."
 
 /// DPO and its pairwise relatives.
-public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var variant = PairwiseVariant.dpo
-    public var beta = 0.1
-    public var labelSmoothing = 0.0
-    public var simpoGamma: Double?
-    public var ledger = false
-    public var coefficients = CoefficientSettings()
+package struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var variant = PairwiseVariant.dpo
+    package var beta = 0.1
+    package var labelSmoothing = 0.0
+    package var simpoGamma: Double?
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 5e-7 }
 
@@ -197,14 +197,14 @@ public struct PairwiseSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// RRHF, on lists of responses.
-public struct ListSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var ranking = RankingSource.scores
-    public var rankingWeight = 1.0
-    public var length = LengthRule.tokens
-    public var lengthExponent = 1.0
-    public var ledger = false
-    public var coefficients = CoefficientSettings()
+package struct ListSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var ranking = RankingSource.scores
+    package var rankingWeight = 1.0
+    package var length = LengthRule.tokens
+    package var lengthExponent = 1.0
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 2e-5 }
 
@@ -228,15 +228,15 @@ public struct ListSettings: ConfigurationSection, Sendable, Equatable {
 }
 
 /// KTO, on pairs or single labelled responses.
-public struct UnpairedSettings: ConfigurationSection, Sendable, Equatable {
-    public var training = TrainingSettings()
-    public var beta = 0.1
-    public var desirableWeight = 1.0
-    public var undesirableWeight = 1.0
-    public var klScope = BaselineScope.global
-    public var klPairing = BaselinePairing.permuted
-    public var ledger = false
-    public var coefficients = CoefficientSettings()
+package struct UnpairedSettings: ConfigurationSection, Sendable, Equatable {
+    package var training = TrainingSettings()
+    package var beta = 0.1
+    package var desirableWeight = 1.0
+    package var undesirableWeight = 1.0
+    package var klScope = BaselineScope.global
+    package var klPairing = BaselinePairing.permuted
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
 
     init() { training.learningRate = 5e-7 }
 

@@ -4,12 +4,12 @@ import Logging
 /// Plain lines for people: `HH:mm:ss message` on standard error and, once a run has a directory, in its log file.
 ///
 /// Only rank 0 speaks; the other ranks' loggers are silent.
-public final class Log: @unchecked Sendable {
-    public let isSpeaking: Bool
+package final class Log: @unchecked Sendable {
+    package let isSpeaking: Bool
     private let logger: Logger
     private let sink: LineSink
 
-    public init(speaking: Bool) {
+    package init(speaking: Bool) {
         isSpeaking = speaking
         let sink = LineSink()
         self.sink = sink
@@ -19,12 +19,12 @@ public final class Log: @unchecked Sendable {
         }
     }
 
-    public func info(_ message: @autoclosure () -> String) { logger.info("\(message())") }
-    public func warning(_ message: @autoclosure () -> String) { logger.warning("\(message())") }
+    package func info(_ message: @autoclosure () -> String) { logger.info("\(message())") }
+    package func warning(_ message: @autoclosure () -> String) { logger.warning("\(message())") }
 
     /// From now on lines are also appended to the file at `path`.
     /// - Throws: `RDOError.usage` when the file cannot be opened.
-    public func append(to path: String) throws {
+    package func append(to path: String) throws {
         guard isSpeaking else { return }
         guard let file = fopen(path, "a") else {
             throw RDOError(

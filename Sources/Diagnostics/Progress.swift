@@ -1,7 +1,7 @@
 import Foundation
 
 /// Shows how far a pass is: a bar that overwrites itself on a terminal, a plain line now and then in a log.
-public final class Progress {
+package final class Progress {
     private let log: Log
     private let title: String
     private let total: Int
@@ -11,7 +11,7 @@ public final class Progress {
 
     /// - Parameters:
     ///   - total: units of work in all; `start`: how many were done before this process began.
-    public init(_ title: String, total: Int, start: Int = 0, log: Log) {
+    package init(_ title: String, total: Int, start: Int = 0, log: Log) {
         self.title = title
         self.total = total
         self.start = start
@@ -19,7 +19,7 @@ public final class Progress {
     }
 
     /// - Parameter detail: a few figures, such as the loss.
-    public func update(_ done: Int, detail: @autoclosure () -> String = "") {
+    package func update(_ done: Int, detail: @autoclosure () -> String = "") {
         guard log.isSpeaking else { return }
         let interval: Duration = log.isInteractive ? .milliseconds(200) : .seconds(10)
         guard lastShown.duration(to: .now) >= interval || done == total else { return }

@@ -1,9 +1,9 @@
 /// The one error type of the program: what went wrong, where, and what to do about it.
 ///
 /// `kind` is the process's exit code (see docs/errors.md). A user sees exactly one line of it, from one rank.
-public struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Why the program stopped; the raw value is the exit code.
-    public enum Kind: Int32, Sendable {
+    package enum Kind: Int32, Sendable {
         /// Wrong command line or configuration.
         case usage = 2
         /// Bad input data: a preference file, a text, a row.
@@ -18,15 +18,15 @@ public struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
         case stopped = 75
     }
 
-    public let kind: Kind
+    package let kind: Kind
     /// What is wrong, without a final full stop.
-    public let what: String
+    package let what: String
     /// Where: a file, `file:line`, a configuration key. Nil when `what` says it.
-    public let place: String?
+    package let place: String?
     /// What the user can do. Nil when it is obvious.
-    public let remedy: String?
+    package let remedy: String?
 
-    public init(_ kind: Kind, _ what: String, at place: String? = nil, remedy: String? = nil) {
+    package init(_ kind: Kind, _ what: String, at place: String? = nil, remedy: String? = nil) {
         self.kind = kind
         self.what = what
         self.place = place
@@ -34,7 +34,7 @@ public struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// One line: `place: what; remedy`.
-    public var description: String {
+    package var description: String {
         let text = (place.map { $0 + ": " } ?? "") + what + (remedy.map { "; " + $0 } ?? "")
         return text.split(whereSeparator: \.isNewline).joined(separator: " ")
     }

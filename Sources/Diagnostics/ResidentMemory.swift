@@ -1,13 +1,13 @@
 import Foundation
 
 /// How much memory this process holds.
-public enum ResidentMemory {
+package enum ResidentMemory {
     /// Bytes of the largest resident set so far, memory shared with other processes included; 0 where the system does not
     /// say.
-    public static func peak() -> Int { bytes("VmHWM:") }
+    package static func peak() -> Int { bytes("VmHWM:") }
 
     /// Bytes that are resident now, counted in the same way.
-    public static func current() -> Int { bytes("VmRSS:") }
+    package static func current() -> Int { bytes("VmRSS:") }
 
     private static func bytes(_ name: String) -> Int {
         let lines = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8))?.split(separator: "\n") ?? []

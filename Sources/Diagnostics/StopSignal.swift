@@ -3,12 +3,12 @@ import Foundation
 /// Asks the program to stop at the next safe unit of work: SIGINT, SIGTERM, SIGUSR1 or the end of a Slurm job's time.
 ///
 /// One rank's flag means nothing alone: passes combine the flags of all ranks, so that all stop at the same unit.
-public enum StopSignal {
+package enum StopSignal {
     /// Set from a signal handler, where only a plain store to a `sig_atomic_t` is allowed.
     nonisolated(unsafe) private static var received: sig_atomic_t = 0
 
     /// Installs the handlers. A second SIGINT ends the program at once, for a user who does not want to wait.
-    public static func install() {
+    package static func install() {
         // A parent may have started us with these blocked.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -24,7 +24,7 @@ public enum StopSignal {
 
     /// - Parameter reserve: seconds that the next unit of work and a save may take: when the job ends before that
     ///   (`SLURM_JOB_END_TIME`, seconds since 1970), it is time to stop.
-    public static func isRequested(reserve: TimeInterval = 0) -> Bool {
+    package static func isRequested(reserve: TimeInterval = 0) -> Bool {
         if received != 0 { return true }
         guard let end = jobEnd else { return false }
         return Date().timeIntervalSince1970 + reserve > end

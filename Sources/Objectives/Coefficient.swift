@@ -1,7 +1,7 @@
 import Foundation
 
 /// What to do with a pair whose scorer disagrees with its label (R < 0).
-public enum Disagreement: String, Sendable, Codable, CaseIterable {
+package enum Disagreement: String, Sendable, Codable, CaseIterable {
     /// Weight 0: the pair is left out.
     case zero
     /// Weight |R|^α, the label stands.
@@ -13,7 +13,7 @@ public enum Disagreement: String, Sendable, Codable, CaseIterable {
 }
 
 /// What the summed weighted loss is divided by.
-public enum Denominator: String, Sendable, Codable, CaseIterable {
+package enum Denominator: String, Sendable, Codable, CaseIterable {
     /// The number of pairs, as in the paper.
     case pairs
     /// The sum of the weights.
@@ -21,7 +21,7 @@ public enum Denominator: String, Sendable, Codable, CaseIterable {
 }
 
 /// How several sources of reward differences make one weight.
-public enum Combination: String, Sendable, Codable, CaseIterable {
+package enum Combination: String, Sendable, Codable, CaseIterable {
     /// The weight of the mean reward difference.
     case mean
     /// The product of the sources' weights.
@@ -29,33 +29,33 @@ public enum Combination: String, Sendable, Codable, CaseIterable {
 }
 
 /// What one source says of a pair, as it is stored.
-public struct RewardDifference: Sendable, Equatable {
+package struct RewardDifference: Sendable, Equatable {
     /// d(x, first, second).
-    public var difference: Double
+    package var difference: Double
     /// d(x, second, first); nil when the source is pointwise or does not say.
-    public var reversed: Double?
+    package var reversed: Double?
 
-    public init(difference: Double, reversed: Double? = nil) {
+    package init(difference: Double, reversed: Double? = nil) {
         self.difference = difference
         self.reversed = reversed
     }
 
     /// The same comparison with first and second exchanged.
-    public var exchanged: RewardDifference {
+    package var exchanged: RewardDifference {
         if let reversed { return RewardDifference(difference: reversed, reversed: difference) }
         return RewardDifference(difference: -difference)
     }
 }
 
 /// From stored reward differences to the weight of a pair's loss, `c = R^α` (arXiv 2408.09385, section 3).
-public struct CoefficientRule: Sendable, Equatable {
-    public let alpha: Double
+package struct CoefficientRule: Sendable, Equatable {
+    package let alpha: Double
     /// Average both orders of the responses: `R = ½ (d(a, b) − d(b, a))`.
-    public let symmetric: Bool
-    public let disagreement: Disagreement
+    package let symmetric: Bool
+    package let disagreement: Disagreement
 
     /// - Precondition: `alpha` is finite and not negative.
-    public init(alpha: Double, symmetric: Bool, disagreement: Disagreement) {
+    package init(alpha: Double, symmetric: Bool, disagreement: Disagreement) {
         precondition(alpha >= 0 && alpha.isFinite, "alpha must not be negative")
         self.alpha = alpha
         self.symmetric = symmetric
@@ -64,20 +64,20 @@ public struct CoefficientRule: Sendable, Equatable {
 
     /// The reward difference R. Without a reversed value (a pointwise scorer, a file of another program) it is
     /// `difference` itself.
-    public func rewardDifference(_ stored: RewardDifference) -> Double {
+    package func rewardDifference(_ stored: RewardDifference) -> Double {
         guard symmetric, let reversed = stored.reversed else { return stored.difference }
         return 0.5 * (stored.difference - reversed)
     }
 
     /// The mean R of several sources.
-    public func rewardDifference(_ sources: [RewardDifference]) -> Double {
+    package func rewardDifference(_ sources: [RewardDifference]) -> Double {
         sources.reduce(0) { $0 + rewardDifference($1) } / Double(sources.count)
     }
 
     /// The weight, and whether the pair's label is to be turned round.
     ///
     /// α = 0 gives exactly 1 and no turn for every pair, so that it reproduces the unweighted method bit for bit.
-    public func weight(_ stored: RewardDifference) -> (weight: Double, flipped: Bool) {
+    package func weight(_ stored: RewardDifference) -> (weight: Double, flipped: Bool) {
         weight(rewardDifference: rewardDifference(stored))
     }
 
@@ -85,7 +85,7 @@ public struct CoefficientRule: Sendable, Equatable {
     ///
     /// - Precondition: there is a source; a product of several is not asked to turn labels round, because its sources
     ///   may disagree on that.
-    public func weight(_ sources: [RewardDifference], combined: Combination) -> (weight: Double, flipped: Bool) {
+    package func weight(_ sources: [RewardDifference], combined: Combination) -> (weight: Double, flipped: Bool) {
         precondition(!sources.isEmpty, "a weight needs a source")
         if sources.count == 1 { return weight(sources[0]) }
         switch combined {

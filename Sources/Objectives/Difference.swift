@@ -3,23 +3,23 @@
 ///
 /// The paper names the two rules (equal responses differ by 0; swapping negates) without the exact penalty; the squares
 /// are this project's reading.
-public struct DifferenceObjective: Sendable, Equatable {
-    public let lambdaDuplication: Double
-    public let lambdaReverse: Double
+package struct DifferenceObjective: Sendable, Equatable {
+    package let lambdaDuplication: Double
+    package let lambdaReverse: Double
 
-    public struct Result: Sendable, Equatable {
-        public let loss: Double
+    package struct Result: Sendable, Equatable {
+        package let loss: Double
         /// The terms without their λ.
-        public let lossMain: Double
-        public let lossDuplication: Double
-        public let lossReverse: Double
+        package let lossMain: Double
+        package let lossDuplication: Double
+        package let lossReverse: Double
         /// dLoss / d(d) of the three predictions.
-        public let gradientMain: Double
-        public let gradientDuplication: Double
-        public let gradientReverse: Double
+        package let gradientMain: Double
+        package let gradientDuplication: Double
+        package let gradientReverse: Double
     }
 
-    public init(lambdaDuplication: Double, lambdaReverse: Double) {
+    package init(lambdaDuplication: Double, lambdaReverse: Double) {
         self.lambdaDuplication = lambdaDuplication
         self.lambdaReverse = lambdaReverse
     }
@@ -27,7 +27,7 @@ public struct DifferenceObjective: Sendable, Equatable {
     /// - Parameters:
     ///   - main: d(x, y1, y2); `duplication`: d(x, y, y); `reverse`: d(x, y2, y1).
     ///   - firstIsPreferred: y1 ≻ y2.
-    public func evaluate(main: Double, duplication: Double, reverse: Double, firstIsPreferred: Bool) -> Result {
+    package func evaluate(main: Double, duplication: Double, reverse: Double, firstIsPreferred: Bool) -> Result {
         let sign: Double = firstIsPreferred ? 1 : -1
         let sum = main + reverse
         let lossMain = -logSigmoid(sign * main)

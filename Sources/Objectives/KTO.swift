@@ -1,23 +1,23 @@
 /// KTO (Ethayarajh et al. 2024, eq. 7): each response is judged alone, against what the policy does on average.
 ///
 /// Desirable: `c λ_D (1 − σ(β(ρ − z₀)))`; undesirable: `c λ_U (1 − σ(β(z₀ − ρ)))`; `ρ = ℓ − ℓ_ref`.
-public struct KTOObjective: Sendable, Equatable {
-    public let beta: Double
+package struct KTOObjective: Sendable, Equatable {
+    package let beta: Double
     /// λ_D and λ_U.
-    public let desirableWeight: Double
-    public let undesirableWeight: Double
+    package let desirableWeight: Double
+    package let undesirableWeight: Double
 
     /// A response's loss before its coefficient and the global denominator.
-    public struct Result: Sendable, Equatable {
-        public let loss: Double
+    package struct Result: Sendable, Equatable {
+        package let loss: Double
         /// dLoss / d(policy log-probability sum).
-        public let gradient: Double
+        package let gradient: Double
         /// `βρ`.
-        public let reward: Double
+        package let reward: Double
     }
 
     /// - Precondition: β > 0, the weights are not negative.
-    public init(beta: Double, desirableWeight: Double = 1, undesirableWeight: Double = 1) {
+    package init(beta: Double, desirableWeight: Double = 1, undesirableWeight: Double = 1) {
         precondition(beta > 0, "beta must be positive")
         precondition(desirableWeight >= 0 && undesirableWeight >= 0, "KTO's weights must not be negative")
         self.beta = beta
@@ -28,7 +28,7 @@ public struct KTOObjective: Sendable, Equatable {
     /// - Parameters:
     ///   - logRatio: ρ.
     ///   - baseline: z₀; no gradient flows through it.
-    public func evaluate(logRatio: Double, baseline: Double, isDesirable: Bool) -> Result {
+    package func evaluate(logRatio: Double, baseline: Double, isDesirable: Bool) -> Result {
         let sign: Double = isDesirable ? 1 : -1
         let weight = isDesirable ? desirableWeight : undesirableWeight
         let value = Sigmoid(sign * beta * (logRatio - baseline))
@@ -41,7 +41,7 @@ public struct KTOObjective: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - sum: of ρ over `count` pairs. Without a pair there is no estimate, and z₀ is 0.
-    public static func baseline(sum: Double, count: Double) -> Double {
+    package static func baseline(sum: Double, count: Double) -> Double {
         let mean = count > 0 ? sum / count : 0
         // Not `max`, which turns NaN into 0.
         return mean < 0 ? 0 : mean
@@ -49,16 +49,16 @@ public struct KTOObjective: Sendable, Equatable {
 
     /// `λ_D n_D / (λ_U n_U)` for a data set's numbers of desirable and undesirable responses; infinite when nothing
     /// undesirable counts, NaN when nothing counts at all.
-    public func balance(desirable: Int, undesirable: Int) -> Double {
+    package func balance(desirable: Int, undesirable: Int) -> Double {
         desirableWeight * Double(desirable) / (undesirableWeight * Double(undesirable))
     }
 
     /// The balance that the authors advise (eq. 8).
-    public static let advisedBalance = 1.0...(4.0 / 3)
+    package static let advisedBalance = 1.0...(4.0 / 3)
 
     /// λ_D that brings the data's balance to `advisedBalance`'s nearer end, when it lies outside; nil when it is inside or no
     /// weight can help.
-    public func advisedDesirableWeight(desirable: Int, undesirable: Int) -> Double? {
+    package func advisedDesirableWeight(desirable: Int, undesirable: Int) -> Double? {
         let balance = balance(desirable: desirable, undesirable: undesirable)
         // One part in a thousand of tolerance: weights are written with a few digits.
         let (low, high) = (Self.advisedBalance.lowerBound, Self.advisedBalance.upperBound)

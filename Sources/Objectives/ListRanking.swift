@@ -1,7 +1,7 @@
 /// Which response of a list is better than which, from one score for each.
-public enum ListRanking {
+package enum ListRanking {
     /// All (better, worse) with `scores[better] > scores[worse]`; equal scores give no pair.
-    public static func pairs(_ scores: [Double]) -> [(better: Int, worse: Int)] {
+    package static func pairs(_ scores: [Double]) -> [(better: Int, worse: Int)] {
         scores.indices.flatMap { better in
             scores.indices.filter { scores[better] > scores[$0] }.map { (better, $0) }
         }
@@ -10,19 +10,19 @@ public enum ListRanking {
     /// The first of the responses with the greatest score.
     ///
     /// - Precondition: there is a score, and none is NaN.
-    public static func best(_ scores: [Double]) -> Int {
+    package static func best(_ scores: [Double]) -> Int {
         precondition(!scores.isEmpty, "a list has responses")
         return scores.indices.dropFirst().reduce(0) { scores[$1] > scores[$0] ? $1 : $0 }
     }
 }
 
 /// The reward differences of all ordered pairs of a list's responses, `R_ij = −R_ji`.
-public struct DifferenceMatrix: Sendable, Equatable {
-    public let count: Int
+package struct DifferenceMatrix: Sendable, Equatable {
+    package let count: Int
     private let values: [Double]
 
     /// - Parameter difference: R of response `i` over response `j`; called once for each `i < j`.
-    public init(count: Int, difference: (_ i: Int, _ j: Int) -> Double) {
+    package init(count: Int, difference: (_ i: Int, _ j: Int) -> Double) {
         var values = [Double](repeating: 0, count: count * count)
         for i in 0..<count {
             for j in (i + 1)..<max(count, i + 1) {
@@ -35,17 +35,17 @@ public struct DifferenceMatrix: Sendable, Equatable {
         self.values = values
     }
 
-    public subscript(i: Int, j: Int) -> Double { values[i * count + j] }
+    package subscript(i: Int, j: Int) -> Double { values[i * count + j] }
 
     /// One score for each response: the scores of sum 0 whose differences are nearest to the matrix in the sum of
     /// squares `Σ_{i<j} (s_i − s_j − R_ij)²`. With every pair compared these are the means of the rows.
-    public var scores: [Double] {
+    package var scores: [Double] {
         (0..<count).map { i in (0..<count).reduce(0) { $0 + self[i, $1] } / Double(count) }
     }
 
     /// How many triples of responses contradict each other: i better than j, j than k, and k than i. No scores can
     /// reproduce them.
-    public var cycles: Int {
+    package var cycles: Int {
         var found = 0
         for i in 0..<count {
             for j in (i + 1)..<max(count, i + 1) {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The pairwise losses that take a coefficient.
-public enum PairwiseVariant: String, Sendable, Codable, CaseIterable {
+package enum PairwiseVariant: String, Sendable, Codable, CaseIterable {
     case dpo, ipo
     case ipoMean = "ipo_mean"
     case hinge, simpo, robust, orpo
@@ -9,22 +9,22 @@ public enum PairwiseVariant: String, Sendable, Codable, CaseIterable {
     case apoDown = "apo_down"
 
     /// SimPO and ORPO compare the policy with no reference.
-    public var needsReference: Bool { self != .simpo && self != .orpo }
+    package var needsReference: Bool { self != .simpo && self != .orpo }
     /// Whether the loss knows label smoothing.
-    public var takesLabelSmoothing: Bool { self == .dpo || self == .robust }
+    package var takesLabelSmoothing: Bool { self == .dpo || self == .robust }
 }
 
 /// Log-probability sums of a pair's responses under policy and reference, and the responses' lengths.
-public struct PairLogProbabilities: Sendable, Equatable {
-    public var policyChosen: Double
-    public var policyRejected: Double
-    public var referenceChosen: Double
-    public var referenceRejected: Double
+package struct PairLogProbabilities: Sendable, Equatable {
+    package var policyChosen: Double
+    package var policyRejected: Double
+    package var referenceChosen: Double
+    package var referenceRejected: Double
     /// Tokens, EOS included.
-    public var chosenTokens: Int
-    public var rejectedTokens: Int
+    package var chosenTokens: Int
+    package var rejectedTokens: Int
 
-    public init(
+    package init(
         policyChosen: Double, policyRejected: Double, referenceChosen: Double, referenceRejected: Double,
         chosenTokens: Int, rejectedTokens: Int
     ) {
@@ -38,17 +38,17 @@ public struct PairLogProbabilities: Sendable, Equatable {
 }
 
 /// A pair's loss before its coefficient and the global denominator, and its gradients.
-public struct PairwiseResult: Sendable, Equatable {
-    public let loss: Double
+package struct PairwiseResult: Sendable, Equatable {
+    package let loss: Double
     /// dLoss / d(policy log-probability sum).
-    public let gradientChosen: Double
-    public let gradientRejected: Double
+    package let gradientChosen: Double
+    package let gradientRejected: Double
     /// `h = (ℓ_w − ℓ_ref,w) − (ℓ_l − ℓ_ref,l)`, summed over tokens, whatever the variant: 0 where policy and reference agree.
-    public let margin: Double
+    package let margin: Double
     /// The variant's implicit reward of each response: `β (ℓ − ℓ_ref)`, for `ipo_mean` per token, for `simpo` and
     /// `orpo` `β ℓ / ∣y∣`.
-    public let rewardChosen: Double
-    public let rewardRejected: Double
+    package let rewardChosen: Double
+    package let rewardRejected: Double
 }
 
 /// DPO and its relatives as functions of a pair's log-probabilities.
@@ -64,14 +64,14 @@ public struct PairwiseResult: Sendable, Equatable {
 /// | `orpo` | `−p_w − β log σ(o(p_w) − o(p_l))`, `p = ℓ/∣y∣`, `o(p) = p − log(1 − e^p)`, no reference | Hong et al. 2024, eq. 6 and 7 |
 /// | `apo_zero` | `1 − σ(βρ_w) + σ(βρ_l)`, `ρ = ℓ − ℓ_ref` | D'Oosterlinck et al. 2024, eq. 7 |
 /// | `apo_down` | `σ(βρ_w) + 1 − σ(β(ρ_w − ρ_l))` | the same, eq. 8 |
-public struct PairwiseObjective: Sendable, Equatable {
-    public let variant: PairwiseVariant
-    public let beta: Double
-    public let labelSmoothing: Double
-    public let simpoGamma: Double
+package struct PairwiseObjective: Sendable, Equatable {
+    package let variant: PairwiseVariant
+    package let beta: Double
+    package let labelSmoothing: Double
+    package let simpoGamma: Double
 
     /// - Precondition: β > 0, 0 ≤ ε < ½.
-    public init(variant: PairwiseVariant, beta: Double, labelSmoothing: Double = 0, simpoGamma: Double = 0) {
+    package init(variant: PairwiseVariant, beta: Double, labelSmoothing: Double = 0, simpoGamma: Double = 0) {
         precondition(beta > 0, "beta must be positive")
         precondition(labelSmoothing >= 0 && labelSmoothing < 0.5, "label smoothing must be in [0, 1/2)")
         self.variant = variant
@@ -80,7 +80,7 @@ public struct PairwiseObjective: Sendable, Equatable {
         self.simpoGamma = simpoGamma
     }
 
-    public func evaluate(_ pair: PairLogProbabilities) -> PairwiseResult {
+    package func evaluate(_ pair: PairLogProbabilities) -> PairwiseResult {
         let chosenRatio = pair.policyChosen - pair.referenceChosen
         let rejectedRatio = pair.policyRejected - pair.referenceRejected
         // The variants differ in how they score a response and in the loss as a function of both scores.

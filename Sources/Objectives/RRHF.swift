@@ -1,7 +1,7 @@
 import Foundation
 
 /// What the log-probability of a list's response is divided by before responses are compared.
-public enum LengthRule: String, Sendable, Codable, CaseIterable {
+package enum LengthRule: String, Sendable, Codable, CaseIterable {
     /// `∣y∣^γ`, the response's own tokens: the published formula.
     case tokens
     /// The width to which the released code pads all sequences of a list, `∣x∣ + max ∣y∣`: its mask is overwritten
@@ -10,14 +10,14 @@ public enum LengthRule: String, Sendable, Codable, CaseIterable {
 }
 
 /// Log-probability sums of a list's responses under the policy.
-public struct ListLogProbabilities: Sendable, Equatable {
-    public var policy: [Double]
+package struct ListLogProbabilities: Sendable, Equatable {
+    package var policy: [Double]
     /// Tokens of each response, EOS included.
-    public var tokens: [Int]
+    package var tokens: [Int]
     /// Tokens of the query, BOS included.
-    public var queryTokens: Int
+    package var queryTokens: Int
 
-    public init(policy: [Double], tokens: [Int], queryTokens: Int) {
+    package init(policy: [Double], tokens: [Int], queryTokens: Int) {
         self.policy = policy
         self.tokens = tokens
         self.queryTokens = queryTokens
@@ -25,14 +25,14 @@ public struct ListLogProbabilities: Sendable, Equatable {
 }
 
 /// One ordered pair of a list's responses.
-public struct RankedPair: Sendable, Equatable {
+package struct RankedPair: Sendable, Equatable {
     /// Index of the response that should be more probable.
-    public var better: Int
-    public var worse: Int
+    package var better: Int
+    package var worse: Int
     /// `f(R)^α`; 1 without coefficients.
-    public var weight: Double
+    package var weight: Double
 
-    public init(better: Int, worse: Int, weight: Double = 1) {
+    package init(better: Int, worse: Int, weight: Double = 1) {
         self.better = better
         self.worse = worse
         self.weight = weight
@@ -42,37 +42,37 @@ public struct RankedPair: Sendable, Equatable {
 /// RRHF (Yuan et al. 2023, section 3.1), each ordered pair weighted by its coefficient (arXiv 2408.09385):
 /// `w Σ c_ij max(0, p_j − p_i) + L_sft(y_best)` over the pairs with i better than j, `p = ℓ / ∣y∣^γ`, and `L_sft` the mean
 /// token loss of the best response. No margin; the sum is not divided by the number of pairs.
-public struct RRHFObjective: Sendable, Equatable {
+package struct RRHFObjective: Sendable, Equatable {
     /// w, the weight of the ranking term.
-    public let rankingWeight: Double
+    package let rankingWeight: Double
     /// γ.
-    public let lengthExponent: Double
-    public let length: LengthRule
+    package let lengthExponent: Double
+    package let length: LengthRule
 
     /// A list's loss before the global denominator.
-    public struct Result: Sendable, Equatable {
-        public let loss: Double
+    package struct Result: Sendable, Equatable {
+        package let loss: Double
         /// `Σ c_ij max(0, p_j − p_i)`, without w.
-        public let lossRanking: Double
-        public let lossSupervised: Double
+        package let lossRanking: Double
+        package let lossSupervised: Double
         /// dLoss / d(log-probability sum) of each response.
-        public let gradients: [Double]
+        package let gradients: [Double]
         /// Pairs whose order the policy has right: p_i > p_j.
-        public let correctPairs: Int
+        package let correctPairs: Int
     }
 
     /// What one pair contributes to a list's loss: `w c max(0, −margin)`.
-    public struct Term: Sendable, Equatable {
+    package struct Term: Sendable, Equatable {
         /// `p_i − p_j`: positive when the policy has the order right.
-        public let margin: Double
-        public let loss: Double
+        package let margin: Double
+        package let loss: Double
         /// dLoss / d(log-probability sum) of the better and of the worse response.
-        public let gradientBetter: Double
-        public let gradientWorse: Double
+        package let gradientBetter: Double
+        package let gradientWorse: Double
     }
 
     /// - Precondition: w ≥ 0.
-    public init(rankingWeight: Double = 1, lengthExponent: Double = 1, length: LengthRule = .tokens) {
+    package init(rankingWeight: Double = 1, lengthExponent: Double = 1, length: LengthRule = .tokens) {
         precondition(rankingWeight >= 0, "the ranking weight must not be negative")
         self.rankingWeight = rankingWeight
         self.lengthExponent = lengthExponent
@@ -82,7 +82,7 @@ public struct RRHFObjective: Sendable, Equatable {
     /// - Parameters:
     ///   - pairs: the ordered pairs; none when all responses are equally good.
     ///   - best: the response that the supervised term learns.
-    public func evaluate(_ list: ListLogProbabilities, pairs: [RankedPair], best: Int) -> Result {
+    package func evaluate(_ list: ListLogProbabilities, pairs: [RankedPair], best: Int) -> Result {
         precondition(list.policy.count == list.tokens.count, "one length for each response")
         let (lengths, scales, scores) = normalized(list)
         var gradients = [Double](repeating: 0, count: scores.count)
@@ -101,7 +101,7 @@ public struct RRHFObjective: Sendable, Equatable {
     }
 
     /// The ranking loss pair by pair.
-    public func terms(_ list: ListLogProbabilities, pairs: [RankedPair]) -> [Term] {
+    package func terms(_ list: ListLogProbabilities, pairs: [RankedPair]) -> [Term] {
         let (_, scales, scores) = normalized(list)
         return pairs.map { pair in
             let margin = scores[pair.better] - scores[pair.worse]

@@ -1,8 +1,8 @@
 /// Token cross-entropy, summed over a response and divided once by the tokens of the global batch.
-public enum SupervisedObjective {
+package enum SupervisedObjective {
     /// - Parameter logProbability: summed over the response's tokens.
-    public static func loss(logProbability: Double) -> Double { -logProbability }
+    package static func loss(logProbability: Double) -> Double { -logProbability }
 
     /// dLoss / d(log-probability sum) of any response.
-    public static func gradient(totalTokens: Double) -> Double { -1 / totalTokens }
+    package static func gradient(totalTokens: Double) -> Double { -1 / totalTokens }
 }

@@ -7,7 +7,7 @@ extension Communicator {
     /// Collective. When any rank has an error, every rank throws the error of the lowest such rank.
     ///
     /// `RDOError.peers` is thrown at once: after it nothing can be asked of the others.
-    public func agree(_ error: (any Error)?) throws {
+    package func agree(_ error: (any Error)?) throws {
         let own = error.map { $0 as? RDOError ?? RDOError(.artefact, $0.localizedDescription) }
         if let own, own.kind == .peers { throw own }
         let votes = try allReduceMax(own == nil ? 0 : size - rank)
@@ -16,7 +16,7 @@ extension Communicator {
     }
 
     /// Runs `body`, which does not communicate, on every rank; throws on all ranks when it throws on any.
-    public func collectively<Result>(_ body: () throws -> Result) throws -> Result {
+    package func collectively<Result>(_ body: () throws -> Result) throws -> Result {
         let result = Swift.Result { try body() }
         var failure: (any Error)?
         if case .failure(let error) = result { failure = error }
@@ -25,13 +25,13 @@ extension Communicator {
     }
 
     /// Collective. Rank 0, which reads and writes the shared files, finds a text; all ranks get it, or rank 0's error.
-    public func textFromRankZero(_ find: () throws -> String) throws -> String {
+    package func textFromRankZero(_ find: () throws -> String) throws -> String {
         let own = try collectively { rank == 0 ? try find() : "" }
         return String(decoding: try broadcast(Array(own.utf8), from: 0), as: UTF8.self)
     }
 
     /// Collective. Like `textFromRankZero`, for a number.
-    public func numberFromRankZero(_ find: () throws -> Int) throws -> Int {
+    package func numberFromRankZero(_ find: () throws -> Int) throws -> Int {
         guard let number = Int(try textFromRankZero { String(try find()) }) else {
             preconditionFailure("a number between ranks is malformed")
         }
@@ -39,7 +39,7 @@ extension Communicator {
     }
 
     /// Collective. Like `textFromRankZero`, for an answer.
-    public func isTrueOnRankZero(_ find: () throws -> Bool) throws -> Bool {
+    package func isTrueOnRankZero(_ find: () throws -> Bool) throws -> Bool {
         try numberFromRankZero { try find() ? 1 : 0 } == 1
     }
 

@@ -5,9 +5,9 @@ import Foundation
 /// Deals numbered chunks of work to teams of ranks whenever one asks, and collects what they found on rank 0.
 ///
 /// Rank 0 works on chunks too; its communication thread answers the other teams meanwhile.
-public final class ChunkDealer: @unchecked Sendable {
+package final class ChunkDealer: @unchecked Sendable {
     /// A finished chunk and what was found.
-    public typealias Result = (chunk: Int, values: [Double])
+    package typealias Result = (chunk: Int, values: [Double])
 
     private let world: Communicator
     /// Used by nothing else, so that no other message is taken for a request.
@@ -26,7 +26,7 @@ public final class ChunkDealer: @unchecked Sendable {
     ///   - chunks: what is to be done, in the order in which it is dealt; rank 0's list counts.
     ///   - store: keeps a result for good. Called on rank 0 for one result at a time, on any thread.
     /// - Throws: `RDOError.peers`.
-    public init(world: Communicator, chunks: [Int], store: @escaping (Result) throws -> Void) throws {
+    package init(world: Communicator, chunks: [Int], store: @escaping (Result) throws -> Void) throws {
         self.world = world
         self.store = store
         remaining = chunks[...]
@@ -40,7 +40,7 @@ public final class ChunkDealer: @unchecked Sendable {
     ///   - count: how many chunks the team can work on at once.
     ///   - isStopping: the team was asked to stop: from now on nobody is dealt anything.
     /// - Throws: `RDOError.peers`.
-    public func exchange(_ results: [Result], for count: Int, isStopping: Bool) throws -> [Int] {
+    package func exchange(_ results: [Result], for count: Int, isStopping: Bool) throws -> [Int] {
         if world.rank == 0 { return deal(results, for: count, isStopping: isStopping) }
         var numbers = [Double(count), isStopping ? 1 : 0]
         for result in results { numbers += [Double(result.chunk), Double(result.values.count)] + result.values }
@@ -70,7 +70,7 @@ public final class ChunkDealer: @unchecked Sendable {
     /// somebody was asked to stop.
     ///
     /// - Throws: what `store` threw, on all ranks.
-    public func conclude() throws -> Bool {
+    package func conclude() throws -> Bool {
         // Rank 0 answers while it waits for the others here.
         try world.barrier()
         if world.rank == 0 { try CommunicationThread.shared.serve(nil) }

@@ -3,14 +3,14 @@ import Diagnostics
 import Tensors
 
 /// Seconds that sums over ranks take, for `rdo bench`: the package's own reduction beside the MPI library's.
-public struct CollectiveTimings {
+package struct CollectiveTimings {
     private let ranks: Communicator
 
-    public init(_ ranks: Communicator) { self.ranks = ranks }
+    package init(_ ranks: Communicator) { self.ranks = ranks }
 
     /// The fixed tree over `count` floats a rank, each rank keeping its share. Collective.
     /// - Throws: `RDOError.peers`.
-    public func treeReduceScatter(count: Int) throws -> Double {
+    package func treeReduceScatter(count: Int) throws -> Double {
         let values = FloatBuffer(count: count)
         let partition = RowPartition(rows: count, shards: ranks.size)
         let counts = (0..<ranks.size).map { partition[$0].count }
@@ -26,7 +26,7 @@ public struct CollectiveTimings {
 
     /// `MPI_Reduce_scatter_block` over as many floats. Collective.
     /// - Throws: `RDOError.peers`.
-    public func libraryReduceScatter(count: Int) throws -> Double {
+    package func libraryReduceScatter(count: Int) throws -> Double {
         let share = count / ranks.size
         let values = FloatBuffer(count: share * ranks.size)
         let result = FloatBuffer(count: share)

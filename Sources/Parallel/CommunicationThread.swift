@@ -6,8 +6,8 @@ import Foundation
 /// Collectives match across ranks because every rank hands over the same ones in the same order; arithmetic goes on
 /// meanwhile on the thread that handed them over. Only one thread ever calls MPI at a time, so `MPI_THREAD_SERIALIZED`
 /// is enough.
-public final class CommunicationThread: @unchecked Sendable {
-    public static let shared = CommunicationThread()
+package final class CommunicationThread: @unchecked Sendable {
+    package static let shared = CommunicationThread()
 
     private let condition = NSCondition()
     private var queue: [PendingCommunication] = []
@@ -18,7 +18,7 @@ public final class CommunicationThread: @unchecked Sendable {
     private var thread: pthread_t?
 
     /// Seconds that the rest of the program has waited for communication: what overlap could not hide.
-    public private(set) var exposedSeconds = 0.0
+    package private(set) var exposedSeconds = 0.0
 
     private init() {
         let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { _ in
@@ -55,7 +55,7 @@ public final class CommunicationThread: @unchecked Sendable {
 
     /// `body` is called about every millisecond on the communication thread, between and during communications.
     /// It must neither wait nor start a collective. Nil ends the service; the call returns when it is not running.
-    public func serve(_ body: (() throws -> Void)?) throws { try perform { service = body } }
+    package func serve(_ body: (() throws -> Void)?) throws { try perform { service = body } }
 
     /// Stops calling MPI for good, so that another thread may end it.
     func halt() {
@@ -139,7 +139,7 @@ public final class CommunicationThread: @unchecked Sendable {
 }
 
 /// Communication that was handed over and may still be under way.
-public final class PendingCommunication: @unchecked Sendable {
+package final class PendingCommunication: @unchecked Sendable {
     fileprivate var body: () throws -> Void
     fileprivate var isFinished = false
     fileprivate var error: RDOError?
@@ -152,7 +152,7 @@ public final class PendingCommunication: @unchecked Sendable {
 
     /// Returns when it is done; may be called more than once.
     /// - Throws: what it ended with.
-    public func wait() throws { try thread.wait(for: self) }
+    package func wait() throws { try thread.wait(for: self) }
 
     fileprivate func finish(_ error: RDOError?) {
         body = {}

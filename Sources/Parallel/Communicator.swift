@@ -6,9 +6,9 @@ import Tensors
 ///
 /// Every method that communicates is collective: all ranks of the communicator call the same methods in the same order.
 /// All wait for their result; the communication thread runs them. A failing MPI call throws `RDOError.peers`.
-public final class Communicator: @unchecked Sendable {
-    public let rank: Int
-    public let size: Int
+package final class Communicator: @unchecked Sendable {
+    package let rank: Int
+    package let size: Int
     let handle: MPI_Comm
     /// The world only: the same ranks again, for a barrier that no pending collective disturbs.
     let farewell: MPI_Comm?
@@ -29,7 +29,7 @@ public final class Communicator: @unchecked Sendable {
     }
 
     /// The ranks that pass the same `color`, ordered by `key`.
-    public func split(color: Int, key: Int) throws -> Communicator {
+    package func split(color: Int, key: Int) throws -> Communicator {
         var part: MPI_Comm?
         try CommunicationThread.shared.perform {
             try check(MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
@@ -50,7 +50,7 @@ public final class Communicator: @unchecked Sendable {
         return try Communicator(part)
     }
 
-    public func barrier() throws { try run("MPI_Ibarrier") { MPI_Ibarrier(handle, &$0) } }
+    package func barrier() throws { try run("MPI_Ibarrier") { MPI_Ibarrier(handle, &$0) } }
 
     /// Starts a nonblocking call on the communication thread and waits for it.
     private func run(_ call: String, _ start: (inout MPI_Request?) -> Int32) throws {
@@ -60,11 +60,11 @@ public final class Communicator: @unchecked Sendable {
     // MARK: - Numbers
 
     /// Element-wise sums over the ranks, exact unless they overflow. `values` has one length on all ranks.
-    public func allReduceSum(_ values: [Int64]) throws -> [Int64] {
+    package func allReduceSum(_ values: [Int64]) throws -> [Int64] {
         try allReduce(values, rdo_mpi_int64(), rdo_mpi_sum())
     }
 
-    public func allReduceMax(_ value: Int) throws -> Int {
+    package func allReduceMax(_ value: Int) throws -> Int {
         Int(try allReduce([Int64(value)], rdo_mpi_int64(), rdo_mpi_max())[0])
     }
 
@@ -83,7 +83,7 @@ public final class Communicator: @unchecked Sendable {
     // MARK: - Bytes
 
     /// The root's bytes on every rank; what the others pass is ignored.
-    public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
+    package func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
         var count = Int64(bytes.count)
         try withUnsafeMutablePointer(to: &count) { count in
             try run("MPI_Ibcast") { MPI_Ibcast(count, 1, rdo_mpi_int64(), Int32(root), handle, &$0) }
@@ -100,7 +100,7 @@ public final class Communicator: @unchecked Sendable {
     }
 
     /// Every rank's bytes, of any length, in rank order.
-    public func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    package func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
         let counts = try allGatherCounts(bytes.count)
         let starts = counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
         guard starts[size] <= Self.messageLimit else { return try (0..<size).map { try broadcast(bytes, from: $0) } }

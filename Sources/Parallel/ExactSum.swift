@@ -2,7 +2,7 @@
 ///
 /// A fixed-point number that spans the whole range of doubles in digits of 32 bits, each kept in 64 so that carries can
 /// wait (the small superaccumulator of Neal 2015, "Fast exact summation using small and large superaccumulators").
-public struct ExactSum: Sendable {
+package struct ExactSum: Sendable {
     /// Digit `i` counts units of 2^(32 i − 1074). 66 digits hold the largest double, 2 more 2^64 times as much.
     private static let digitCount = 68
     /// Additions before a digit could overflow: each adds less than 2^33 to it.
@@ -14,9 +14,9 @@ public struct ExactSum: Sendable {
     private var positiveInfinities: Int64 = 0
     private var negativeInfinities: Int64 = 0
 
-    public init() {}
+    package init() {}
 
-    public mutating func add(_ x: Double) {
+    package mutating func add(_ x: Double) {
         guard x.isFinite else {
             if x.isNaN { nans += 1 } else if x > 0 { positiveInfinities += 1 } else { negativeInfinities += 1 }
             return
@@ -35,7 +35,7 @@ public struct ExactSum: Sendable {
         if pendingAdditions == Self.carryInterval { carry() }
     }
 
-    public mutating func add(_ other: ExactSum) {
+    package mutating func add(_ other: ExactSum) {
         carry()
         for (index, digit) in other.carried.digits.enumerated() { digits[index] += digit }
         carry()
@@ -45,7 +45,7 @@ public struct ExactSum: Sendable {
     }
 
     /// The sum rounded once, to nearest, ties to even. NaN and infinities count as in ordinary addition.
-    public var value: Double {
+    package var value: Double {
         if nans > 0 || (positiveInfinities > 0 && negativeInfinities > 0) { return .nan }
         if positiveInfinities > 0 { return .infinity }
         if negativeInfinities > 0 { return -.infinity }
@@ -58,7 +58,7 @@ public struct ExactSum: Sendable {
 
     /// Collective. The values of the sums over all ranks, in one message.
     /// - Throws: `RDOError.peers`.
-    public static func totals(_ sums: [ExactSum], over ranks: Communicator) throws -> [Double] {
+    package static func totals(_ sums: [ExactSum], over ranks: Communicator) throws -> [Double] {
         try merged(sums, over: ranks).map(\.value)
     }
 

@@ -1,11 +1,11 @@
 /// Doubles as little-endian bytes, for messages between ranks.
-public enum FloatingPointBytes {
-    public static func encode(_ values: [Double]) -> [UInt8] {
+package enum FloatingPointBytes {
+    package static func encode(_ values: [Double]) -> [UInt8] {
         values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
     }
 
     /// - Precondition: the count is a multiple of 8.
-    public static func decode(_ bytes: [UInt8]) -> [Double] {
+    package static func decode(_ bytes: [UInt8]) -> [Double] {
         precondition(bytes.count % 8 == 0, "not a sequence of doubles")
         return bytes.withUnsafeBytes { raw in
             stride(from: 0, to: raw.count, by: 8).map {

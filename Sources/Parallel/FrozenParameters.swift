@@ -4,7 +4,7 @@ import Tensors
 import Transformer
 
 /// How the weights of a model that does not change are kept.
-public enum FrozenStorage: String, Sendable, CaseIterable {
+package enum FrozenStorage: String, Sendable, CaseIterable {
     case f32
     /// Blocks in bfloat16, expanded to float for use one block at a time; embedding and head stay float. For weights
     /// that are bfloat16 numbers: rounding others moves a response's log-probability by more than 1.
@@ -13,8 +13,8 @@ public enum FrozenStorage: String, Sendable, CaseIterable {
 
 /// All parameters of a model that does not change, whole, once per node where memory is shared: each rank may use them at
 /// any time without asking the others.
-public final class FrozenParameters: ParameterSource {
-    public let layout: ParameterLayout
+package final class FrozenParameters: ParameterSource {
+    package let layout: ParameterLayout
     private let storage: FrozenStorage
     private let whole: [PackedSlice]
     /// The packed group as floats, or as bfloat16 in half as many.
@@ -27,7 +27,7 @@ public final class FrozenParameters: ParameterSource {
     ///
     /// - Parameter read: writes rows of a parameter, `[rows, columns]`, to memory.
     /// - Throws: what `read` throws, on all ranks; `RDOError.usage` when bfloat16 cannot hold a weight; `RDOError.peers`.
-    public init(
+    package init(
         layout: ParameterLayout, mesh: Mesh, storage: FrozenStorage,
         read: (_ parameterIndex: Int, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws -> Void
     ) throws {
@@ -66,13 +66,13 @@ public final class FrozenParameters: ParameterSource {
         if let loan, let memory = mesh.nodeMemory { try memory.synchronize(loan) }
     }
 
-    public func acquire(group: Int) -> [Matrix] {
+    package func acquire(group: Int) -> [Matrix] {
         let buffer = Self.isHalved(group, storage, layout) ? expand(group) : stored[group]
         return FullGroup(layout.specs[layout.groups[group]], whole[group], in: buffer).matrices
     }
 
-    public func release(group: Int) {}
-    public func prefetch(group: Int) {}
+    package func release(group: Int) {}
+    package func prefetch(group: Int) {}
 
     private func expand(_ group: Int) -> FloatBuffer {
         if expandedGroup != group {

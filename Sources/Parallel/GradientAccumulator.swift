@@ -9,7 +9,7 @@ import Transformer
 /// zeros, which change no bit because a gradient that is summed up from zero is never negative zero.
 ///
 /// The communication thread reduces a group while the backward pass goes on with the next.
-public final class GradientAccumulator: GradientSink {
+package final class GradientAccumulator: GradientSink {
     private let layout: ParameterLayout
     private let mesh: Mesh
     /// By group and shard.
@@ -25,12 +25,12 @@ public final class GradientAccumulator: GradientSink {
 
     /// During the last leaf: called with each group's total as soon as it is complete, on the communication thread
     /// (on the caller's when there is one rank).
-    public var onTotal: ((_ group: Int, _ total: FloatBuffer) throws -> Void)?
+    package var onTotal: ((_ group: Int, _ total: FloatBuffer) throws -> Void)?
 
     /// Bytes of all buffers so far.
-    public var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
+    package var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
 
-    public init(layout: ParameterLayout, mesh: Mesh) {
+    package init(layout: ParameterLayout, mesh: Mesh) {
         self.layout = layout
         self.mesh = mesh
         slices = layout.packedSlices(shards: mesh.shards.size)
@@ -39,7 +39,7 @@ public final class GradientAccumulator: GradientSink {
         counters = Array(repeating: BinaryCounter(), count: layout.groupCount)
     }
 
-    public func gradients(group: Int) -> [Matrix] {
+    package func gradients(group: Int) -> [Matrix] {
         let full = scratch[group] ?? makeScratch(group)
         scratch[group] = full
         return full.matrices
@@ -47,7 +47,7 @@ public final class GradientAccumulator: GradientSink {
 
     /// Begins to reduce the leaf's gradient over the mesh. Collective over the world.
     /// - Throws: `RDOError.peers`.
-    public func finish(group: Int) throws {
+    package func finish(group: Int) throws {
         let full = scratch[group] ?? makeScratch(group)
         scratch[group] = nil
         let onTotal = onTotal
@@ -61,13 +61,13 @@ public final class GradientAccumulator: GradientSink {
     /// The sum over all leaves since `reset()`: own rows, packed like `ShardedParameters.makePackedBuffers()`. Valid until
     /// `reset()`, which must come before the next leaf.
     /// - Throws: `RDOError.peers`.
-    public func total(group: Int) throws -> FloatBuffer {
+    package func total(group: Int) throws -> FloatBuffer {
         try reduction?.wait()
         return counters[group].total(pool: pool) ?? FloatBuffer(count: slices[group][mesh.shard].count)
     }
 
     /// Forgets everything, for the next batch. Also after a failed leaf.
-    public func reset() {
+    package func reset() {
         try? reduction?.wait()
         reduction = nil
         onTotal = nil

@@ -2,15 +2,15 @@ import Tensors
 
 /// The squared L2 norm of gradients whose rows lie on different ranks, the same bits for every number of shards: squares
 /// are summed row by row in double precision, and rows, which are never split, exactly.
-public final class GradientNorm {
+package final class GradientNorm {
     private let parameters: ShardedParameters
     private var sum = ExactSum()
 
     /// - Parameter parameters: whose gradients they are.
-    public init(_ parameters: ShardedParameters) { self.parameters = parameters }
+    package init(_ parameters: ShardedParameters) { self.parameters = parameters }
 
     /// Adds one group's gradient: own rows, packed as `GradientAccumulator.total` gives them.
-    public func add(group: Int, _ gradient: FloatBuffer) {
+    package func add(group: Int, _ gradient: FloatBuffer) {
         for index in parameters.layout.groups[group] {
             let slice = parameters.slice(index)
             let first = gradient.pointer + slice.offset
@@ -22,5 +22,5 @@ public final class GradientNorm {
 
     /// Collective over the shards.
     /// - Throws: `RDOError.peers`.
-    public func squared() throws -> Double { try ExactSum.totals([sum], over: parameters.mesh.shards)[0] }
+    package func squared() throws -> Double { try ExactSum.totals([sum], over: parameters.mesh.shards)[0] }
 }

@@ -6,7 +6,7 @@ import Foundation
 extension Communicator {
     /// This process's rank as its launcher tells it, before MPI starts and where MPI could not start; 0 without a
     /// launcher. For messages that only one process shall print.
-    public static var launchedRank: Int {
+    package static var launchedRank: Int {
         let environment = ProcessInfo.processInfo.environment
         let slurm = environment["SLURM_STEP_ID"] == nil ? nil : environment["SLURM_PROCID"]
         return (environment["OMPI_COMM_WORLD_RANK"] ?? environment["PMIX_RANK"] ?? slurm).flatMap(Int.init) ?? 0
@@ -16,7 +16,7 @@ extension Communicator {
     ///
     /// - Throws: `RDOError.peers` when MPI cannot start, or when the launcher started several processes that do not
     ///   know each other: each would believe to be alone and all would write the same files.
-    public static func startMPI() throws -> Communicator {
+    package static func startMPI() throws -> Communicator {
         let environment = ProcessInfo.processInfo.environment
         // Open MPI ends the process with a long message when `srun` offers it no PMI at all: say it in one line before.
         if environment["PMIX_RANK"] == nil && environment["PMI_RANK"] == nil {
@@ -54,7 +54,7 @@ extension Communicator {
     }
 
     /// Ends MPI on this rank. Collective when all goes well; nothing can be communicated afterwards.
-    public static func finishMPI() {
+    package static func finishMPI() {
         var (started, finished): (Int32, Int32) = (0, 0)
         MPI_Initialized(&started)
         MPI_Finalized(&finished)
@@ -64,7 +64,7 @@ extension Communicator {
     }
 
     /// Ends every rank at once with `code`.
-    public static func abort(code: Int32) -> Never {
+    package static func abort(code: Int32) -> Never {
         CommunicationThread.shared.halt()
         MPI_Abort(rdo_mpi_world(), code)
         _exit(code)
@@ -76,7 +76,7 @@ extension Communicator {
     /// A failure that the other ranks do not share leaves them waiting for this one somewhere in a collective: when they
     /// do not arrive here within `patience` seconds, this rank reports and ends them all.
     /// - Returns: the exit code of the process: 0, or the kind of the failure.
-    public func conclude(with failure: RDOError?, patience: Double = 20, report: (RDOError) -> Void) -> Int32 {
+    package func conclude(with failure: RDOError?, patience: Double = 20, report: (RDOError) -> Void) -> Int32 {
         do {
             let shared = try sharedFailure(failure, patience: patience)
             if let shared, rank == 0 { report(shared) }

@@ -3,26 +3,26 @@ import Diagnostics
 /// The ranks as a `replicas × shards` grid: parameters are split by rows over `shards`, gradients are summed over both.
 ///
 /// rank = replica · shards + shard, so that neighbours in rank, often on one node, share parameters.
-public final class Mesh: Sendable {
-    public let world: Communicator
+package final class Mesh: Sendable {
+    package let world: Communicator
     /// The ranks of this rank's replica: together they hold all parameters once.
-    public let shards: Communicator
+    package let shards: Communicator
     /// The ranks that hold the same rows as this one.
-    public let replicas: Communicator
+    package let replicas: Communicator
     /// The ranks that share memory with this one.
-    public let node: Communicator
+    package let node: Communicator
     /// How many nodes the world spans.
-    public let nodeCount: Int
+    package let nodeCount: Int
     let placement: NodePlacement
     /// Nil where ranks lie on nodes so unevenly that each keeps what it gathers to itself.
     let nodeMemory: NodeMemory?
 
     /// Ranks of a node keep gathered parameters once.
-    public var sharesMemory: Bool { nodeMemory != nil }
+    package var sharesMemory: Bool { nodeMemory != nil }
 
     /// This rank's place on the two axes.
-    public var shard: Int { shards.rank }
-    public var replica: Int { replicas.rank }
+    package var shard: Int { shards.rank }
+    package var replica: Int { replicas.rank }
 
     /// Collective over `world`.
     ///
@@ -32,7 +32,7 @@ public final class Mesh: Sendable {
     ///   - ranksPerNode: takes so many consecutive ranks for a node, as if they shared no memory with others; nil asks
     ///     the system.
     /// - Throws: `RDOError.usage` when `shards` does not divide the number of ranks.
-    public init(
+    package init(
         world: Communicator, shards: Int? = nil, sharesMemory: Bool = true, ranksPerNode: Int? = nil
     ) throws {
         let shardCount = shards ?? world.size
@@ -92,7 +92,7 @@ struct NodePlacement: Sendable {
 
 extension Communicator {
     /// Collective. Ranks on each node, and whether all nodes hold as many.
-    public func ranksPerNode() throws -> (count: Int, isEven: Bool) {
+    package func ranksPerNode() throws -> (count: Int, isEven: Bool) {
         let nodes = try allGather(node: splitByNode())
         return (nodes.count { $0 == nodes[0] }, NodePlacement.isEven(nodes, shards: size))
     }

@@ -51,7 +51,7 @@ enum Requests {
 
 extension Communicator {
     /// How long ranks wait for each other before the others count as lost.
-    public func setPatience(seconds: Double) { Requests.patience = seconds }
+    package func setPatience(seconds: Double) { Requests.patience = seconds }
 }
 
 /// The processes of this node's ranks: the operating system knows at once when one of them died, MPI often never.

@@ -2,7 +2,7 @@ import Tensors
 import Transformer
 
 /// How many gathered blocks have room at once.
-public enum GatherPolicy: String, Sendable {
+package enum GatherPolicy: String, Sendable {
     /// All: one gather a step.
     case step
     /// Two, the one in use and the next: one gather for each use, the least memory.
@@ -13,9 +13,9 @@ public enum GatherPolicy: String, Sendable {
 ///
 /// A group is gathered by the communication thread into a slot, once for all ranks of a node where they share memory
 /// (`GroupSlots`). What was gathered stays until the slot is needed for another group or the own rows change.
-public final class ShardedParameters: ParameterSource {
-    public let layout: ParameterLayout
-    public let mesh: Mesh
+package final class ShardedParameters: ParameterSource {
+    package let layout: ParameterLayout
+    package let mesh: Mesh
     /// Packed own rows of each group.
     private let own: [FloatBuffer]
     /// By group and shard.
@@ -35,7 +35,7 @@ public final class ShardedParameters: ParameterSource {
     /// All zeros; write through `slice`, then call `invalidate()`. Collective over the world.
     ///
     /// - Throws: `RDOError.peers`.
-    public init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) throws {
+    package init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) throws {
         self.layout = layout
         self.mesh = mesh
         slices = layout.packedSlices(shards: mesh.shards.size)
@@ -46,17 +46,17 @@ public final class ShardedParameters: ParameterSource {
     }
 
     /// Bytes of the own rows, and of the room for gathered groups (shared with the node's other ranks or not).
-    public var ownBytes: Int { own.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride }
-    public var gatheredBytes: Int { slots.count * MemoryLayout<Float>.stride }
-    public var isGatheredOncePerNode: Bool { slots.isShared }
+    package var ownBytes: Int { own.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride }
+    package var gatheredBytes: Int { slots.count * MemoryLayout<Float>.stride }
+    package var isGatheredOncePerNode: Bool { slots.isShared }
 
     /// Rows of the parameter that this rank holds.
-    public func ownRows(_ parameterIndex: Int) -> Range<Int> {
+    package func ownRows(_ parameterIndex: Int) -> Range<Int> {
         RowPartition(rows: layout.specs[parameterIndex].rows, shards: mesh.shards.size)[mesh.shard]
     }
 
     /// The own rows, `[ownRows, columns]`, for reading and writing; lies in the packed buffer of the parameter's group.
-    public func slice(_ parameterIndex: Int) -> Matrix {
+    package func slice(_ parameterIndex: Int) -> Matrix {
         let spec = layout.specs[parameterIndex]
         let run = slices[spec.group][mesh.shard].runs[parameterIndex - layout.groups[spec.group].lowerBound]
         return Matrix(
@@ -65,7 +65,7 @@ public final class ShardedParameters: ParameterSource {
     }
 
     /// One zero buffer a group, packed like the own rows: the offsets of `slice` hold in them too.
-    public func makePackedBuffers() -> [FloatBuffer] { own.map { FloatBuffer(count: $0.count) } }
+    package func makePackedBuffers() -> [FloatBuffer] { own.map { FloatBuffer(count: $0.count) } }
 
     // MARK: - Whole groups
 
@@ -73,7 +73,7 @@ public final class ShardedParameters: ParameterSource {
     ///
     /// Collective over the world.
     /// - Throws: `RDOError.peers`.
-    public func acquire(group: Int) throws -> [Matrix] {
+    package func acquire(group: Int) throws -> [Matrix] {
         guard mesh.shards.size > 1 else {
             return FullGroup(layout.specs[layout.groups[group]], whole[group], in: own[group]).matrices
         }
@@ -86,14 +86,14 @@ public final class ShardedParameters: ParameterSource {
         return full.matrices
     }
 
-    public func release(group: Int) {
+    package func release(group: Int) {
         guard mesh.shards.size > 1 else { return }
         precondition((gathered[group]?.users ?? 0) > 0, "released a group that is not in use")
         gathered[group]?.users -= 1
     }
 
     /// Begins to gather a group that will be needed soon, where there is room. Collective over the world.
-    public func prefetch(group: Int) {
+    package func prefetch(group: Int) {
         guard mesh.shards.size > 1, gathered[group] == nil else { return }
         guard
             let (slot, evicted) = slots.choose(for: group, isFree: { (gathered[$0]?.users ?? 0) == 0 })
@@ -111,14 +111,14 @@ public final class ShardedParameters: ParameterSource {
     /// Gathers everything that has room, so that nothing needs to be communicated until `invalidate()`.
     /// Collective over the world.
     /// - Throws: `RDOError.peers`.
-    public func gatherAll() throws {
+    package func gatherAll() throws {
         for group in gathered.indices { prefetch(group: group) }
         for group in gathered.indices { try gathered[group]?.communication.wait() }
     }
 
     /// The own rows are about to change or have changed: whatever was gathered is stale.
     /// - Throws: `RDOError.peers`.
-    public func invalidate() throws {
+    package func invalidate() throws {
         for group in gathered.indices {
             precondition((gathered[group]?.users ?? 0) == 0, "parameters changed while a group was in use")
             try gathered[group]?.communication.wait()

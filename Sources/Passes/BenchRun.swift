@@ -7,18 +7,18 @@ import Tensors
 import Transformer
 
 /// `rdo bench`: measures this machine on all ranks, prints a table and keeps the rates for `rdo plan`.
-public struct BenchRun {
+package struct BenchRun {
     private let models: [String]
     private let output: String?
 
-    public init(models: [String], output: String?) {
+    package init(models: [String], output: String?) {
         self.models = models
         self.output = output
     }
 
     /// Collective.
     /// - Throws: `RDOError` when a model cannot be read or the file cannot be written.
-    public func run(on world: Communicator) throws {
+    package func run(on world: Communicator) throws {
         BLAS.configure(threads: 1)
         let log = Log(speaking: world.rank == 0)
         let shapes = try world.collectively {

@@ -6,7 +6,7 @@ import Transformer
 
 /// `rdo export`: a checkpoint as a Hugging Face directory, in one process, a parameter at a time. A checkpoint of adapters
 /// is merged into the base that it was trained beside, or written as a PEFT adapter directory.
-public struct CheckpointExport {
+package struct CheckpointExport {
     private let checkpoint: String
     private let output: String
     private let tokenizer: String?
@@ -17,7 +17,7 @@ public struct CheckpointExport {
     ///   - checkpoint: a checkpoint directory, or a directory of checkpoints, of which the newest is taken.
     ///   - tokenizer: directory or file; the one that the run used by default.
     ///   - writesAdapter: write the adapters of an adapter checkpoint alone.
-    public init(
+    package init(
         checkpoint: String, output: String, tokenizer: String?, isHalfPrecision: Bool, writesAdapter: Bool
     ) {
         self.writesAdapter = writesAdapter
@@ -29,7 +29,7 @@ public struct CheckpointExport {
 
     /// - Returns: one line that says what was written.
     /// - Throws: `RDOError.artefact` when the checkpoint is damaged or incomplete.
-    public func run() throws -> String {
+    package func run() throws -> String {
         let checkpoint = try Self.open(checkpoint)
         try checkpoint.verify()
         guard let text = checkpoint.state.extra["model_config"], let source = checkpoint.state.extra["tokenizer_source"]

@@ -8,13 +8,13 @@ import Training
 ///
 /// Every combination is a run of its own below `OUTPUT/grid/PASS/`, so a search that was stopped continues where it was
 /// and combinations can be added later.
-public struct GridSearch {
+package struct GridSearch {
     /// A key of the pass and the values to try, as texts for `--set`.
-    public struct Axis: Sendable, Equatable {
-        public let key: String
-        public let values: [String]
+    package struct Axis: Sendable, Equatable {
+        package let key: String
+        package let values: [String]
 
-        public init(key: String, values: [String]) { (self.key, self.values) = (key, values) }
+        package init(key: String, values: [String]) { (self.key, self.values) = (key, values) }
     }
 
     private let session: Session
@@ -26,7 +26,7 @@ public struct GridSearch {
     ///   - axes: empty means both λ of the difference model over 0, 0.25, 0.5 and 1.
     ///   - load: the session's configuration with more settings on top.
     /// - Throws: `RDOError.usage` when a key is not one of the pass, or there is nothing to vary.
-    public init(
+    package init(
         _ session: Session, pass: PassName, axes: [Axis], load: @escaping ([String]) throws -> Configuration
     ) throws {
         let axes = axes.isEmpty && pass == .difference ? Self.penalties : axes
@@ -48,7 +48,7 @@ public struct GridSearch {
 
     /// Collective. Rank 0 prints the table and writes it to `grid/PASS/grid.json` too.
     /// - Throws: the first pass's error.
-    public func run() throws {
+    package func run() throws {
         let world = session.world
         try session.materializeInitialModel()
         let base = session.configuration

@@ -6,7 +6,7 @@ import Storage
 import Transformer
 
 /// `rdo logprobs`: log-probabilities of every response of a data file under any model.
-public struct LogProbabilityRun {
+package struct LogProbabilityRun {
     private let configuration: Configuration
     private let model: String
     private let output: String
@@ -16,7 +16,7 @@ public struct LogProbabilityRun {
     ///   - settings: configuration keys, as `--set` takes them.
     ///   - chunk: responses per forward pass and durable unit.
     /// - Throws: `RDOError.usage` when a setting is wrong.
-    public init(model: String, output: String, chunk: Int, settings: [String]) throws {
+    package init(model: String, output: String, chunk: Int, settings: [String]) throws {
         self.model = model
         self.output = output
         self.chunk = chunk
@@ -27,7 +27,7 @@ public struct LogProbabilityRun {
     }
 
     /// Collective.
-    public func run(on world: Communicator) throws {
+    package func run(on world: Communicator) throws {
         let session = try Session(configuration, world: world, resume: .auto, tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)
         let loaded = try FrozenModel(model, head: .languageModel, session: session)

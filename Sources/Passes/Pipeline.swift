@@ -2,15 +2,15 @@ import Configuration
 import Diagnostics
 
 /// `rdo run`: the passes of a configuration in order. What is complete and unchanged is skipped.
-public struct Pipeline {
+package struct Pipeline {
     private let session: Session
 
-    public init(_ session: Session) { self.session = session }
+    package init(_ session: Session) { self.session = session }
 
     /// Collective.
     /// - Parameter passes: these alone; nil means the configuration's.
     /// - Throws: the first pass's error; `RDOError.stopped` when a signal came and everything is saved.
-    public func run(_ passes: [PassName]? = nil) throws {
+    package func run(_ passes: [PassName]? = nil) throws {
         let passes = passes ?? session.configuration.passes
         for pass in passes { try checkLeaves(pass) }
         try session.materializeInitialModel()

@@ -6,20 +6,20 @@ import Planning
 import Transformer
 
 /// `rdo plan`: memory and time of every training pass of a configuration, before anything is queued.
-public struct PlanRun {
+package struct PlanRun {
     /// Where the job is to run.
-    public struct Target: Sendable {
-        public var ranks: Int
-        public var nodes: Int
-        public var machine: MachineFile
-        public var network: Network?
+    package struct Target: Sendable {
+        package var ranks: Int
+        package var nodes: Int
+        package var machine: MachineFile
+        package var network: Network?
         /// Bytes that a node offers; nil does not say whether it fits.
-        public var nodeMemory: Double?
+        package var nodeMemory: Double?
         /// Mean tokens of a query and of a response, to plan without data.
-        public var lengths: (query: Int, response: Int)?
+        package var lengths: (query: Int, response: Int)?
 
         /// - Throws: `RDOError.usage` when nodes do not divide the ranks, or several nodes lack a network.
-        public init(
+        package init(
             ranks: Int, nodes: Int, machine: MachineFile, network: Network?, nodeMemory: Double?,
             lengths: (query: Int, response: Int)?
         ) throws {
@@ -39,14 +39,14 @@ public struct PlanRun {
     private let configuration: Configuration
     private let target: Target
 
-    public init(_ configuration: Configuration, _ target: Target) {
+    package init(_ configuration: Configuration, _ target: Target) {
         self.configuration = configuration
         self.target = target
     }
 
     /// - Parameter world: of one rank.
     /// - Throws: what the configuration's models and data throw.
-    public func run(on world: Communicator) throws -> [PassPlan] {
+    package func run(on world: Communicator) throws -> [PassPlan] {
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("rdo-plan-" + UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: scratch) }
         var configuration = configuration

@@ -9,10 +9,10 @@ import Training
 import Transformer
 
 /// One invocation on all ranks: the configuration, the ranks and where things go.
-public final class Session {
-    public let configuration: Configuration
-    public let world: Communicator
-    public let log: Log
+package final class Session {
+    package let configuration: Configuration
+    package let world: Communicator
+    package let log: Log
     let resume: ResumePolicy
     let tracePath: String?
     /// Loaded data sets, because several passes read the same ones.
@@ -24,7 +24,7 @@ public final class Session {
     ///
     /// - Parameter keepsLog: lines also go to `rdo.log` in the output directory.
     /// - Throws: `RDOError.usage` when the directory cannot be written or the mesh does not fit.
-    public init(
+    package init(
         _ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?,
         keepsLog: Bool = true
     ) throws {
@@ -64,7 +64,7 @@ public final class Session {
     var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }
 
     /// Says so when there are more busy threads than processors here, which slows every rank down.
-    public func warnOfCrowding() {
+    package func warnOfCrowding() {
         let machine = ProcessInfo.processInfo
         let threads = configuration.parallel.blasThreads
         let available = machine.activeProcessorCount

@@ -6,11 +6,11 @@ import Tensors
 import Transformer
 
 /// Measures a `MachineProfile` on all ranks at once, so that the rates are those under load. About 20 seconds.
-public struct MachineBenchmark {
+package struct MachineBenchmark {
     private let world: Communicator
     private let software: String
 
-    public init(_ world: Communicator, software: String) {
+    package init(_ world: Communicator, software: String) {
         self.world = world
         self.software = software
     }
@@ -19,7 +19,7 @@ public struct MachineBenchmark {
     ///
     /// - Parameter models: shapes to measure beside the usual widths.
     /// - Throws: `RDOError.peers`.
-    public func run(models: [ModelConfiguration], log: Log) throws -> MachineProfile {
+    package func run(models: [ModelConfiguration], log: Log) throws -> MachineProfile {
         let base = Double(try world.allReduceMax(ResidentMemory.peak()))
         let (perNode, _) = try world.ranksPerNode()
         var profile = MachineProfile(

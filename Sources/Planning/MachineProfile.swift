@@ -2,34 +2,34 @@ import Diagnostics
 import Foundation
 
 /// How fast a node is with so many ranks working at once: what `rdo bench` measures and `rdo plan` reads.
-public struct MachineProfile: Codable, Sendable, Equatable {
+package struct MachineProfile: Codable, Sendable, Equatable {
     /// Effective rates of the package's own forward and backward code, floating-point operations a second and rank:
     /// element-wise work and memory traffic are in them.
-    public struct Rate: Codable, Sendable, Equatable {
+    package struct Rate: Codable, Sendable, Equatable {
         /// Hidden size for blocks and head; head size for attention.
-        public var size: Int
+        package var size: Int
         /// Forward alone.
-        public var forward: Double
+        package var forward: Double
         /// Forward and backward together.
-        public var training: Double
+        package var training: Double
     }
 
-    public var ranksPerNode: Int
-    public var software: String
+    package var ranksPerNode: Int
+    package var software: String
     /// Operations a second of one large product on each rank.
-    public var gemmPeak: Double
-    public var blocks: [Rate]
-    public var attention: [Rate]
-    public var head: [Rate]
+    package var gemmPeak: Double
+    package var blocks: [Rate]
+    package var attention: [Rate]
+    package var head: [Rate]
     /// Bytes a second of sums of long vectors on each rank.
-    public var streamBandwidth: Double
+    package var streamBandwidth: Double
     /// AdamW updates a second and rank.
-    public var optimizerRate: Double
+    package var optimizerRate: Double
     /// Bytes a second of each rank's gradient, summed over the ranks of the node; and seconds each sum takes however small.
-    public var reduceBandwidth: Double
-    public var reduceLatency: Double
+    package var reduceBandwidth: Double
+    package var reduceLatency: Double
     /// Bytes of a process before it holds a model.
-    public var baseBytes: Double
+    package var baseBytes: Double
 
     /// The rate measured nearest to `size` on a logarithmic scale.
     static func rate(_ rates: [Rate], _ size: Int) -> Rate? {
@@ -38,14 +38,14 @@ public struct MachineProfile: Codable, Sendable, Equatable {
 }
 
 /// The profiles of a machine, by ranks per node, in one JSON file.
-public struct MachineFile: Codable, Sendable, Equatable {
-    public var schema = "rdo.machine/1"
-    public var profiles: [MachineProfile]
+package struct MachineFile: Codable, Sendable, Equatable {
+    package var schema = "rdo.machine/1"
+    package var profiles: [MachineProfile]
 
-    public init(profiles: [MachineProfile]) { self.profiles = profiles }
+    package init(profiles: [MachineProfile]) { self.profiles = profiles }
 
     /// - Throws: `RDOError.artefact` when it is missing or not such a file.
-    public static func read(_ path: String) throws -> MachineFile {
+    package static func read(_ path: String) throws -> MachineFile {
         let remedy = "make one with `mpirun -n N rdo bench --out \(path)`"
         guard let data = FileManager.default.contents(atPath: path) else {
             throw RDOError(.artefact, "cannot read the machine's rates", at: path, remedy: remedy)
@@ -57,17 +57,17 @@ public struct MachineFile: Codable, Sendable, Equatable {
     }
 
     /// The same machine with ranks that are `factor` times as fast at everything they do on their node.
-    public func scaled(by factor: Double) -> MachineFile {
+    package func scaled(by factor: Double) -> MachineFile {
         MachineFile(profiles: profiles.map { $0.scaled(by: factor) })
     }
 
     /// Puts `profile` in place of one with as many ranks.
-    public mutating func merge(_ profile: MachineProfile) {
+    package mutating func merge(_ profile: MachineProfile) {
         profiles.removeAll { $0.ranksPerNode == profile.ranksPerNode }
         profiles = (profiles + [profile]).sorted { $0.ranksPerNode < $1.ranksPerNode }
     }
 
-    public func write(_ path: String) throws {
+    package func write(_ path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         do { try encoder.encode(self).write(to: URL(fileURLWithPath: path)) } catch {
@@ -76,7 +76,7 @@ public struct MachineFile: Codable, Sendable, Equatable {
     }
 
     /// The profile measured with the number of ranks nearest to `ranks`.
-    public func profile(ranksPerNode ranks: Int) -> MachineProfile {
+    package func profile(ranksPerNode ranks: Int) -> MachineProfile {
         guard
             let nearest = profiles.min(by: { abs($0.ranksPerNode - ranks) < abs($1.ranksPerNode - ranks) })
         else { preconditionFailure("a machine file has a profile") }

@@ -2,25 +2,25 @@ import Tensors
 import Transformer
 
 /// Bytes that a training pass holds on a rank, by kind.
-public struct MemoryPlan: Sendable, Equatable {
+package struct MemoryPlan: Sendable, Equatable {
     /// The process, its libraries and the data.
-    public var base = 0.0
+    package var base = 0.0
     /// Own rows.
-    public var parameters = 0.0
+    package var parameters = 0.0
     /// Room for gathered groups, and the weights that adapters stand beside: once per node where memory is shared, and then part of every rank's resident set.
-    public var gathered = 0.0
+    package var gathered = 0.0
     /// Whole gradients of the groups under way, and the tree's partial sums of own rows.
-    public var gradients = 0.0
-    public var optimizer = 0.0
-    public var activations = 0.0
+    package var gradients = 0.0
+    package var optimizer = 0.0
+    package var activations = 0.0
     /// Logits, and messages between ranks.
-    public var buffers = 0.0
+    package var buffers = 0.0
 
     /// What the operating system shows as resident for one rank.
-    public var perRank: Double { base + parameters + gathered + gradients + optimizer + activations + buffers }
+    package var perRank: Double { base + parameters + gathered + gradients + optimizer + activations + buffers }
 
     /// - Parameter sharesMemory: gathered groups exist once for all ranks of the node.
-    public func perNode(ranks: Int, sharesMemory: Bool) -> Double {
+    package func perNode(ranks: Int, sharesMemory: Bool) -> Double {
         Double(ranks) * perRank - (sharesMemory ? Double(ranks - 1) * gathered : 0)
     }
 
@@ -28,7 +28,7 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - leaves: of the global batch.
     ///   - leafTokens: of the largest leaf.
     ///   - gathersBlocks: `parallel.gather: block`.
-    public init(
+    package init(
         _ model: TransformerModel, mesh: PlannedMesh, leaves: Int, leafTokens: Int, gathersBlocks: Bool, base: Double
     ) {
         let layout = model.trainedLayout
@@ -68,18 +68,18 @@ public struct MemoryPlan: Sendable, Equatable {
 }
 
 /// The ranks of a planned job.
-public struct PlannedMesh: Sendable, Equatable {
-    public var ranks: Int
-    public var nodes: Int
-    public var shards: Int
+package struct PlannedMesh: Sendable, Equatable {
+    package var ranks: Int
+    package var nodes: Int
+    package var shards: Int
 
-    public init(ranks: Int, nodes: Int, shards: Int) {
+    package init(ranks: Int, nodes: Int, shards: Int) {
         precondition(ranks % nodes == 0 && ranks % shards == 0, "nodes and shards divide the ranks")
         (self.ranks, self.nodes, self.shards) = (ranks, nodes, shards)
     }
 
-    public var replicas: Int { ranks / shards }
-    public var ranksPerNode: Int { ranks / nodes }
+    package var replicas: Int { ranks / shards }
+    package var ranksPerNode: Int { ranks / nodes }
     /// Nodes that one copy of the parameters spans.
-    public var nodesPerReplica: Int { max(1, shards / ranksPerNode) }
+    package var nodesPerReplica: Int { max(1, shards / ranksPerNode) }
 }

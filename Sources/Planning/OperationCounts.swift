@@ -1,20 +1,20 @@
 import Transformer
 
 /// What a leaf asks of a model, counted: its floating-point operations follow from it.
-public struct OperationCounts: Sendable, Equatable {
-    public var tokens = 0
+package struct OperationCounts: Sendable, Equatable {
+    package var tokens = 0
     /// Pairs of a token and one it sees.
-    public var attentionPairs = 0
+    package var attentionPairs = 0
     /// Rows at which the head runs.
-    public var headRows = 0
+    package var headRows = 0
 
-    public init(tokens: Int = 0, attentionPairs: Int = 0, headRows: Int = 0) {
+    package init(tokens: Int = 0, attentionPairs: Int = 0, headRows: Int = 0) {
         self.tokens = tokens
         self.attentionPairs = attentionPairs
         self.headRows = headRows
     }
 
-    public init(_ forest: TokenForest, headRows: Int) {
+    package init(_ forest: TokenForest, headRows: Int) {
         self.headRows = headRows
         for segment in forest.segments {
             let count = segment.rows.count

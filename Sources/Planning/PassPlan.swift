@@ -1,23 +1,23 @@
 import Foundation
 
 /// The plan of one training pass, for people and programs.
-public struct PassPlan: Sendable {
-    public var pass: String
-    public var mesh: PlannedMesh
-    public var parameterCount: Int
-    public var batchSize: Int
-    public var leaves: Int
-    public var tokensPerStep: Double
-    public var stepCount: Int
-    public var memory: MemoryPlan
-    public var nodeBytes: Double
+package struct PassPlan: Sendable {
+    package var pass: String
+    package var mesh: PlannedMesh
+    package var parameterCount: Int
+    package var batchSize: Int
+    package var leaves: Int
+    package var tokensPerStep: Double
+    package var stepCount: Int
+    package var memory: MemoryPlan
+    package var nodeBytes: Double
     /// Nil when nobody said how much memory a node has.
-    public var fits: Bool?
-    public var step: StepPlan
+    package var fits: Bool?
+    package var step: StepPlan
     /// Operations a second of all ranks' large products.
-    public var gemmPeak: Double
+    package var gemmPeak: Double
 
-    public init(
+    package init(
         pass: String, mesh: PlannedMesh, parameterCount: Int, batchSize: Int, leaves: Int, tokensPerStep: Double,
         stepCount: Int, memory: MemoryPlan, nodeBytes: Double, fits: Bool?, step: StepPlan, gemmPeak: Double
     ) {
@@ -27,7 +27,7 @@ public struct PassPlan: Sendable {
         (self.step, self.gemmPeak) = (step, gemmPeak)
     }
 
-    public var tokensPerSecond: Double { tokensPerStep / step.seconds }
+    package var tokensPerSecond: Double { tokensPerStep / step.seconds }
 
     private var memoryRows: [(String, Double)] {
         [
@@ -46,7 +46,7 @@ public struct PassPlan: Sendable {
     }
 
     /// A few lines and a table.
-    public var text: String {
+    package var text: String {
         func pad(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
         }
@@ -81,7 +81,7 @@ public struct PassPlan: Sendable {
     }
 
     /// One JSON object with the same figures, in bytes and seconds.
-    public var json: [String: Any] {
+    package var json: [String: Any] {
         var object: [String: Any] = [
             "pass": pass, "ranks": mesh.ranks, "nodes": mesh.nodes, "shards": mesh.shards,
             "parameters": parameterCount, "batch_size": batchSize, "leaves": leaves, "tokens_per_step": tokensPerStep,
@@ -105,7 +105,7 @@ public struct PassPlan: Sendable {
 extension StepPlan {
     /// The mean over several batches.
     /// - Precondition: there is at least one.
-    public init(meanOf plans: [StepPlan]) {
+    package init(meanOf plans: [StepPlan]) {
         precondition(!plans.isEmpty, "a mean of nothing")
         var mean = plans[0]
         func average(_ path: WritableKeyPath<StepPlan, Double>) {

@@ -3,40 +3,40 @@ import Preferences
 import Transformer
 
 /// A network between nodes, as each node sees it.
-public struct Network: Sendable, Equatable {
+package struct Network: Sendable, Equatable {
     /// Seconds a message takes however small.
-    public var latency: Double
+    package var latency: Double
     /// Bytes a second in each direction.
-    public var bandwidth: Double
+    package var bandwidth: Double
 
-    public init(latency: Double, bandwidth: Double) { (self.latency, self.bandwidth) = (latency, bandwidth) }
+    package init(latency: Double, bandwidth: Double) { (self.latency, self.bandwidth) = (latency, bandwidth) }
 }
 
 /// The predicted time of one optimizer step, in seconds, and what it is made of.
-public struct StepPlan: Sendable, Equatable {
+package struct StepPlan: Sendable, Equatable {
     /// Floating-point operations of the whole batch, forward and backward, by kind.
-    public var blockOperations = 0.0
-    public var attentionOperations = 0.0
-    public var headOperations = 0.0
+    package var blockOperations = 0.0
+    package var attentionOperations = 0.0
+    package var headOperations = 0.0
     /// Arithmetic of a rank when all have as much.
-    public var compute = 0.0
+    package var compute = 0.0
     /// What waiting for the slowest rank of each sub-step adds.
-    public var imbalance = 0.0
+    package var imbalance = 0.0
     /// Gathering and reducing on the node, which takes time from the cores that compute.
-    public var node = 0.0
+    package var node = 0.0
     /// Network traffic that does not fit behind the arithmetic.
-    public var exposedNetwork = 0.0
-    public var optimizer = 0.0
+    package var exposedNetwork = 0.0
+    package var optimizer = 0.0
     /// Bytes each node sends in a step.
-    public var networkBytes = 0.0
+    package var networkBytes = 0.0
 
-    public var operations: Double { blockOperations + attentionOperations + headOperations }
-    public var seconds: Double { compute + imbalance + node + exposedNetwork + optimizer }
+    package var operations: Double { blockOperations + attentionOperations + headOperations }
+    package var seconds: Double { compute + imbalance + node + exposedNetwork + optimizer }
 
     /// - Parameters:
     ///   - leaves: of one global batch; leaf `l` runs on rank `l mod R`.
     ///   - network: needed for more than one node.
-    public init(
+    package init(
         _ model: TransformerModel, leaves: [OperationCounts], mesh: PlannedMesh, gathersBlocks: Bool,
         machine: MachineProfile, network: Network?
     ) {

@@ -4,9 +4,9 @@ import CKernels
 /// `0 ..< visibleToFirst + i`, the others have probability 0 whatever they hold.
 ///
 /// Per-row values are strided, so that a head can use its column of a `[tokens, heads]` matrix.
-public enum CausalSoftmax {
+package enum CausalSoftmax {
     /// In place: `scores` become `softmax(scale · scores)`, and `logSumExp[i * stride] = log Σ exp(scale · scores_i)`.
-    public static func forward(
+    package static func forward(
         _ scores: Matrix, scale: Float, visibleToFirst: Int, logSumExp: UnsafeMutablePointer<Float>,
         logSumExpStride: Int
     ) {
@@ -17,7 +17,7 @@ public enum CausalSoftmax {
     }
 
     /// In place: the probabilities of `forward` again, from scores and its `logSumExp`.
-    public static func recompute(
+    package static func recompute(
         _ scores: Matrix, scale: Float, visibleToFirst: Int, logSumExp: UnsafePointer<Float>, logSumExpStride: Int
     ) {
         forEachRow(of: scores, visibleToFirst) { row, visible in
@@ -29,7 +29,7 @@ public enum CausalSoftmax {
     /// beyond the visible columns.
     ///
     /// - Parameter rowDots: `Σ_j p_j · dp_j` of each row, which equals output · outputGradient (Dao et al., 2022).
-    public static func backward(
+    package static func backward(
         _ probabilities: Matrix, dProbabilities: Matrix, rowDots: UnsafePointer<Float>, rowDotsStride: Int,
         scale: Float, visibleToFirst: Int
     ) {

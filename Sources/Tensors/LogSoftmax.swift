@@ -1,10 +1,10 @@
 import CKernels
 
 /// Log-probabilities of target tokens under vocabulary logits `[rows, vocabulary]`.
-public enum LogSoftmax {
+package enum LogSoftmax {
     /// Per row: `logSumExp = log Σ exp(logits)` and `logProbability = logits[target] - logSumExp`, both rounded once
     /// from double precision.
-    public static func forward(
+    package static func forward(
         _ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, into logProbabilities: FloatBuffer
     ) {
         precondition(targets.count == logits.rows, "LogSoftmax: one target for each row")
@@ -20,7 +20,7 @@ public enum LogSoftmax {
 
     /// In place: `logits` become `rowScale · (onehot(target) - softmax(logits))`, the gradient of
     /// `Σ rowScale · logProbability`.
-    public static func backward(_ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, rowScales: [Float]) {
+    package static func backward(_ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, rowScales: [Float]) {
         precondition(
             targets.count == logits.rows && rowScales.count == logits.rows && logSumExp.count >= logits.rows,
             "LogSoftmax: one target, scale and normalizer for each row")

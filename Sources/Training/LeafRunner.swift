@@ -47,15 +47,15 @@ struct LeafRunner {
 }
 
 /// Forward passes outside training: outputs of many requests, with the parameters gathered once.
-public struct ForwardRunner {
+package struct ForwardRunner {
     private let runner: LeafRunner
 
-    public init(model: TransformerModel, parameters: any ParameterSource) {
+    package init(model: TransformerModel, parameters: any ParameterSource) {
         runner = LeafRunner(model: model, parameters: parameters)
     }
 
     /// Log-probability sums or scalars of `request`, in its order. Collective like `TransformerModel.forward`.
-    public func outputs(of request: LeafRequest) throws -> [Double] {
+    package func outputs(of request: LeafRequest) throws -> [Double] {
         var outputs: [Double] = []
         _ = try runner.run(request, gradients: nil) {
             outputs = $0

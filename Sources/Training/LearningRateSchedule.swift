@@ -2,14 +2,14 @@ import Configuration
 import Foundation
 
 /// Learning rate of each step: linear warm-up from 0, then constant, linear or cosine decay to a floor.
-public struct LearningRateSchedule: Sendable {
+package struct LearningRateSchedule: Sendable {
     let kind: ScheduleKind
     let peak: Double
     let warmupSteps: Int
     let totalSteps: Int
     let minimumRatio: Double
 
-    public init(_ settings: TrainingSettings, totalSteps: Int) {
+    package init(_ settings: TrainingSettings, totalSteps: Int) {
         kind = settings.schedule
         peak = settings.learningRate
         warmupSteps = min(
@@ -20,7 +20,7 @@ public struct LearningRateSchedule: Sendable {
 
     /// The rate as a share of its peak at update `step`, counted from 0: a warm-up of `w` steps uses `(step + 1) / (w + 1)`,
     /// so that the first update is not wasted on a rate of zero.
-    public func factor(step: Int) -> Double {
+    package func factor(step: Int) -> Double {
         if step < warmupSteps { return Double(step + 1) / Double(warmupSteps + 1) }
         let progress = Double(step - warmupSteps) / Double(max(totalSteps - warmupSteps, 1))
         let decay =

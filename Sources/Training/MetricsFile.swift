@@ -2,14 +2,14 @@ import Diagnostics
 import Foundation
 
 /// A file of JSON objects, one a line, flushed line by line: metrics.jsonl and the `--trace` file. Rank 0 writes.
-public final class JSONLinesFile {
+package final class JSONLinesFile {
     private let file: UnsafeMutablePointer<FILE>
     private let path: String
 
     /// - Parameter keepingSteps: when a run is resumed, lines of steps from this one on were written by the interrupted
     ///   process after its last checkpoint and are dropped, so that every step stands once. Nil starts a new file.
     /// - Throws: `RDOError.usage` when the file cannot be written.
-    public init(path: String, keepingStepsBefore step: Int?) throws {
+    package init(path: String, keepingStepsBefore step: Int?) throws {
         self.path = path
         var kept = ""
         if let step {
@@ -44,14 +44,14 @@ public final class JSONLinesFile {
     }
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
-    public func append(_ line: String) throws {
+    package func append(_ line: String) throws {
         guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else {
             throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
         }
     }
 
     /// An object with its keys in the order given and numbers at full precision (non-finite ones as null).
-    public static func object(_ fields: [Metric]) -> String {
+    package static func object(_ fields: [Metric]) -> String {
         let members = fields.map { field in
             let (name, value) = (field.name, field.value)
             if !value.isFinite { return "\"\(name)\": null" }

@@ -5,16 +5,16 @@ import Transformer
 
 /// AdamW over the own rows of every parameter (Loshchilov and Hutter 2019, algorithm 2): decoupled decay on matrices
 /// only, epsilon outside the bias-corrected root. The moments exist for the own rows alone.
-public final class ShardedAdamW {
+package final class ShardedAdamW {
     /// Packed like the own slices of the parameters, one buffer a group.
-    public let firstMoments: [FloatBuffer]
-    public let secondMoments: [FloatBuffer]
+    package let firstMoments: [FloatBuffer]
+    package let secondMoments: [FloatBuffer]
     private let settings: TrainingSettings
     /// Peak rate of each parameter relative to the body's.
     private let rateRatios: [Double]
 
     /// - Parameter headLearningRate: peak rate of `score.weight`; nil means the body's.
-    public init(_ parameters: ShardedParameters, _ settings: TrainingSettings, headLearningRate: Double?) {
+    package init(_ parameters: ShardedParameters, _ settings: TrainingSettings, headLearningRate: Double?) {
         self.settings = settings
         firstMoments = parameters.makePackedBuffers()
         secondMoments = parameters.makePackedBuffers()
@@ -25,7 +25,7 @@ public final class ShardedAdamW {
     }
 
     /// Bytes of both moments.
-    public var allocatedBytes: Int {
+    package var allocatedBytes: Int {
         (firstMoments + secondMoments).reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride
     }
 
@@ -36,7 +36,7 @@ public final class ShardedAdamW {
     ///   - gradientScale: the clipping factor.
     ///   - learningRate: the body's rate at this step.
     ///   - update: counted from 1, for the bias correction.
-    public func step(
+    package func step(
         _ parameters: ShardedParameters, group: Int, gradient: FloatBuffer, gradientScale: Double,
         learningRate: Double, update: Int
     ) {

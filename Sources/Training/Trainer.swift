@@ -8,28 +8,28 @@ import Tensors
 import Transformer
 
 /// What a training run is made of, beside the model and the task.
-public struct TrainingRun {
-    public var settings: TrainingSettings
+package struct TrainingRun {
+    package var settings: TrainingSettings
     /// `score.weight`'s own peak learning rate; nil uses the body's.
-    public var headLearningRate: Double?
-    public var seed: UInt64
-    public var shuffle: Bool
+    package var headLearningRate: Double?
+    package var seed: UInt64
+    package var shuffle: Bool
     /// Holds `checkpoints/`, `metrics.jsonl` and `ledger.h5`.
-    public var directory: String
-    public var tracePath: String?
+    package var directory: String
+    package var tracePath: String?
     /// Notes what every step does with every pair.
-    public var keepsLedger: Bool
+    package var keepsLedger: Bool
     /// What the run depends on, by name (model, data, reference, ...): a resumed run must have the same.
-    public var identity: [String: String]
-    public var configurationText: String
+    package var identity: [String: String]
+    package var configurationText: String
     /// config.json of the model, kept in every checkpoint so that it can be exported alone.
-    public var modelConfiguration: Data
+    package var modelConfiguration: Data
     /// adapter_config.json where adapters are trained, kept too.
-    public var adapterConfiguration: Data?
+    package var adapterConfiguration: Data?
     /// Directory or file that the tokenizer came from.
-    public var tokenizerSource: String
+    package var tokenizerSource: String
 
-    public init(
+    package init(
         settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
         tracePath: String?, keepsLedger: Bool = false, identity: [String: String], configurationText: String,
         modelConfiguration: Data,
@@ -50,14 +50,14 @@ public struct TrainingRun {
     }
 
     /// Optimizer steps in all: `steps`, or as many batches as cover `epochs` passes over the data.
-    public func totalSteps(exampleCount: Int) -> Int { settings.totalSteps(exampleCount: exampleCount) }
+    package func totalSteps(exampleCount: Int) -> Int { settings.totalSteps(exampleCount: exampleCount) }
 }
 
 /// The training loop, read from top to bottom: draw a batch, cut it into leaves, run each leaf forward and backward,
 /// sum the gradients over leaves and ranks in one fixed order, clip, step, record, save.
 ///
 /// Every rank of the mesh runs the same loop; weights are bit-identical for every power-of-two number of ranks.
-public final class Trainer<Task: TrainingTask> {
+package final class Trainer<Task: TrainingTask> {
     private let model: TransformerModel
     /// What is trained: all parameters, or the adapters.
     private let parameters: ShardedParameters
@@ -88,7 +88,7 @@ public final class Trainer<Task: TrainingTask> {
     ///   - parameters: what is trained, in `model.trainedLayout`.
     ///   - frozen: the base of an adapted model.
     /// - Precondition: there are at least as many leaves as ranks.
-    public init(
+    package init(
         model: TransformerModel, parameters: ShardedParameters, frozen: (any ParameterSource)? = nil, mesh: Mesh,
         task: Task, evaluationTask: Task?,
         run: TrainingRun, log: Log
@@ -121,7 +121,7 @@ public final class Trainer<Task: TrainingTask> {
     /// - Returns: how many steps were made; 0 when the run was complete already.
     /// - Throws: `RDOError.stopped` after saving when a signal came; `.numerical` when a loss or gradient is not finite;
     ///   `.artefact` when the checkpoint does not fit the run.
-    public func train(resume: ResumePolicy) throws -> Int {
+    package func train(resume: ResumePolicy) throws -> Int {
         let start = try checkpoints.restore(resume, parameters: parameters, optimizer: optimizer, log: log)
         var step = start
         let metrics = try speaker {
@@ -375,7 +375,7 @@ public final class Trainer<Task: TrainingTask> {
 }
 
 /// Where a training run begins.
-public enum ResumePolicy: Sendable, Equatable {
+package enum ResumePolicy: Sendable, Equatable {
     /// The newest complete checkpoint of the run's own directory, if any.
     case auto
     case never

@@ -3,7 +3,7 @@ import Storage
 import Transformer
 
 /// What a leaf asks of the model.
-public enum LeafOutputs {
+package enum LeafOutputs {
     /// Summed log-probability of each response, given as its token predictions.
     case logProbabilities([[Prediction]])
     /// The scalar head at each row.
@@ -11,24 +11,24 @@ public enum LeafOutputs {
 }
 
 /// One leaf (micro-batch) as the model sees it.
-public struct LeafRequest {
-    public var forest: TokenForest
-    public var outputs: LeafOutputs
+package struct LeafRequest {
+    package var forest: TokenForest
+    package var outputs: LeafOutputs
 
-    public init(forest: TokenForest, outputs: LeafOutputs) {
+    package init(forest: TokenForest, outputs: LeafOutputs) {
         self.forest = forest
         self.outputs = outputs
     }
 }
 
 /// What a loss says about one leaf.
-public struct LeafLoss {
+package struct LeafLoss {
     /// dLoss / d(output), one for each output of the request, already divided by the global denominator.
-    public var gradients: [Double]
+    package var gradients: [Double]
     /// Sums over the leaf's samples, one for each of the task's `sumNames`.
-    public var sums: [Double]
+    package var sums: [Double]
 
-    public init(gradients: [Double], sums: [Double]) {
+    package init(gradients: [Double], sums: [Double]) {
         self.gradients = gradients
         self.sums = sums
     }
@@ -38,7 +38,7 @@ public struct LeafLoss {
 /// a loss. The loop knows nothing else about it.
 ///
 /// Every method must give the same answer on every rank.
-public protocol TrainingTask {
+package protocol TrainingTask {
     /// Examples in the data set; sample numbers run endlessly over it.
     var exampleCount: Int { get }
     /// Which row of the data files a sample is, counted from 0 over all files: what messages and traces name.
@@ -84,29 +84,29 @@ public protocol TrainingTask {
 
 extension TrainingTask {
     /// How a batch is cut: into `leaves` leaves, or more where `tokenLimit` asks for it.
-    public func plan(_ samples: [Sample], leaves: Int, tokenLimit: Int?) -> BatchPlan {
+    package func plan(_ samples: [Sample], leaves: Int, tokenLimit: Int?) -> BatchPlan {
         let costs = samples.map { cost(of: $0) }
         guard let tokenLimit else { return BatchPlanner.plan(costs: costs, leaves: leaves) }
         let tokens = samples.map { request([$0]).forest.tokens.count }
         return BatchPlanner.plan(costs: costs, leaves: leaves, tokens: tokens, limit: tokenLimit)
     }
 
-    public var preliminarySumCount: Int { 0 }
-    public func preliminaryRequest(_ samples: [Sample]) -> LeafRequest {
+    package var preliminarySumCount: Int { 0 }
+    package func preliminaryRequest(_ samples: [Sample]) -> LeafRequest {
         LeafRequest(forest: TokenForest(), outputs: .logProbabilities([]))
     }
-    public func preliminarySums(_ samples: [Sample], outputs: [Double]) -> [Double] { [] }
-    public func prepared(with totals: [Double]) -> Self { self }
-    public func checkFirstStep(sums: [String: Double], count: Int) throws {}
-    public func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] { [] }
+    package func preliminarySums(_ samples: [Sample], outputs: [Double]) -> [Double] { [] }
+    package func prepared(with totals: [Double]) -> Self { self }
+    package func checkFirstStep(sums: [String: Double], count: Int) throws {}
+    package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] { [] }
 }
 
 /// One named figure of metrics.jsonl.
-public struct Metric: Sendable, Equatable {
-    public let name: String
-    public let value: Double
+package struct Metric: Sendable, Equatable {
+    package let name: String
+    package let value: Double
 
-    public init(_ name: String, _ value: Double) {
+    package init(_ name: String, _ value: Double) {
         self.name = name
         self.value = value
     }

@@ -8,7 +8,7 @@ import Tensors
 /// answers are near 0; norms are 1, biases 0.
 ///
 /// - Parameter values: `rows.count * spec.columns` floats, written.
-public func initialValues(
+package func initialValues(
     for spec: ParameterSpec, rows: Range<Int>, seed: UInt64, range: Double, into values: UnsafeMutablePointer<Float>
 ) {
     guard spec.isMatrix else {

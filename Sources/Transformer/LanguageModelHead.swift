@@ -1,10 +1,10 @@
 import Tensors
 
 /// Log-probabilities of chosen predictions; the vocabulary logits exist for one block of rows at a time.
-public struct TokenLogProbabilities {
-    public let predictions: [Prediction]
+package struct TokenLogProbabilities {
+    package let predictions: [Prediction]
     /// `log p(target | context)` of each prediction.
-    public let values: [Float]
+    package let values: [Float]
     /// Of each prediction's logits.
     let logSumExp: [Float]
 }
@@ -14,7 +14,7 @@ extension TransformerModel {
     private static let headBlockRows = 128
 
     /// Final norm and vocabulary logits at the predicting rows only. Collective like `forward`.
-    public func logProbabilities(
+    package func logProbabilities(
         of predictions: [Prediction], in pass: TrunkPass, parameters: any ParameterSource
     ) throws -> TokenLogProbabilities {
         var values: [Float] = []
@@ -38,7 +38,7 @@ extension TransformerModel {
     /// by block, rather than kept.
     ///
     /// - Parameter weights: dLoss / d(log p) of each prediction.
-    public func backward(
+    package func backward(
         _ output: TokenLogProbabilities, weights: [Float], pass: TrunkPass, parameters: any ParameterSource,
         gradients: any GradientSink
     ) throws {

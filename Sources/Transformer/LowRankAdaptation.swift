@@ -1,7 +1,7 @@
 import Tensors
 
 /// The linear maps of a block, by their names in Hugging Face files.
-public enum Projection: String, Sendable, CaseIterable {
+package enum Projection: String, Sendable, CaseIterable {
     case query = "q_proj"
     case key = "k_proj"
     case value = "v_proj"
@@ -21,14 +21,14 @@ public enum Projection: String, Sendable, CaseIterable {
 
 /// Low-rank adaptation (Hu et al. 2021): chosen projections become `x Wᵀ + (alpha / rank) (x Aᵀ) Bᵀ`; only A, B and a
 /// scalar head are trained.
-public struct LowRankAdaptation: Sendable, Equatable {
-    public let rank: Int
-    public let alpha: Double
+package struct LowRankAdaptation: Sendable, Equatable {
+    package let rank: Int
+    package let alpha: Double
     /// In the order of `Projection.allCases`, each once.
-    public let targets: [Projection]
+    package let targets: [Projection]
 
     /// - Precondition: `rank` is at least 1 and there is a target.
-    public init(rank: Int, alpha: Double, targets: some Collection<Projection>) {
+    package init(rank: Int, alpha: Double, targets: some Collection<Projection>) {
         precondition(rank >= 1 && !targets.isEmpty, "an adaptation needs a rank and a target")
         self.rank = rank
         self.alpha = alpha
@@ -38,12 +38,12 @@ public struct LowRankAdaptation: Sendable, Equatable {
     var scale: Float { Float(alpha / Double(rank)) }
 
     /// The name of a target's base weight in block `layer`.
-    public static func weightName(_ target: Projection, layer: Int) -> String {
+    package static func weightName(_ target: Projection, layer: Int) -> String {
         "model.layers.\(layer).\(target.path).weight"
     }
 
     /// The names of A and B beside the base weight `name`.
-    public static func adapterNames(ofWeight name: String) -> (a: String, b: String) {
+    package static func adapterNames(ofWeight name: String) -> (a: String, b: String) {
         let module = name.dropLast(".weight".count)
         return ("\(module).lora_A.weight", "\(module).lora_B.weight")
     }
@@ -53,7 +53,7 @@ public struct LowRankAdaptation: Sendable, Equatable {
     /// - Parameters:
     ///   - weight: W, `[out, in]`.
     ///   - a: `[rank, in]`; `b`: `[out, rank]`.
-    public func merged(_ weight: Matrix, a: Matrix, b: Matrix) -> Matrix {
+    package func merged(_ weight: Matrix, a: Matrix, b: Matrix) -> Matrix {
         let sum = Matrix(rows: weight.rows, columns: weight.columns)
         sum.copy(from: weight)
         GEMM.multiply(b, a, into: sum, alpha: scale, accumulate: true)
@@ -101,7 +101,7 @@ struct LowRankTerm {
 extension ParameterLayout {
     /// What is trained beside a frozen model: A and B of every target, a group for each block; a scalar head whole, in a
     /// group after them.
-    public init(_ adaptation: LowRankAdaptation, _ configuration: ModelConfiguration, head: HeadKind) {
+    package init(_ adaptation: LowRankAdaptation, _ configuration: ModelConfiguration, head: HeadKind) {
         let base = ParameterLayout(configuration, head: head)
         var specs: [ParameterSpec] = []
         for layer in 0..<configuration.layerCount {
@@ -123,48 +123,48 @@ extension ParameterLayout {
 }
 
 /// A frozen model's parameters with the trained ones beside them: a group is its base matrices, then the adapters'.
-public final class AdaptedParameters: ParameterSource {
+package final class AdaptedParameters: ParameterSource {
     private let base: any ParameterSource
     private let adapters: any ParameterSource
     private let groups: AdapterGroups
 
     /// - Parameter layout: of `adapters`.
-    public init(base: any ParameterSource, adapters: any ParameterSource, layout: ParameterLayout) {
+    package init(base: any ParameterSource, adapters: any ParameterSource, layout: ParameterLayout) {
         self.base = base
         self.adapters = adapters
         groups = AdapterGroups(layout)
     }
 
-    public func acquire(group: Int) throws -> [Matrix] {
+    package func acquire(group: Int) throws -> [Matrix] {
         let matrices = try base.acquire(group: group)
         guard let own = groups[group] else { return matrices }
         return try matrices + adapters.acquire(group: own)
     }
 
-    public func release(group: Int) {
+    package func release(group: Int) {
         base.release(group: group)
         if let own = groups[group] { adapters.release(group: own) }
     }
 
-    public func prefetch(group: Int) {
+    package func prefetch(group: Int) {
         base.prefetch(group: group)
         if let own = groups[group] { adapters.prefetch(group: own) }
     }
 }
 
 /// Takes the gradients of an adapted model: a group's are those of its trained parameters alone.
-public final class AdapterGradients: GradientSink {
+package final class AdapterGradients: GradientSink {
     private let sink: any GradientSink
     private let groups: AdapterGroups
 
     /// - Parameter layout: of the trained parameters, which `sink` takes.
-    public init(_ sink: any GradientSink, layout: ParameterLayout) {
+    package init(_ sink: any GradientSink, layout: ParameterLayout) {
         self.sink = sink
         groups = AdapterGroups(layout)
     }
 
-    public func gradients(group: Int) -> [Matrix] { groups[group].map { sink.gradients(group: $0) } ?? [] }
-    public func finish(group: Int) throws { if let own = groups[group] { try sink.finish(group: own) } }
+    package func gradients(group: Int) -> [Matrix] { groups[group].map { sink.gradients(group: $0) } ?? [] }
+    package func finish(group: Int) throws { if let own = groups[group] { try sink.finish(group: own) } }
 }
 
 /// Which group of the trained parameters belongs to a group of the model: none to the embedding, and to the head only
@@ -181,7 +181,7 @@ extension TransformerModel {
     /// A group as a model without adapters holds it, for the same outputs.
     ///
     /// - Parameter matrices: the group as `AdaptedParameters` gives it; not changed.
-    public func merged(_ matrices: [Matrix], group: Int) -> [Matrix] {
+    package func merged(_ matrices: [Matrix], group: Int) -> [Matrix] {
         let specs = layout.specs[layout.groups[group]]
         guard let adaptation, matrices.count > specs.count else { return matrices }
         let names = trainedLayout.specs[trainedLayout.groups[group - 1]].map(\.name)

@@ -7,7 +7,7 @@ extension ModelConfiguration {
     /// - Parameter file: its path, for messages.
     /// - Throws: `RDOError.artefact` naming file and key when the architecture is unknown, or a key is missing, mistyped
     ///   or out of range.
-    public init(json: Data, file: String) throws {
+    package init(json: Data, file: String) throws {
         let reader = try ConfigurationReader(json, file: file)
         let type = try reader.text("model_type")
         guard let family = Family(rawValue: type) else {
@@ -86,7 +86,7 @@ extension ModelConfiguration {
     /// A config.json that Python transformers loads.
     ///
     /// - Parameter dtype: PyTorch's name of the number type that the weights beside it are stored in.
-    public func json(head: HeadKind, dtype: String = "float32") -> Data {
+    package func json(head: HeadKind, dtype: String = "float32") -> Data {
         var object: [String: Any] = [
             "architectures": [family.architecture(head)], "model_type": family.rawValue, "hidden_act": "silu",
             "hidden_size": hiddenSize, "intermediate_size": intermediateSize, "num_hidden_layers": layerCount,

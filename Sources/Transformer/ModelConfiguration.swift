@@ -1,7 +1,7 @@
 import Foundation
 
 /// How rotary frequencies are stretched beyond the trained context.
-public enum RopeScaling: Sendable, Equatable {
+package enum RopeScaling: Sendable, Equatable {
     case none
     /// All frequencies divided by `factor`.
     case linear(factor: Double)
@@ -10,8 +10,8 @@ public enum RopeScaling: Sendable, Equatable {
 }
 
 /// Shape and constants of a Llama-architecture model, as a Hugging Face config.json states them.
-public struct ModelConfiguration: Sendable, Equatable {
-    public enum Family: String, Sendable, CaseIterable {
+package struct ModelConfiguration: Sendable, Equatable {
+    package enum Family: String, Sendable, CaseIterable {
         case llama, qwen2
 
         /// Architecture name in config.json.
@@ -21,31 +21,31 @@ public struct ModelConfiguration: Sendable, Equatable {
         }
     }
 
-    public var family: Family
-    public var hiddenSize: Int
-    public var intermediateSize: Int
-    public var layerCount: Int
-    public var headCount: Int
-    public var keyValueHeadCount: Int
-    public var headSize: Int
-    public var vocabularySize: Int
-    public var maxPositions: Int
-    public var normEpsilon: Float
-    public var ropeTheta: Double
-    public var ropeScaling: RopeScaling
-    public var tiesEmbeddings: Bool
-    public var queryKeyValueBias: Bool
-    public var outputBias: Bool
-    public var bosTokenID: Int32?
+    package var family: Family
+    package var hiddenSize: Int
+    package var intermediateSize: Int
+    package var layerCount: Int
+    package var headCount: Int
+    package var keyValueHeadCount: Int
+    package var headSize: Int
+    package var vocabularySize: Int
+    package var maxPositions: Int
+    package var normEpsilon: Float
+    package var ropeTheta: Double
+    package var ropeScaling: RopeScaling
+    package var tiesEmbeddings: Bool
+    package var queryKeyValueBias: Bool
+    package var outputBias: Bool
+    package var bosTokenID: Int32?
     /// The first ends a response.
-    public var eosTokenIDs: [Int32]
+    package var eosTokenIDs: [Int32]
     /// Standard deviation of new matrices.
-    public var initializerRange: Double
+    package var initializerRange: Double
 
     /// Inverse rotary frequencies, `[headSize / 2]`, scaled.
     ///
     /// Source: Su et al. 2021 (RoFormer), section 3.2.2; Llama 3 smoothing as published with Llama 3.1.
-    public func inverseFrequencies() -> [Double] {
+    package func inverseFrequencies() -> [Double] {
         (0..<(headSize / 2)).map { index in
             let frequency = pow(ropeTheta, -2 * Double(index) / Double(headSize))
             switch ropeScaling {

@@ -1,6 +1,6 @@
 extension ParameterLayout {
     /// The parameters of a model under their Hugging Face names, in the order that `BlockParameters` reads them.
-    public init(_ configuration: ModelConfiguration, head: HeadKind) {
+    package init(_ configuration: ModelConfiguration, head: HeadKind) {
         let c = configuration
         let (queryWidth, keyWidth) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)
         var specs = [

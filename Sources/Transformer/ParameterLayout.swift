@@ -1,7 +1,7 @@
 import Tensors
 
 /// What stands on top of the trunk.
-public enum HeadKind: String, Sendable, Codable {
+package enum HeadKind: String, Sendable, Codable {
     /// Vocabulary logits, tied to the embedding or not.
     case languageModel
     /// One number at chosen rows: `score.weight`, `[1, hidden]`, no bias. The model then has no language-model head.
@@ -9,14 +9,14 @@ public enum HeadKind: String, Sendable, Codable {
 }
 
 /// One parameter: its Hugging Face name, its shape and the group it is gathered and reduced with.
-public struct ParameterSpec: Sendable, Equatable {
-    public let name: String
+package struct ParameterSpec: Sendable, Equatable {
+    package let name: String
     /// One or two dimensions.
-    public let shape: [Int]
+    package let shape: [Int]
     /// 0: embedding; 1 ... layers: blocks; layers + 1: final norm and head.
-    public let group: Int
+    package let group: Int
 
-    public init(name: String, shape: [Int], group: Int) {
+    package init(name: String, shape: [Int], group: Int) {
         precondition((1...2).contains(shape.count), "a parameter is a vector or a matrix")
         self.name = name
         self.shape = shape
@@ -24,23 +24,23 @@ public struct ParameterSpec: Sendable, Equatable {
     }
 
     /// Dimension 0: parameters are split over ranks by rows.
-    public var rows: Int { shape[0] }
+    package var rows: Int { shape[0] }
     /// Floats in a row; 1 for a vector.
-    public var columns: Int { shape.count == 2 ? shape[1] : 1 }
-    public var count: Int { rows * columns }
+    package var columns: Int { shape.count == 2 ? shape[1] : 1 }
+    package var count: Int { rows * columns }
     /// Weight decay applies to matrices only.
-    public var isMatrix: Bool { shape.count >= 2 }
+    package var isMatrix: Bool { shape.count >= 2 }
 }
 
 /// All parameters of a model, in group order.
-public struct ParameterLayout: Sendable, Equatable {
-    public let specs: [ParameterSpec]
-    public let groupCount: Int
+package struct ParameterLayout: Sendable, Equatable {
+    package let specs: [ParameterSpec]
+    package let groupCount: Int
     /// Indices into `specs` for each group.
-    public let groups: [Range<Int>]
+    package let groups: [Range<Int>]
 
     /// - Precondition: groups count up from 0 without gaps.
-    public init(specs: [ParameterSpec]) {
+    package init(specs: [ParameterSpec]) {
         self.specs = specs
         var groups: [Range<Int>] = []
         for (index, spec) in specs.enumerated() {
@@ -52,13 +52,13 @@ public struct ParameterLayout: Sendable, Equatable {
         groupCount = groups.count
     }
 
-    public var parameterCount: Int { specs.reduce(0) { $0 + $1.count } }
+    package var parameterCount: Int { specs.reduce(0) { $0 + $1.count } }
 }
 
 /// Gives a model the full parameters of a group when it needs them.
 ///
 /// Collective: every rank of a mesh acquires the same groups in the same order, even a rank without tokens.
-public protocol ParameterSource: AnyObject {
+package protocol ParameterSource: AnyObject {
     /// The group's parameters in layout order: a matrix as `[rows, columns]`, a vector as `[1, rows]`.
     func acquire(group: Int) throws -> [Matrix]
     /// The caller is done with the group for now.
@@ -70,7 +70,7 @@ public protocol ParameterSource: AnyObject {
 /// Takes the gradients of one leaf (micro-batch), group by group, from the last group to the first.
 ///
 /// Collective in the same way as `ParameterSource`.
-public protocol GradientSink: AnyObject {
+package protocol GradientSink: AnyObject {
     /// Full-size matrices, shaped as `ParameterSource.acquire` shapes them, zero at the start of a leaf; the backward pass adds to them.
     func gradients(group: Int) -> [Matrix]
     /// This leaf adds nothing more to the group.

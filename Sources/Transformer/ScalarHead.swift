@@ -2,7 +2,7 @@ import Tensors
 
 extension TransformerModel {
     /// `score.weight · norm(hidden)` at each of `rows`, no bias. Collective like `forward`.
-    public func scalars(atRows rows: [Int], in pass: TrunkPass, parameters: any ParameterSource) throws -> [Float] {
+    package func scalars(atRows rows: [Int], in pass: TrunkPass, parameters: any ParameterSource) throws -> [Float] {
         let (norm, weight) = try acquireScalarHead(parameters)
         defer { parameters.release(group: headGroup) }
         let gathered = GatheredRows(rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
@@ -12,7 +12,7 @@ extension TransformerModel {
     /// Gradient of `Σ weights_i · scalar_i` through head, final norm and trunk.
     ///
     /// - Parameter weights: dLoss / d(scalar) at each of `rows`.
-    public func backward(
+    package func backward(
         scalarsAtRows rows: [Int], weights: [Float], pass: TrunkPass, parameters: any ParameterSource,
         gradients: any GradientSink
     ) throws {

@@ -3,24 +3,24 @@
 /// A segment is a run of tokens under a parent segment. A token sees its own segment up to itself and every
 /// token of the segment's ancestors; its position is its depth in tokens. So a query shared by several responses
 /// is stored and computed once.
-public struct TokenForest: Sendable {
-    public struct Segment: Sendable, Equatable {
+package struct TokenForest: Sendable {
+    package struct Segment: Sendable, Equatable {
         /// Rows of the packed batch that hold this segment.
-        public let rows: Range<Int>
+        package let rows: Range<Int>
         /// Index of the parent segment; nil for a root.
-        public let parent: Int?
+        package let parent: Int?
         /// Position of the first token: how many tokens the ancestors hold.
-        public let position: Int
+        package let position: Int
     }
 
-    public private(set) var tokens: [Int32] = []
-    public private(set) var segments: [Segment] = []
+    package private(set) var tokens: [Int32] = []
+    package private(set) var segments: [Segment] = []
 
-    public init() {}
+    package init() {}
 
     /// Appends a segment and returns its index. A parent is appended before its children, so the order is pre-order.
     @discardableResult
-    public mutating func append(_ ids: [Int32], under parent: Int? = nil) -> Int {
+    package mutating func append(_ ids: [Int32], under parent: Int? = nil) -> Int {
         let position = parent.map { segments[$0].position + segments[$0].rows.count } ?? 0
         let start = tokens.count
         tokens += ids
@@ -29,7 +29,7 @@ public struct TokenForest: Sendable {
     }
 
     /// Rows of the ancestors of `segment`, outermost first, then its own: its whole context.
-    public func path(to segment: Int) -> [Range<Int>] {
+    package func path(to segment: Int) -> [Range<Int>] {
         var path: [Range<Int>] = []
         var next: Int? = segment
         while let index = next {
@@ -40,12 +40,12 @@ public struct TokenForest: Sendable {
     }
 
     /// The last row before `segment` on its path: it predicts the segment's first token. Nil when nothing comes before.
-    public func rowBefore(_ segment: Int) -> Int? {
+    package func rowBefore(_ segment: Int) -> Int? {
         path(to: segment).dropLast().last { !$0.isEmpty }.map { $0.upperBound - 1 }
     }
 
     /// The token predictions that make up the response in `segment`. The first token of a root has no predictor and is left out.
-    public func predictions(of segment: Int) -> [Prediction] {
+    package func predictions(of segment: Int) -> [Prediction] {
         let rows = segments[segment].rows
         var result: [Prediction] = []
         result.reserveCapacity(rows.count)
@@ -58,11 +58,11 @@ public struct TokenForest: Sendable {
 }
 
 /// "The hidden state at `row` must predict `target`."
-public struct Prediction: Sendable, Equatable {
-    public let row: Int
-    public let target: Int32
+package struct Prediction: Sendable, Equatable {
+    package let row: Int
+    package let target: Int32
 
-    public init(row: Int, target: Int32) {
+    package init(row: Int, target: Int32) {
         self.row = row
         self.target = target
     }

@@ -5,20 +5,20 @@ import Tensors
 /// Everything but attention sees a `[tokens, features]` matrix of packed token trees; only `TreeAttention` knows the
 /// trees. Forward and backward stand side by side, block by block, in `TransformerBlock.swift`; the heads in
 /// `LanguageModelHead.swift` and `ScalarHead.swift`.
-public struct TransformerModel: Sendable {
-    public let configuration: ModelConfiguration
-    public let head: HeadKind
+package struct TransformerModel: Sendable {
+    package let configuration: ModelConfiguration
+    package let head: HeadKind
     /// Of the model without adapters.
-    public let layout: ParameterLayout
+    package let layout: ParameterLayout
     /// With it the model runs on `AdaptedParameters` and its gradients are those of `trainedLayout`.
-    public let adaptation: LowRankAdaptation?
+    package let adaptation: LowRankAdaptation?
     /// What training changes: `layout`, or the adapters and a scalar head.
-    public let trainedLayout: ParameterLayout
+    package let trainedLayout: ParameterLayout
     /// The backward pass forms each block's activations again from the block's input instead of keeping them
     /// (activation checkpointing, Chen et al. 2016). The results are the same bits.
-    public let recomputesBlocks: Bool
+    package let recomputesBlocks: Bool
 
-    public init(
+    package init(
         _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil,
         recomputesBlocks: Bool = false
     ) {
@@ -39,7 +39,7 @@ public struct TransformerModel: Sendable {
     /// Collective over the ranks that share `parameters`; a rank without work passes an empty forest.
     /// - Parameter keepingActivations: what `backward` needs is kept only when true.
     /// - Throws: what `parameters` throws.
-    public func forward(_ forest: TokenForest, parameters: any ParameterSource, keepingActivations: Bool) throws
+    package func forward(_ forest: TokenForest, parameters: any ParameterSource, keepingActivations: Bool) throws
         -> TrunkPass
     {
         let tokens = forest.tokens.count
@@ -71,7 +71,7 @@ public struct TransformerModel: Sendable {
     ///   - outputGradient: `[tokens, hidden]`, gradient at `pass.output`; overwritten.
     ///   - gradients: receives the gradient of every block and, without adapters, of the embedding and is told when each is complete.
     /// - Throws: what `parameters` and `gradients` throw.
-    public func backward(
+    package func backward(
         _ pass: TrunkPass, outputGradient: Matrix, parameters: any ParameterSource, gradients: any GradientSink
     ) throws {
         precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
@@ -99,10 +99,10 @@ public struct TransformerModel: Sendable {
 }
 
 /// What one forward pass over the trunk leaves behind.
-public struct TrunkPass {
-    public let forest: TokenForest
+package struct TrunkPass {
+    package let forest: TokenForest
     /// `[tokens, hidden]`: the residual stream after the last block, before the final norm.
-    public let output: Matrix
+    package let output: Matrix
     let rotary: RotaryTable
     let blocks: [KeptBlock]
 }

@@ -2,8 +2,8 @@ import Foundation
 
 /// Real models and data that tests use when they are there: the directory in `RDO_ASSETS`, by default
 /// `../shared/assets` beside the package.
-public enum Assets {
-    public static let root: URL? = {
+package enum Assets {
+    package static let root: URL? = {
         let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let path =
@@ -12,7 +12,7 @@ public enum Assets {
     }()
 
     /// The file or directory at `path` below the assets; nil, with a line that says so, when there are none.
-    public static func find(_ path: String) -> String? {
+    package static func find(_ path: String) -> String? {
         if let url = root?.appendingPathComponent(path), FileManager.default.fileExists(atPath: url.path) {
             return url.path
         }

@@ -1,17 +1,17 @@
 import Foundation
 
 /// What a finished process left.
-public struct ProcessResult: Sendable {
-    public let status: Int32
-    public let output: String
-    public let error: String
-    public let seconds: Double
+package struct ProcessResult: Sendable {
+    package let status: Int32
+    package let output: String
+    package let error: String
+    package let seconds: Double
 }
 
 /// Runs executables, the package's own by name, alone or through `mpirun`.
-public enum CommandRunner {
+package enum CommandRunner {
     /// The directory of built products: the executables lie beside the test bundle.
-    public static let products: URL = {
+    package static let products: URL = {
         for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
             return URL(fileURLWithPath: argument).deletingLastPathComponent()
         }
@@ -20,7 +20,7 @@ public enum CommandRunner {
 
     /// The command line that starts `executable`, one of the package's or an absolute path, on `ranks` ranks; 0 means
     /// without a launcher.
-    public static func command(_ executable: String, _ arguments: [String], ranks: Int) -> [String] {
+    package static func command(_ executable: String, _ arguments: [String], ranks: Int) -> [String] {
         let path = executable.hasPrefix("/") ? executable : products.appendingPathComponent(executable).path
         let own = [path] + arguments
         guard ranks > 0 else { return own }
@@ -33,7 +33,7 @@ public enum CommandRunner {
     ///   - timeout: seconds until the process is killed; its status is then 137.
     ///   - whileRunning: called with the process once it has started, to signal it.
     @discardableResult
-    public static func run(
+    package static func run(
         _ executable: String, _ arguments: [String], ranks: Int = 0, input: String? = nil, timeout: Double = 300,
         environment: [String: String] = [:], whileRunning: (Process) throws -> Void = { _ in }
     ) throws -> ProcessResult {
@@ -89,11 +89,11 @@ public enum CommandRunner {
 }
 
 /// A directory that is removed with its owner.
-public final class TemporaryDirectory {
-    public let url: URL
-    public var path: String { url.path }
+package final class TemporaryDirectory {
+    package let url: URL
+    package var path: String { url.path }
 
-    public init() throws {
+    package init() throws {
         url = FileManager.default.temporaryDirectory.appendingPathComponent("rdo-test-" + UUID().uuidString)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
@@ -102,7 +102,7 @@ public final class TemporaryDirectory {
 
     /// Writes a file and returns its path.
     @discardableResult
-    public func write(_ text: String, to name: String) throws -> String {
+    package func write(_ text: String, to name: String) throws -> String {
         let file = url.appendingPathComponent(name)
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(), withIntermediateDirectories: true)

@@ -4,15 +4,15 @@ import Transformer
 
 /// A plain double-precision Llama forward pass over one unshared sequence, written for clarity and independent of the
 /// library's kernels: the tests' ground truth.
-public struct DoubleReference {
-    public let configuration: ModelConfiguration
+package struct DoubleReference {
+    package let configuration: ModelConfiguration
     /// Parameters by Hugging Face name, row-major.
-    public var parameters: [String: [Double]]
+    package var parameters: [String: [Double]]
     /// alpha / rank of adapters, where `parameters` has any.
-    public var adapterScale = 0.0
+    package var adapterScale = 0.0
 
     /// Hidden states after the final norm, `[position][hidden]`.
-    public func hidden(_ ids: [Int32]) -> [[Double]] {
+    package func hidden(_ ids: [Int32]) -> [[Double]] {
         let c = configuration
         var x = ids.map { id in
             Array(weights("model.embed_tokens.weight")[Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
@@ -37,7 +37,7 @@ public struct DoubleReference {
     }
 
     /// `Σ log p(ids[t] | ids[..<t])` over `range`.
-    public func logProbability(_ ids: [Int32], over range: Range<Int>) -> Double {
+    package func logProbability(_ ids: [Int32], over range: Range<Int>) -> Double {
         let states = hidden(ids)
         let name = configuration.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
         return range.reduce(0) { sum, t in
@@ -48,7 +48,7 @@ public struct DoubleReference {
     }
 
     /// The scalar head at the last token.
-    public func scalar(_ ids: [Int32]) -> Double {
+    package func scalar(_ ids: [Int32]) -> Double {
         zip(hidden(ids)[ids.count - 1], weights("score.weight")).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
@@ -118,14 +118,14 @@ public struct DoubleReference {
 }
 
 /// A small random model held twice: in the library's parameters and in the reference's.
-public struct TwinModel {
-    public let model: TransformerModel
-    public let parameters: LocalParameters
+package struct TwinModel {
+    package let model: TransformerModel
+    package let parameters: LocalParameters
     /// What training changes: `parameters`, or the adapters beside them.
-    public let trained: LocalParameters
-    public var reference: DoubleReference
+    package let trained: LocalParameters
+    package var reference: DoubleReference
 
-    public init(
+    package init(
         _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil, seed: UInt64 = 7
     ) {
         model = TransformerModel(configuration, head: head, adaptation: adaptation)
@@ -150,16 +150,16 @@ public struct TwinModel {
     }
 
     /// What the model runs with and where its gradients go.
-    public var weights: any ParameterSource {
+    package var weights: any ParameterSource {
         model.adaptation == nil
             ? parameters : AdaptedParameters(base: parameters, adapters: trained, layout: trained.layout)
     }
-    public var gradients: any GradientSink {
+    package var gradients: any GradientSink {
         model.adaptation == nil ? trained : AdapterGradients(trained, layout: trained.layout)
     }
 
     /// Central difference of `loss` along one coordinate of one parameter.
-    public func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
+    package func slope(_ name: String, _ index: Int, step: Double = 1e-5, loss: (DoubleReference) -> Double) -> Double {
         var shifted = reference
         shifted.parameters[name]?[index] += step
         let above = loss(shifted)
@@ -169,7 +169,7 @@ public struct TwinModel {
 
     /// Coordinates of every parameter whose gradient differs from the slope of `loss` in double precision by more than
     /// 2e-4 of that parameter's largest gradient. Looks at a few coordinates of each, among them the largest.
-    public func disagreements(_ loss: (DoubleReference) -> Double) -> [String] {
+    package func disagreements(_ loss: (DoubleReference) -> Double) -> [String] {
         trained.layout.specs.enumerated().flatMap { parameter, spec -> [String] in
             let gradient = trained.gradients[parameter].elements
             let scale = Double(max(gradient.map { abs($0) }.max() ?? 0, 1e-3))
@@ -185,7 +185,7 @@ public struct TwinModel {
 
 extension ModelConfiguration {
     /// Two blocks, four heads that share two key-value heads, 31 tokens: small enough for finite differences.
-    public static func small(tied: Bool, bias: Bool) throws -> ModelConfiguration {
+    package static func small(tied: Bool, bias: Bool) throws -> ModelConfiguration {
         let json = """
             {"model_type": "\(bias ? "qwen2" : "llama")", "architectures": ["\(bias ? "Qwen2" : "Llama")ForCausalLM"],
              "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -197,7 +197,7 @@ extension ModelConfiguration {
     }
 
     /// Random ids of its vocabulary.
-    public func randomIDs(_ count: Int, seed: UInt64) -> [Int32] {
+    package func randomIDs(_ count: Int, seed: UInt64) -> [Int32] {
         let random = KeyedRandom(seed: seed, stream: 1)
         return (0..<count).map { Int32(random.bits(at: UInt64($0)) % UInt64(vocabularySize)) }
     }

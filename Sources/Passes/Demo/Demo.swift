@@ -9,20 +9,20 @@ import Training
 ///
 /// A byte-level model is prepared by SFT; a reward model and a difference model learn from noisy labels and score the
 /// pairs; then the policy is trained from the same start by every method without and with coefficients, over several seeds.
-public struct Demo {
+package struct Demo {
     private let world: Communicator
     private let settings: [String]
     private let resume: ResumePolicy
     private static let seeds = [1, 2, 3]
 
-    public init(world: Communicator, settings: [String], resume: ResumePolicy) {
+    package init(world: Communicator, settings: [String], resume: ResumePolicy) {
         self.world = world
         self.settings = settings
         self.resume = resume
     }
 
     /// Collective. Rank 0 prints the table and writes it to `results.md`.
-    public func run() throws {
+    package func run() throws {
         let shared = try world.collectively { try Configuration(yaml: Self.sharedYAML, settings: settings) }
         let output = shared.output
         try world.collectively {

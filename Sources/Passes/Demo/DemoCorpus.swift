@@ -7,25 +7,25 @@ import Tensors
 /// A prompt names a subject ("review the tea:"), a response reviews some subject with three adjectives ("the tea is
 /// fresh, bland and lovely."). Its quality is the sum of the adjectives' values, and 2 more when it is about the subject
 /// asked for. A share of the training labels is flipped at random, whatever the difference; held-out labels are true.
-public struct DemoCorpus: Sendable {
-    public struct Pair: Sendable, Equatable {
-        public let prompt: String
+package struct DemoCorpus: Sendable {
+    package struct Pair: Sendable, Equatable {
+        package let prompt: String
         /// As labelled: the better response unless the label is flipped.
-        public let chosen: String
-        public let rejected: String
-        public let isFlipped: Bool
+        package let chosen: String
+        package let rejected: String
+        package let isFlipped: Bool
 
         /// True quality of the response labelled chosen minus the other's; below 0 where the label is flipped.
-        public var trueDifference: Double {
+        package var trueDifference: Double {
             DemoCorpus.quality(of: chosen, to: prompt) - DemoCorpus.quality(of: rejected, to: prompt)
         }
     }
 
-    public let train: [Pair]
-    public let test: [Pair]
+    package let train: [Pair]
+    package let test: [Pair]
     /// For supervised fine-tuning: responses of every quality, none preferred.
-    public let supervised: [Pair]
-    public let flipShare: Double
+    package let supervised: [Pair]
+    package let flipShare: Double
 
     private static let subjects = ["tea", "inn", "film", "soup", "song", "book", "park", "boat"]
     private static let values: [(word: String, value: Double)] = [
@@ -35,7 +35,7 @@ public struct DemoCorpus: Sendable {
     private static let subjectValue = 2.0
 
     /// - Parameter flipShare: probability that a training label is flipped.
-    public init(seed: UInt64, trainPairs: Int, testPairs: Int, flipShare: Double) {
+    package init(seed: UInt64, trainPairs: Int, testPairs: Int, flipShare: Double) {
         self.flipShare = flipShare
         var source = Source(KeyedRandom(seed: seed, stream: 0xDE30))
         train = (0..<trainPairs).map { _ in Self.pair(&source, flipShare: flipShare) }
@@ -44,7 +44,7 @@ public struct DemoCorpus: Sendable {
     }
 
     /// True quality of a response, from its words alone.
-    public static func quality(of response: String, to prompt: String) -> Double {
+    package static func quality(of response: String, to prompt: String) -> Double {
         let words = response.split { !$0.isLetter }.map(String.init)
         let asked = subjects.first { prompt.split { !$0.isLetter }.map(String.init).contains($0) }
         let adjectives = words.reduce(0.0) { sum, word in sum + (values.first { $0.word == word }?.value ?? 0) }
@@ -79,7 +79,7 @@ public struct DemoCorpus: Sendable {
     /// Writes train.jsonl, test.jsonl and sft.jsonl, rows `{prompt, chosen, rejected, quality_chosen, quality_rejected,
     /// flipped}`.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
-    public func write(to directory: String) throws {
+    package func write(to directory: String) throws {
         for (name, pairs) in [("train", train), ("test", test), ("sft", supervised)] {
             let rows = pairs.map { pair in
                 "{\"prompt\": \"\(pair.prompt)\", \"chosen\": \"\(pair.chosen)\", \"rejected\": \"\(pair.rejected)\", "

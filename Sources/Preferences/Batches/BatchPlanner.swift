@@ -1,16 +1,16 @@
 /// A global batch cut into leaves (micro-batches).
-public struct BatchPlan: Sendable, Equatable {
+package struct BatchPlan: Sendable, Equatable {
     /// Positions within the batch, ascending in each leaf; every position is in exactly one leaf.
-    public let leaves: [[Int]]
+    package let leaves: [[Int]]
     /// Summed cost of each leaf, from the costliest to the cheapest.
-    public let costs: [Double]
+    package let costs: [Double]
 
     /// The costliest leaf's share over the mean one's: 1 is perfect balance.
-    public var leafImbalance: Double { rankImbalance(ranks: costs.count) }
+    package var leafImbalance: Double { rankImbalance(ranks: costs.count) }
 
     /// How much longer the ranks take than with perfect balance: leaf `l` runs on rank `l mod ranks` at sub-step
     /// `l div ranks`, and a sub-step lasts as long as its costliest leaf.
-    public func rankImbalance(ranks: Int) -> Double {
+    package func rankImbalance(ranks: Int) -> Double {
         let total = costs.reduce(0, +)
         let slowest = stride(from: 0, to: costs.count, by: ranks).reduce(0.0) { sum, first in
             sum + (costs[first..<min(first + ranks, costs.count)].max() ?? 0)
@@ -20,7 +20,7 @@ public struct BatchPlan: Sendable, Equatable {
 }
 
 /// Cuts global batches into leaves of about equal cost, the same on every rank and for every number of ranks.
-public enum BatchPlanner {
+package enum BatchPlanner {
     /// Longest processing time first (Graham 1969): examples from the costliest to the cheapest, each into the leaf with
     /// the least cost so far. An example that costs more than a mean leaf stands alone, beside a leaf filled up to the
     /// same cost, so that two ranks have as much to do while it runs. Equal examples go by position, equal leaves by
@@ -29,7 +29,7 @@ public enum BatchPlanner {
     /// - Parameters:
     ///   - costs: of each example of the batch, finite and not negative.
     ///   - leaves: how many leaves; some are empty when the batch has fewer examples.
-    public static func plan(costs: [Double], leaves: Int) -> BatchPlan {
+    package static func plan(costs: [Double], leaves: Int) -> BatchPlan {
         plan(costs: costs, leaves: leaves) { _ in true }
     }
 
@@ -73,7 +73,7 @@ public enum BatchPlanner {
     /// example that is longer stands alone.
     ///
     /// - Parameter tokens: of each example of the batch.
-    public static func plan(costs: [Double], leaves: Int, tokens: [Int], limit: Int) -> BatchPlan {
+    package static func plan(costs: [Double], leaves: Int, tokens: [Int], limit: Int) -> BatchPlan {
         func fits(_ leaf: [Int]) -> Bool { leaf.count <= 1 || leaf.reduce(0) { $0 + tokens[$1] } <= limit }
         var count = leaves
         while true {

@@ -1,17 +1,17 @@
 import Transformer
 
 /// Forward floating-point operations of token trees, from the model's sizes; backward is proportional.
-public struct CostModel: Sendable {
+package struct CostModel: Sendable {
     /// Operations for each token in the blocks' matrices.
-    public let perToken: Double
+    package let perToken: Double
     /// Operations for each pair of a query token and a token it sees, in all heads and blocks.
-    public let perAttentionPair: Double
+    package let perAttentionPair: Double
     /// Operations for each row that the head runs at.
-    public let perHeadRow: Double
+    package let perHeadRow: Double
 
     private let head: HeadKind
 
-    public init(_ configuration: ModelConfiguration, head: HeadKind) {
+    package init(_ configuration: ModelConfiguration, head: HeadKind) {
         let c = configuration
         self.head = head
         let attentionWeights = 2 * c.hiddenSize * c.headSize * (c.headCount + c.keyValueHeadCount)
@@ -22,7 +22,7 @@ public struct CostModel: Sendable {
     }
 
     /// Prompt and responses. The vocabulary head runs at every response token, the scalar head once for each response.
-    public func cost(of example: TokenizedExample) -> Double {
+    package func cost(of example: TokenizedExample) -> Double {
         var forest = TokenForest()
         let segments = ResponseTree.append(example, to: &forest)
         let tokens = segments.reduce(0) { $0 + forest.segments[$1].rows.count }
@@ -30,7 +30,7 @@ public struct CostModel: Sendable {
     }
 
     /// The training tree of a pair, with the chosen response first and duplicated.
-    public func cost(of example: DifferenceExample) -> Double {
+    package func cost(of example: DifferenceExample) -> Double {
         var forest = TokenForest()
         _ = DifferenceTree.append(example, swap: false, duplicated: 0, eos: 0, to: &forest)
         return cost(of: forest, headRows: 3)

@@ -3,15 +3,15 @@ import Transformer
 /// The token tree of a query and the orders its responses are compared in: what the difference model reads.
 ///
 /// A comparison d(a, b) is the path query → `; Response 1: a` → `; Response 2: b` and EOS; it is read at the EOS.
-public enum DifferenceTree {
+package enum DifferenceTree {
     /// Rows of the EOS tokens of a comparison's three terms.
-    public struct Ends: Sendable, Equatable {
+    package struct Ends: Sendable, Equatable {
         /// d(first, second).
-        public let main: Int
+        package let main: Int
         /// d(y, y).
-        public let duplication: Int
+        package let duplication: Int
         /// d(second, first).
-        public let reverse: Int
+        package let reverse: Int
     }
 
     /// Appends the training tree of a pair: 5 response segments where three separate inputs have 6.
@@ -19,7 +19,7 @@ public enum DifferenceTree {
     /// - Parameters:
     ///   - swap: response 1 (rejected) and not response 0 (chosen) is Response 1.
     ///   - duplicated: the response, 0 or 1, that is also compared with itself.
-    public static func append(
+    package static func append(
         _ example: DifferenceExample, swap: Bool, duplicated: Int, eos: Int32, to forest: inout TokenForest
     ) -> Ends {
         precondition(example.asFirst.count == 2, "a difference model is trained on pairs")
@@ -45,7 +45,7 @@ public enum DifferenceTree {
     ///
     /// - Parameter comparisons: ordered pairs of response indices.
     /// - Returns: for each of them the row of its EOS token.
-    public static func append(
+    package static func append(
         _ example: DifferenceExample, comparisons: [(first: Int, second: Int)], eos: Int32, to forest: inout TokenForest
     ) -> [Int] {
         let query = forest.append(example.query)

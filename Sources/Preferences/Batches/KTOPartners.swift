@@ -1,7 +1,7 @@
 import Tensors
 
 /// Over which responses KTO's baseline is estimated.
-public enum BaselineScope: String, Sendable, CaseIterable {
+package enum BaselineScope: String, Sendable, CaseIterable {
     /// The whole global batch.
     case global
     /// Consecutive parts of it, as many as there are micro-batches, each with a baseline of its own.
@@ -9,7 +9,7 @@ public enum BaselineScope: String, Sendable, CaseIterable {
 }
 
 /// How queries are combined with responses to other queries.
-public enum BaselinePairing: String, Sendable, CaseIterable {
+package enum BaselinePairing: String, Sendable, CaseIterable {
     /// By a permutation drawn from the seed; never with a response to the same query.
     case permuted
     /// Each with the response before it, the first with the last, whatever their queries: TRL's rule. With it and
@@ -18,13 +18,13 @@ public enum BaselinePairing: String, Sendable, CaseIterable {
 }
 
 /// One response of a data set.
-public struct ResponsePlace: Hashable, Sendable {
+package struct ResponsePlace: Hashable, Sendable {
     /// Index of the example.
-    public let example: Int
+    package let example: Int
     /// Index of the response within it.
-    public let response: Int
+    package let response: Int
 
-    public init(example: Int, response: Int) {
+    package init(example: Int, response: Int) {
         self.example = example
         self.response = response
     }
@@ -33,12 +33,12 @@ public struct ResponsePlace: Hashable, Sendable {
 /// Which response to another query stands beside each query when KTO's baseline is estimated, for every batch of the
 /// endless stream of samples: a function of seed and place without state, so that the reference model's log-probabilities
 /// of these combinations can be computed before training and any step can be resumed.
-public struct KTOPartners: Sendable {
+package struct KTOPartners: Sendable {
     /// Of the samples that the batches are made of.
-    public let order: SampleOrder
-    public let batchSize: Int
+    package let order: SampleOrder
+    package let batchSize: Int
     /// Parts of a batch with a baseline of their own.
-    public let groupCount: Int
+    package let groupCount: Int
     private let pairing: BaselinePairing
     /// For each example the number of its query; equal queries have equal numbers.
     private let queries: [Int]
@@ -48,7 +48,7 @@ public struct KTOPartners: Sendable {
     /// - Parameters:
     ///   - examples: the data, in the order that `order` numbers them.
     ///   - microBatches: parts of a batch when the scope is `micro`; at most `batchSize`.
-    public init(
+    package init(
         of examples: [TokenizedExample], order: SampleOrder, batchSize: Int, scope: BaselineScope, microBatches: Int,
         pairing: BaselinePairing, seed: UInt64
     ) {
@@ -69,11 +69,11 @@ public struct KTOPartners: Sendable {
     }
 
     /// Which part of its batch a sample belongs to.
-    public func group(of sample: Sample) -> Int { sample.number % batchSize * groupCount / batchSize }
+    package func group(of sample: Sample) -> Int { sample.number % batchSize * groupCount / batchSize }
 
     /// For each sample of a batch, in order, and each of its responses: the response to combine with its query; nil when
     /// its group has no other.
-    public func partners(inBatch batch: Int) -> [[ResponsePlace?]] {
+    package func partners(inBatch batch: Int) -> [[ResponsePlace?]] {
         let samples = order.samples((batch * batchSize)..<((batch + 1) * batchSize))
         var partners = samples.map { [ResponsePlace?](repeating: nil, count: responseCounts[$0.row]) }
         let positions = Dictionary(grouping: samples.indices) { group(of: samples[$0]) }
@@ -101,7 +101,7 @@ public struct KTOPartners: Sendable {
     }
 
     /// The first of `batches` in which some query has no response to combine it with.
-    public func firstBatchWithoutPartner(among batches: Range<Int>) -> Int? {
+    package func firstBatchWithoutPartner(among batches: Range<Int>) -> Int? {
         batches.first { partners(inBatch: $0).contains { $0.contains(nil) } }
     }
 

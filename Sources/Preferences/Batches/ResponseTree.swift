@@ -1,9 +1,9 @@
 import Transformer
 
 /// The token tree of a prompt and its responses: what log-probabilities and pointwise rewards are computed on.
-public enum ResponseTree {
+package enum ResponseTree {
     /// Appends the example's tree and returns the segment of each response, in order.
-    public static func append(_ example: TokenizedExample, to forest: inout TokenForest) -> [Int] {
+    package static func append(_ example: TokenizedExample, to forest: inout TokenForest) -> [Int] {
         let prompt = forest.append(example.prompt)
         return example.responses.map { forest.append($0, under: prompt) }
     }

@@ -1,10 +1,10 @@
 /// A row of data that cannot be used: where it stands and why. Reasons name no row, so that rows can be counted by them.
-public struct BadRow: Error, Sendable, Equatable {
-    public let file: String
-    public let line: Int
-    public let reason: String
+package struct BadRow: Error, Sendable, Equatable {
+    package let file: String
+    package let line: Int
+    package let reason: String
 
-    public init(file: String, line: Int, reason: String) {
+    package init(file: String, line: Int, reason: String) {
         self.file = file
         self.line = line
         self.reason = reason
@@ -14,7 +14,7 @@ public struct BadRow: Error, Sendable, Equatable {
 }
 
 /// What to do about bad rows (`data.on_error`).
-public enum BadRowPolicy: String, Sendable, Codable, CaseIterable {
+package enum BadRowPolicy: String, Sendable, Codable, CaseIterable {
     /// Any bad row is an error.
     case fail
     /// Bad rows are left out and reported.

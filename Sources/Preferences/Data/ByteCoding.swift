@@ -2,10 +2,10 @@ import Diagnostics
 
 /// Appends values to a run of bytes. Integers take 7 bits a byte, least significant first, so token ids take two or
 /// three bytes; doubles their 8 bytes, little-endian; texts and arrays their count first.
-public struct ByteWriter {
-    public private(set) var bytes: [UInt8] = []
+package struct ByteWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    public init() {}
+    package init() {}
 
     /// - Precondition: `value` is not negative.
     mutating func write(_ value: Int) {
@@ -41,14 +41,14 @@ public struct ByteWriter {
 }
 
 /// Reads what `ByteWriter` wrote, in the same order.
-public struct ByteReader {
+package struct ByteReader {
     private let bytes: [UInt8]
     private var position = 0
 
     static let malformed = RDOError(
         .peers, "another rank sent tokenised rows that cannot be read", remedy: "run the same rdo on every rank")
 
-    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     var isAtEnd: Bool { position == bytes.count }
 

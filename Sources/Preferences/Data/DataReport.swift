@@ -2,29 +2,29 @@ import Diagnostics
 import Foundation
 
 /// What became of every row of a data set: how many were read, kept, cut, and which were bad for what reason.
-public struct DataReport: Sendable, Equatable, Codable {
-    public struct File: Sendable, Equatable, Codable {
-        public var path: String
-        public var format: DataFormat
+package struct DataReport: Sendable, Equatable, Codable {
+    package struct File: Sendable, Equatable, Codable {
+        package var path: String
+        package var format: DataFormat
         /// Rows that are not blank.
-        public var rows: Int
+        package var rows: Int
     }
 
-    public struct Reason: Sendable, Equatable, Codable {
-        public var reason: String
-        public var count: Int
+    package struct Reason: Sendable, Equatable, Codable {
+        package var reason: String
+        package var count: Int
         /// `file:line` of the first of them.
-        public var first: [String]
+        package var first: [String]
     }
 
-    public private(set) var files: [File] = []
-    public private(set) var rows = 0
+    package private(set) var files: [File] = []
+    package private(set) var rows = 0
     /// Rows left after everything admitted so far.
-    public private(set) var kept = 0
+    package private(set) var kept = 0
     /// In the order of their first occurrence.
-    public private(set) var bad: [Reason] = []
-    public private(set) var truncatedPrompts = 0
-    public private(set) var truncatedResponses = 0
+    package private(set) var bad: [Reason] = []
+    package private(set) var truncatedPrompts = 0
+    package private(set) var truncatedResponses = 0
 
     private static let placesPerReason = 10
 
@@ -34,9 +34,9 @@ public struct DataReport: Sendable, Equatable, Codable {
         case truncatedResponses = "truncated_responses"
     }
 
-    public init() {}
+    package init() {}
 
-    public var badCount: Int { bad.reduce(0) { $0 + $1.count } }
+    package var badCount: Int { bad.reduce(0) { $0 + $1.count } }
 
     mutating func count(_ file: File, kept: Int, bad: [BadRow]) {
         files.append(file)
@@ -49,7 +49,7 @@ public struct DataReport: Sendable, Equatable, Codable {
     ///
     /// - Parameter results: of all kept rows of the data set, in order.
     /// - Throws: as `check`.
-    public mutating func admit<Row: TokenizedRow>(_ results: [Result<Row, BadRow>], policy: BadRowPolicy) throws
+    package mutating func admit<Row: TokenizedRow>(_ results: [Result<Row, BadRow>], policy: BadRowPolicy) throws
         -> [Row]
     {
         var admitted: [Row] = []
@@ -94,7 +94,7 @@ public struct DataReport: Sendable, Equatable, Codable {
     }
 
     /// "23 missing field "chosen", 2 malformed JSON".
-    public var summary: String { bad.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
+    package var summary: String { bad.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
 
     private static func remedy(for reason: String) -> String {
         let skip = "or set data.on_error to skip"
@@ -107,7 +107,7 @@ public struct DataReport: Sendable, Equatable, Codable {
     }
 
     /// The report as a JSON object, for people and programs.
-    public func json() -> String {
+    package func json() -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // A value of strings and integers always encodes.

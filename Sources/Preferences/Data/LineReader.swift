@@ -6,25 +6,25 @@ import Foundation
 ///
 /// Lines end in LF or CRLF; the last one needs no end. A byte order mark at the start of the file is dropped. Memory
 /// is that of the longest line. Compression is recognised by the file's content; a name in `.gz` demands it.
-public final class LineReader {
-    public struct Line: Sendable {
+package final class LineReader {
+    package struct Line: Sendable {
         /// Counted from 1.
-        public let number: Int
+        package let number: Int
         /// Without the line end.
-        public let bytes: [UInt8]
+        package let bytes: [UInt8]
 
         /// Nil when the bytes are not valid UTF-8.
-        public var text: String? { String(validating: bytes, as: UTF8.self) }
+        package var text: String? { String(validating: bytes, as: UTF8.self) }
     }
 
-    public let path: String
+    package let path: String
     private let file: gzFile
     private var chunk = [UInt8](repeating: 0, count: 1 << 18)
     private var unread = 0..<0
     private var lineNumber = 0
 
     /// - Throws: `RDOError.data` when the file cannot be opened.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         guard let file = gzopen(path, "rb") else {
             throw RDOError(
@@ -39,7 +39,7 @@ public final class LineReader {
 
     /// The next line; nil at the end of the file.
     /// - Throws: `RDOError.data` when the file cannot be read or its compressed data is corrupt or cut short.
-    public func next() throws -> Line? {
+    package func next() throws -> Line? {
         var bytes: [UInt8] = []
         while true {
             if unread.isEmpty {

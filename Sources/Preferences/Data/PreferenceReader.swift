@@ -1,11 +1,11 @@
 import Diagnostics
 
 /// Reads files of preference data, `.jsonl` or `.jsonl.gz`, into records.
-public struct PreferenceReader: Sendable {
-    public var format: DataFormat
-    public var policy: BadRowPolicy
+package struct PreferenceReader: Sendable {
+    package var format: DataFormat
+    package var policy: BadRowPolicy
 
-    public init(format: DataFormat = .auto, policy: BadRowPolicy = .fail) {
+    package init(format: DataFormat = .auto, policy: BadRowPolicy = .fail) {
         self.format = format
         self.policy = policy
     }
@@ -15,7 +15,7 @@ public struct PreferenceReader: Sendable {
     /// All files are read to their ends before a bad row is reported, so that the error can say how many there are.
     /// - Throws: `RDOError.data` at `file:line` of the first bad row unless bad rows are skipped; at the file when it
     ///   cannot be read; when nothing is left.
-    public func read(_ paths: [String]) throws -> PreferenceData {
+    package func read(_ paths: [String]) throws -> PreferenceData {
         var data = PreferenceData(records: [], report: DataReport())
         for path in paths {
             let file = try read(path)
@@ -54,9 +54,9 @@ public struct PreferenceReader: Sendable {
 }
 
 /// Records and what became of the rows they come from.
-public struct PreferenceData: Sendable {
-    public var records: [PreferenceRecord]
-    public var report: DataReport
+package struct PreferenceData: Sendable {
+    package var records: [PreferenceRecord]
+    package var report: DataReport
 }
 
 extension PreferenceRecord {

@@ -1,6 +1,6 @@
 /// One row of preference data, whatever format it came in.
-public struct PreferenceRecord: Sendable, Equatable {
-    public enum Kind: String, Sendable, Codable, CaseIterable {
+package struct PreferenceRecord: Sendable, Equatable {
+    package enum Kind: String, Sendable, Codable, CaseIterable {
         /// Two responses: chosen, then rejected.
         case pair
         /// Two or more responses with scores.
@@ -9,23 +9,23 @@ public struct PreferenceRecord: Sendable, Equatable {
         case unpaired
     }
 
-    public var file: String
+    package var file: String
     /// Counted from 1.
-    public var line: Int
-    public var kind: Kind
+    package var line: Int
+    package var kind: Kind
     /// The query's text before any template. For a chat: the contents of its messages, blank lines between them.
-    public var prompt: String
+    package var prompt: String
     /// The query as a chat, when the row has one: then templates render this and not `prompt`.
-    public var messages: [ChatMessage]?
-    public var responses: [String]
+    package var messages: [ChatMessage]?
+    package var responses: [String]
     /// Of a list: one for each response.
-    public var scores: [Double]?
+    package var scores: [Double]?
     /// Of an unpaired response: is it desirable?
-    public var label: Bool?
+    package var label: Bool?
     /// The row's optional `weight` field.
-    public var weight: Double?
+    package var weight: Double?
 
-    public init(
+    package init(
         file: String, line: Int, kind: Kind, prompt: String, messages: [ChatMessage]? = nil, responses: [String],
         scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil
     ) {
@@ -42,19 +42,19 @@ public struct PreferenceRecord: Sendable, Equatable {
 }
 
 /// One turn of a chat.
-public struct ChatMessage: Sendable, Equatable {
-    public enum Role: String, Sendable, Codable, CaseIterable { case system, user, assistant }
+package struct ChatMessage: Sendable, Equatable {
+    package enum Role: String, Sendable, Codable, CaseIterable { case system, user, assistant }
 
-    public var role: Role
-    public var content: String
+    package var role: Role
+    package var content: String
 
-    public init(role: Role, content: String) {
+    package init(role: Role, content: String) {
         self.role = role
         self.content = content
     }
 
     /// Byte by byte, as tokenizers see texts.
-    public static func == (a: ChatMessage, b: ChatMessage) -> Bool {
+    package static func == (a: ChatMessage, b: ChatMessage) -> Bool {
         a.role == b.role && a.content.hasSameBytes(as: b.content)
     }
 }

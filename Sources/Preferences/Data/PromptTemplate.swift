@@ -12,13 +12,13 @@
 /// A chat has one turn after the other: in `chatml` `<|im_start|>{role}\n{content}<|im_end|>\n`, in `hh`
 /// `\n\nHuman: {content}`, `\n\nAssistant: {content}`, `\n\nSystem: {content}`; then the opening of the assistant's
 /// turn. No system message is added. The other templates cannot render chats.
-public enum PromptTemplate: String, Sendable, Codable, CaseIterable {
+package enum PromptTemplate: String, Sendable, Codable, CaseIterable {
     case plain, hh, alpaca, tldr, chatml
 
     static let chatUnsupported = "chat messages need the template chatml or hh"
 
     /// The model's text for a query.
-    public func prompt(_ query: String) -> String {
+    package func prompt(_ query: String) -> String {
         switch self {
         case .plain: query
         case .hh:
@@ -35,7 +35,7 @@ public enum PromptTemplate: String, Sendable, Codable, CaseIterable {
     }
 
     /// The model's text for a chat; nil when the template has none for chats.
-    public func prompt(_ messages: [ChatMessage]) -> String? {
+    package func prompt(_ messages: [ChatMessage]) -> String? {
         switch self {
         case .plain, .alpaca, .tldr: nil
         case .hh:
@@ -45,7 +45,7 @@ public enum PromptTemplate: String, Sendable, Codable, CaseIterable {
     }
 
     /// The model's text for a response.
-    public func response(_ response: String) -> String {
+    package func response(_ response: String) -> String {
         switch self {
         case .plain, .alpaca, .chatml: response
         case .hh, .tldr: response.hasBytePrefix(" ") ? response : " " + response

@@ -4,22 +4,22 @@ import Diagnostics
 ///
 /// Prompt ids are BOS? + ids(prompt text), response ids are ids(response text) + EOS; the two are tokenised separately,
 /// so no token straddles their boundary. Nothing is padded.
-public struct TokenizationPlan: Sendable {
-    public let tokenizer: any Tokenizer
-    public let template: PromptTemplate
-    public let eosTokenID: Int32
+package struct TokenizationPlan: Sendable {
+    package let tokenizer: any Tokenizer
+    package let template: PromptTemplate
+    package let eosTokenID: Int32
     /// Nil when the tokenizer puts no BOS before a text.
-    public let bosTokenID: Int32?
+    package let bosTokenID: Int32?
     /// Most tokens of a prompt and one response together; of a difference model's whole input.
-    public let maxTokens: Int
+    package let maxTokens: Int
     /// How many tokens a prompt keeps however long the responses are.
     ///
     /// By default half of `maxTokens`, and a third in the difference model's input, which holds two responses.
-    public let maxPromptTokens: Int?
-    public let overLong: OverLongPolicy
+    package let maxPromptTokens: Int?
+    package let overLong: OverLongPolicy
 
     /// - Throws: `RDOError.usage` when the limits leave no room.
-    public init(
+    package init(
         tokenizer: any Tokenizer, template: PromptTemplate, eosTokenID: Int32, bosTokenID: Int32?, maxTokens: Int,
         maxPromptTokens: Int? = nil, overLong: OverLongPolicy = .reject
     ) throws {
@@ -44,12 +44,12 @@ public struct TokenizationPlan: Sendable {
     }
 
     /// Tokenises `records[rows]`, such as one rank's slice. A record that cannot be used is a `BadRow`.
-    public func examples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<TokenizedExample, BadRow>] {
+    package func examples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<TokenizedExample, BadRow>] {
         map(records, rows, example)
     }
 
     /// Tokenises `records[rows]` for the difference model.
-    public func differenceExamples(
+    package func differenceExamples(
         of records: [PreferenceRecord], rows: Range<Int>
     ) -> [Result<DifferenceExample, BadRow>] {
         map(records, rows, differenceExample)

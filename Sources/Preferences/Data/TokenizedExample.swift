@@ -1,25 +1,25 @@
 /// One record as token ids, ready for a token tree of prompt and responses.
-public struct TokenizedExample: TokenizedRow, Equatable {
+package struct TokenizedExample: TokenizedRow, Equatable {
     /// Index of the record in the data set.
-    public var row: Int
-    public var kind: PreferenceRecord.Kind
+    package var row: Int
+    package var kind: PreferenceRecord.Kind
     /// BOS, when the tokenizer has one, and the prompt's ids; the same for all responses.
-    public var prompt: [Int32]
+    package var prompt: [Int32]
     /// Ids of each response and EOS; without EOS when truncated.
-    public var responses: [[Int32]]
-    public var truncatedResponses: [Bool]
+    package var responses: [[Int32]]
+    package var truncatedResponses: [Bool]
     /// The prompt lost tokens at its beginning.
-    public var isPromptTruncated: Bool
-    public var scores: [Double]?
-    public var label: Bool?
-    public var weight: Double?
+    package var isPromptTruncated: Bool
+    package var scores: [Double]?
+    package var label: Bool?
+    package var weight: Double?
     /// Of a pair that was made from a list: where its two responses stand there.
-    public var listPlaces: [Int]?
+    package var listPlaces: [Int]?
     /// The record's own texts, before the template.
-    public var promptText: String
-    public var responseTexts: [String]
+    package var promptText: String
+    package var responseTexts: [String]
 
-    public init(
+    package init(
         row: Int, kind: PreferenceRecord.Kind, prompt: [Int32], responses: [[Int32]], truncatedResponses: [Bool],
         isPromptTruncated: Bool, scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil,
         promptText: String, responseTexts: [String]
@@ -40,21 +40,21 @@ public struct TokenizedExample: TokenizedRow, Equatable {
 
 /// One record as the difference model reads it: BOS? `Query: {x}` · `; Response 1: {a}` · `; Response 2: {b}` · EOS,
 /// each segment tokenised by itself, for any a and b of its responses.
-public struct DifferenceExample: TokenizedRow, Equatable {
+package struct DifferenceExample: TokenizedRow, Equatable {
     /// Index of the record in the data set.
-    public var row: Int
+    package var row: Int
     /// BOS, when the tokenizer has one, and the ids of `Query: {x}`.
-    public var query: [Int32]
+    package var query: [Int32]
     /// For each response the ids of `; Response 1: {y}`.
-    public var asFirst: [[Int32]]
+    package var asFirst: [[Int32]]
     /// For each response the ids of `; Response 2: {y}`, without the EOS that follows.
-    public var asSecond: [[Int32]]
+    package var asSecond: [[Int32]]
     /// The response was cut in one place or the other. EOS still follows: the difference is read there.
-    public var truncatedResponses: [Bool]
+    package var truncatedResponses: [Bool]
     /// The query lost tokens at its beginning, `Query: ` among them.
-    public var isPromptTruncated: Bool
+    package var isPromptTruncated: Bool
 
-    public init(
+    package init(
         row: Int, query: [Int32], asFirst: [[Int32]], asSecond: [[Int32]], truncatedResponses: [Bool],
         isPromptTruncated: Bool
     ) {

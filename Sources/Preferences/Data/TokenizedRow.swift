@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// A record as token ids that ranks can send to each other.
-public protocol TokenizedRow: Sendable {
+package protocol TokenizedRow: Sendable {
     /// Index of the record in the data set.
     var row: Int { get }
     var isPromptTruncated: Bool { get }
@@ -12,8 +12,8 @@ public protocol TokenizedRow: Sendable {
 }
 
 /// Tokenised rows as bytes: each rank tokenises a slice of the data, and all ranks gather the bytes of all.
-public enum TokenizedRowCoding {
-    public static func encode<Row: TokenizedRow>(_ results: [Result<Row, BadRow>]) -> [UInt8] {
+package enum TokenizedRowCoding {
+    package static func encode<Row: TokenizedRow>(_ results: [Result<Row, BadRow>]) -> [UInt8] {
         var bytes = ByteWriter()
         bytes.write(results.count)
         for result in results {
@@ -32,7 +32,7 @@ public enum TokenizedRowCoding {
     }
 
     /// - Throws: `RDOError.peers` when the bytes are not those of `encode`.
-    public static func decode<Row: TokenizedRow>(
+    package static func decode<Row: TokenizedRow>(
         _ bytes: [UInt8], as type: Row.Type = Row.self
     ) throws -> [Result<Row, BadRow>] {
         var bytes = ByteReader(bytes)
@@ -49,7 +49,7 @@ public enum TokenizedRowCoding {
 }
 
 extension TokenizedExample {
-    public func encode(to bytes: inout ByteWriter) {
+    package func encode(to bytes: inout ByteWriter) {
         bytes.write(row)
         bytes.write(kind.rawValue)
         bytes.write(prompt)
@@ -63,7 +63,7 @@ extension TokenizedExample {
         bytes.write(responseTexts) { $1.write($0) }
     }
 
-    public init(from bytes: inout ByteReader) throws {
+    package init(from bytes: inout ByteReader) throws {
         row = try bytes.readInt()
         guard let kind = PreferenceRecord.Kind(rawValue: try bytes.readString()) else { throw ByteReader.malformed }
         self.kind = kind
@@ -80,7 +80,7 @@ extension TokenizedExample {
 }
 
 extension DifferenceExample {
-    public func encode(to bytes: inout ByteWriter) {
+    package func encode(to bytes: inout ByteWriter) {
         bytes.write(row)
         bytes.write(query)
         bytes.write(asFirst) { $1.write($0) }
@@ -89,7 +89,7 @@ extension DifferenceExample {
         bytes.write(isPromptTruncated)
     }
 
-    public init(from bytes: inout ByteReader) throws {
+    package init(from bytes: inout ByteReader) throws {
         row = try bytes.readInt()
         query = try bytes.readIDs()
         asFirst = try bytes.readArray { try $0.readIDs() }

@@ -4,13 +4,13 @@ import Foundation
 /// A tokenizer of plain bytes for demonstrations and small models, written as an ordinary Hugging Face tokenizer.
 ///
 /// Byte b is id b; `<s>` (256) is put before a text and `</s>` (257) ends a response.
-public enum ByteTokenizer {
-    public static let vocabularySize = 258
-    public static let bosTokenID: Int32 = 256
-    public static let eosTokenID: Int32 = 257
+package enum ByteTokenizer {
+    package static let vocabularySize = 258
+    package static let bosTokenID: Int32 = 256
+    package static let eosTokenID: Int32 = 257
 
     /// The content of its tokenizer.json: byte-level byte-pair encoding without merges.
-    public static func tokenizerJSON() -> Data {
+    package static func tokenizerJSON() -> Data {
         let vocabulary = ByteLevelAlphabet.scalars.enumerated().map { id, scalar in
             (scalar == "\"" || scalar == "\\" ? "\"\\\(scalar)\"" : "\"\(scalar)\"") + ": \(id)"
         }
@@ -54,7 +54,7 @@ public enum ByteTokenizer {
     }
 
     /// The content of its tokenizer_config.json.
-    public static func tokenizerConfigJSON() -> Data {
+    package static func tokenizerConfigJSON() -> Data {
         Data(
             """
             {
@@ -69,7 +69,7 @@ public enum ByteTokenizer {
 
     /// Writes both files into the directory at `path`.
     /// - Throws: `RDOError.usage` when they cannot be written.
-    public static func write(to path: String) throws {
+    package static func write(to path: String) throws {
         let directory = URL(fileURLWithPath: path)
         for (name, content) in [("tokenizer.json", tokenizerJSON()), ("tokenizer_config.json", tokenizerConfigJSON())] {
             let file = directory.appendingPathComponent(name)

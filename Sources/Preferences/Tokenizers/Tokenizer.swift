@@ -3,7 +3,7 @@ import Diagnostics
 import Foundation
 
 /// Turns text into token ids and back.
-public protocol Tokenizer: Sendable {
+package protocol Tokenizer: Sendable {
     /// The ids of the bare text: nothing is put before or after it.
     func encode(_ text: String) -> [Int32]
 
@@ -24,11 +24,11 @@ public protocol Tokenizer: Sendable {
 }
 
 /// Opens the tokenizers that Hugging Face model directories carry.
-public enum TokenizerLoader {
+package enum TokenizerLoader {
     /// Loads a model directory's tokenizer: `tokenizer.json`, or else `tokenizer.model`; or the file that `path` names.
     ///
     /// - Throws: `RDOError.artefact` naming file and key: nothing there, malformed, or made of unsupported components.
-    public static func load(_ path: String) throws -> any Tokenizer {
+    package static func load(_ path: String) throws -> any Tokenizer {
         let file = try tokenizerFile(at: path)
         let bytes: [UInt8]
         do {

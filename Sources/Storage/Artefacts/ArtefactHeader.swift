@@ -2,19 +2,19 @@ import Diagnostics
 import Foundation
 
 /// The root attributes that every file of the program has.
-public struct ArtefactHeader: Sendable, Equatable, Codable {
+package struct ArtefactHeader: Sendable, Equatable, Codable {
     /// What the file holds and the version of its layout, for example `rdo.coefficients/1`.
-    public var schema: String
+    package var schema: String
     /// When it was made: ISO 8601, UTC. Empty when the file does not say.
-    public var created: String
+    package var created: String
     /// What made it: `rdo VERSION`. Empty when the file does not say.
-    public var software: String
+    package var software: String
     /// The effective configuration, YAML. Empty when the file does not say.
-    public var config: String
+    package var config: String
     /// How many ranks made it; 0 when the file does not say.
-    public var worldSize: Int
+    package var worldSize: Int
 
-    public init(schema: String, software: String, config: String, worldSize: Int, created: Date = Date()) {
+    package init(schema: String, software: String, config: String, worldSize: Int, created: Date = Date()) {
         self.schema = schema
         self.created = created.formatted(.iso8601)
         self.software = software
@@ -54,14 +54,14 @@ public struct ArtefactHeader: Sendable, Equatable, Codable {
 }
 
 /// What an artefact was computed with. A file made by another program may leave any of it out.
-public struct Provenance: Sendable, Equatable, Codable {
-    public var modelDigest: String?
-    public var tokenizerDigest: String?
-    public var dataDigest: String?
+package struct Provenance: Sendable, Equatable, Codable {
+    package var modelDigest: String?
+    package var tokenizerDigest: String?
+    package var dataDigest: String?
     /// Name of the template that made texts out of records.
-    public var template: String?
+    package var template: String?
 
-    public init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
+    package init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
         self.modelDigest = modelDigest
         self.tokenizerDigest = tokenizerDigest
         self.dataDigest = dataDigest

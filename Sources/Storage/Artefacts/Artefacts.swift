@@ -2,8 +2,8 @@ import Diagnostics
 import Foundation
 
 /// What a file or directory of the program is, and whether it is intact.
-public enum Artefacts {
-    public enum Kind: String, Sendable, Codable {
+package enum Artefacts {
+    package enum Kind: String, Sendable, Codable {
         case coefficients, reference, logprobs, ledger, checkpoint
         /// One shard file of a checkpoint.
         case shard
@@ -14,7 +14,7 @@ public enum Artefacts {
     /// Tells what `path` is by its schema; a directory or an `index.h5` is a checkpoint.
     ///
     /// - Throws: `RDOError(.artefact)` when it is nothing of the program's.
-    public static func kind(of path: String) throws -> Kind {
+    package static func kind(of path: String) throws -> Kind {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             throw RDOError(.artefact, "no such file or directory", at: path)
@@ -47,7 +47,7 @@ public enum Artefacts {
     ///
     /// - Returns: one line that says what was checked.
     /// - Throws: `RDOError(.artefact)` naming the file that is damaged, incomplete or unknown.
-    public static func verify(_ path: String) throws -> String {
+    package static func verify(_ path: String) throws -> String {
         let kind = try kind(of: path)
         switch kind {
         case .coefficients:

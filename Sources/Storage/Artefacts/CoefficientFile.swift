@@ -1,20 +1,20 @@
 import Diagnostics
 
 /// What computed the differences.
-public struct ScorerDescription: Sendable, Equatable, Codable {
-    public enum Kind: String, Sendable, Codable {
+package struct ScorerDescription: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, Codable {
         /// The difference model: reads both responses.
         case difference
         /// A pointwise reward model: the difference is one reward minus the other.
         case reward
     }
 
-    public var kind: Kind
+    package var kind: Kind
     /// Whether the pair was also scored with its responses swapped.
-    public var symmetric: Bool
-    public var provenance: Provenance
+    package var symmetric: Bool
+    package var provenance: Provenance
 
-    public init(kind: Kind, symmetric: Bool, provenance: Provenance) {
+    package init(kind: Kind, symmetric: Bool, provenance: Provenance) {
         self.kind = kind
         self.symmetric = symmetric
         self.provenance = provenance
@@ -24,37 +24,37 @@ public struct ScorerDescription: Sendable, Equatable, Codable {
 /// The differences in a coefficient file (`rdo.coefficients/1`), found by pair key.
 ///
 /// Any program can make such a file: `schema`, `/pairs/key` and `/pairs/difference` are enough.
-public struct CoefficientFile: Sendable {
-    public static let schema = "rdo.coefficients/1"
+package struct CoefficientFile: Sendable {
+    package static let schema = "rdo.coefficients/1"
 
     /// What is known of one pair, as the scorer gave it: neither symmetrised nor raised to any power.
-    public struct Entry: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
         /// d(x, first, second)
-        public let difference: Float
+        package let difference: Float
         /// d(x, second, first); nil when it was not computed.
-        public let reversed: Float?
+        package let reversed: Float?
     }
 
-    public let path: String
-    public let header: ArtefactHeader
-    public let provenance: Provenance
+    package let path: String
+    package let header: ArtefactHeader
+    package let provenance: Provenance
     /// `difference`, `reward` or what another program says; nil when the file does not say.
-    public let scorer: String?
+    package let scorer: String?
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
-    public let isSealed: Bool
+    package let isSealed: Bool
     /// Per row of `/pairs`.
-    public let keys: [ContentKey]
-    public let differences: [Float]
-    public let reversed: [Float]?
+    package let keys: [ContentKey]
+    package let differences: [Float]
+    package let reversed: [Float]?
     private let rows: [ContentKey: Int]
 
-    public var count: Int { keys.count }
+    package var count: Int { keys.count }
 
     /// Reads a file.
     ///
     /// - Throws: `RDOError(.artefact)` when the file is no HDF5 file, is damaged, has another schema, lacks a dataset,
     ///   has columns of different lengths, holds a difference that is not finite, or gives one pair two values.
-    public static func read(_ path: String) throws -> CoefficientFile { try CoefficientFile(path) }
+    package static func read(_ path: String) throws -> CoefficientFile { try CoefficientFile(path) }
 
     private init(_ path: String) throws {
         self.path = path
@@ -74,14 +74,14 @@ public struct CoefficientFile: Sendable {
         rows = try rowsByKey(keys, at: path, name: "/pairs/key", values: [differences, reversed ?? []])
     }
 
-    public subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
+    package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
 
-    public func entry(row: Int) -> Entry { Entry(difference: differences[row], reversed: reversed?[row]) }
+    package func entry(row: Int) -> Entry { Entry(difference: differences[row], reversed: reversed?[row]) }
 
     /// The entries of all `keys`, in their order.
     ///
     /// - Throws: `RDOError(.artefact)` when some are missing: how many, and which first.
-    public func entries(for keys: [ContentKey]) throws -> [Entry] {
+    package func entries(for keys: [ContentKey]) throws -> [Entry] {
         try keys.map(self.row(of:), orMissing: "pairs", at: path).map(entry(row:))
     }
 
@@ -90,18 +90,18 @@ public struct CoefficientFile: Sendable {
     /// Texts, token counts and labels: what a file made by rdo has beside the differences.
     ///
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
-    public func readTables() throws -> CoefficientTables {
+    package func readTables() throws -> CoefficientTables {
         try CoefficientTables(of: SealedFile.open(path, schemas: [CoefficientFile.schema]).file)
     }
 
     /// True when the file has all of `readTables()`.
-    public func hasTables() throws -> Bool {
+    package func hasTables() throws -> Bool {
         let file = try HDF5File(opening: path)
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
     }
 
     /// `/pairs/label`; nil when the file does not say.
-    public func readLabels() throws -> [Int8]? {
+    package func readLabels() throws -> [Int8]? {
         try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
     }
 }

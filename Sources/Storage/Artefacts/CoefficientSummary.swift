@@ -1,7 +1,7 @@
 import Foundation
 
 /// What orders pairs in a summary.
-public enum PairOrder: String, Sendable, Codable, CaseIterable {
+package enum PairOrder: String, Sendable, Codable, CaseIterable {
     /// The signed difference.
     case difference
     /// Its absolute value.
@@ -11,43 +11,43 @@ public enum PairOrder: String, Sendable, Codable, CaseIterable {
 }
 
 /// Differences of a coefficient file.
-public struct CoefficientSummary: Encodable, Sendable {
-    public struct Quantile: Encodable, Sendable {
+package struct CoefficientSummary: Encodable, Sendable {
+    package struct Quantile: Encodable, Sendable {
         /// From 0 (minimum) to 1 (maximum).
-        public let share: Double
-        public let difference: Double
+        package let share: Double
+        package let difference: Double
     }
 
     /// One pair; what the file does not hold is nil.
-    public struct Pair: Encodable, Sendable {
-        public let row: Int
-        public let key: String
-        public let difference: Float
-        public let reversed: Float?
-        public let bias: Float?
-        public let label: Int?
-        public let query: String?
-        public let first: String?
-        public let second: String?
+    package struct Pair: Encodable, Sendable {
+        package let row: Int
+        package let key: String
+        package let difference: Float
+        package let reversed: Float?
+        package let bias: Float?
+        package let label: Int?
+        package let query: String?
+        package let first: String?
+        package let second: String?
     }
 
-    public let scorer: String?
-    public let pairs: Int
-    public let queries: Int?
-    public let responses: Int?
+    package let scorer: String?
+    package let pairs: Int
+    package let queries: Int?
+    package let responses: Int?
     /// Of d(x, first, second).
-    public let quantiles: [Quantile]
-    public let meanDifference: Double?
+    package let quantiles: [Quantile]
+    package let meanDifference: Double?
     /// Share of the pairs with a known label whose difference has its sign, zero being wrong. Without labels the first
     /// response is taken for the preferred one.
-    public let agreement: Double?
+    package let agreement: Double?
     /// The same for ½(d(x, first, second) − d(x, second, first)).
-    public let symmetricAgreement: Double?
+    package let symmetricAgreement: Double?
     /// Mean of ½(d(x, first, second) + d(x, second, first)).
-    public let meanPositionBias: Double?
-    public let order: PairOrder
-    public let largest: [Pair]
-    public let smallest: [Pair]
+    package let meanPositionBias: Double?
+    package let order: PairOrder
+    package let largest: [Pair]
+    package let smallest: [Pair]
 
     init(of file: CoefficientFile, pairs listed: Int, by order: PairOrder) throws {
         scorer = file.scorer

@@ -1,28 +1,28 @@
 import Diagnostics
 
 /// Queries, responses and pairs of a coefficient file: everything that is known before a difference is computed.
-public struct CoefficientTables: Sendable, Equatable {
-    public var queryTexts: [String]
-    public var queryKeys: [ContentKey]
+package struct CoefficientTables: Sendable, Equatable {
+    package var queryTexts: [String]
+    package var queryKeys: [ContentKey]
 
-    public var responseTexts: [String]
+    package var responseTexts: [String]
     /// Row of the query that a response answers.
-    public var responseQueries: [Int32]
-    public var responseTokenCounts: [Int32]
+    package var responseQueries: [Int32]
+    package var responseTokenCounts: [Int32]
 
     /// Row of the pair's query.
-    public var pairQueries: [Int32]
+    package var pairQueries: [Int32]
     /// Rows of the pair's two responses.
-    public var pairFirsts: [Int32]
-    public var pairSeconds: [Int32]
+    package var pairFirsts: [Int32]
+    package var pairSeconds: [Int32]
     /// +1: the first is preferred, -1: the second, 0: unknown.
-    public var labels: [Int8]
-    public var pairKeys: [ContentKey]
+    package var labels: [Int8]
+    package var pairKeys: [ContentKey]
 
-    public var pairCount: Int { pairKeys.count }
+    package var pairCount: Int { pairKeys.count }
 
     /// - Precondition: the columns of a table have equal lengths and every row number is valid.
-    public init(
+    package init(
         queryTexts: [String], queryKeys: [ContentKey], responseTexts: [String], responseQueries: [Int32],
         responseTokenCounts: [Int32], pairQueries: [Int32], pairFirsts: [Int32], pairSeconds: [Int32], labels: [Int8],
         pairKeys: [ContentKey]

@@ -4,8 +4,8 @@ import Foundation
 /// Writes a coefficient file chunk by chunk, over any number of interrupted runs.
 ///
 /// Results go to `PATH.partial`; `finish()` makes `PATH` out of them and the tables. Only one process writes.
-public final class CoefficientWriter {
-    public let path: String
+package final class CoefficientWriter {
+    package let path: String
     private let header: ArtefactHeader
     private let scorer: ScorerDescription
     private let tables: CoefficientTables
@@ -16,7 +16,7 @@ public final class CoefficientWriter {
     ///
     /// - Parameter chunkRows: pairs per chunk, for a new file; a resumed one keeps its own, see `chunkRows`.
     /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
-    public init(
+    package init(
         path: String, header: ArtefactHeader, scorer: ScorerDescription, tables: CoefficientTables, chunkRows: Int
     ) throws {
         self.path = path
@@ -44,17 +44,17 @@ public final class CoefficientWriter {
     }
 
     /// Pairs per chunk.
-    public var chunkRows: Int { table.chunkRows }
+    package var chunkRows: Int { table.chunkRows }
     /// For every chunk, whether its results are stored.
-    public var done: [Bool] { table.done }
+    package var done: [Bool] { table.done }
     /// Rows of the chunks that are still to be computed.
-    public var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
+    package var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
 
     /// Stores the differences of whole chunks of pairs, from the difference model, and returns when they are on the disk.
     ///
     /// - Parameter reversed: d(x, second, first), exactly when the scorer is symmetric.
     /// - Throws: `RDOError(.numerical)` when a value is not finite.
-    public func write(rows: Range<Int>, differences: [Float], reversed: [Float]? = nil) throws {
+    package func write(rows: Range<Int>, differences: [Float], reversed: [Float]? = nil) throws {
         precondition(scorer.kind == .difference && (reversed != nil) == scorer.symmetric, "not what this scorer gives")
         try requireFinite(differences + (reversed ?? []), rows)
         try table.write(rows: rows, [.float(differences)] + (reversed.map { [.float($0)] } ?? []))
@@ -63,7 +63,7 @@ public final class CoefficientWriter {
     /// Stores the rewards of both responses of whole chunks of pairs, from a pointwise reward model.
     ///
     /// - Throws: `RDOError(.numerical)` when a value is not finite.
-    public func write(rows: Range<Int>, rewardsFirst: [Float], rewardsSecond: [Float]) throws {
+    package func write(rows: Range<Int>, rewardsFirst: [Float], rewardsSecond: [Float]) throws {
         precondition(scorer.kind == .reward, "only a reward model gives rewards")
         try requireFinite(rewardsFirst + rewardsSecond, rows)
         let differences = zip(rewardsFirst, rewardsSecond).map { $0 - $1 }
@@ -81,7 +81,7 @@ public final class CoefficientWriter {
     ///
     /// - Precondition: every chunk is done.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the unfinished file is then still there.
-    public func finish() throws {
+    package func finish() throws {
         let columns = try table.readBack().map(\.floats)
         let differences = columns[0]
         try SealedFile.write(path, header: header) { file in

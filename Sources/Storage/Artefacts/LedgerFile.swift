@@ -1,26 +1,26 @@
 import Diagnostics
 
 /// What a training step did with one pair of responses, or in KTO with one response.
-public struct PairVisit: Sendable, Equatable {
+package struct PairVisit: Sendable, Equatable {
     /// Row of the data files, counted from 0 over all of them.
-    public var row: Int
+    package var row: Int
     /// Names the pair as a coefficient file does, or a labelled response as a reference file does.
-    public var key: ContentKey
+    package var key: ContentKey
     /// Index of the better response in its row; nil for an undesirable response of KTO.
-    public var better: Int?
+    package var better: Int?
     /// Index of the worse response in its row; nil for a desirable response of KTO.
-    public var worse: Int?
+    package var worse: Int?
     /// The weight `f(R)^α` of the loss; 1 without coefficients.
-    public var coefficient: Double
+    package var coefficient: Double
     /// How far the policy was on the right side, before the step's update: positive is right.
-    public var margin: Double
+    package var margin: Double
     /// The loss, times the coefficient, before the batch's denominator.
-    public var loss: Double
+    package var loss: Double
     /// Mean of |dLoss / d log π(y∣x)| over the responses, as applied: coefficient and denominator included, before
     /// clipping.
-    public var gradientScale: Double
+    package var gradientScale: Double
 
-    public init(
+    package init(
         row: Int, key: ContentKey, better: Int?, worse: Int?, coefficient: Double, margin: Double, loss: Double,
         gradientScale: Double
     ) {
@@ -36,26 +36,26 @@ public struct PairVisit: Sendable, Equatable {
 }
 
 /// Every visit of a training pass to every pair (`rdo.ledger/1`), in the order of steps and of each step's batch.
-public struct LedgerFile: Sendable {
-    public static let schema = "rdo.ledger/1"
+package struct LedgerFile: Sendable {
+    package static let schema = "rdo.ledger/1"
 
-    public let path: String
-    public let header: ArtefactHeader
+    package let path: String
+    package let header: ArtefactHeader
     /// The training pass; nil when the file does not say.
-    public let pass: String?
+    package let pass: String?
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
-    public let isSealed: Bool
+    package let isSealed: Bool
     /// The step of each visit, ascending.
-    public let steps: [Int]
-    public let visits: [PairVisit]
+    package let steps: [Int]
+    package let visits: [PairVisit]
 
-    public var count: Int { visits.count }
+    package var count: Int { visits.count }
 
     /// Reads a file.
     ///
     /// - Throws: `RDOError(.artefact)` when the file is no HDF5 file, is damaged, has another schema, lacks a dataset,
     ///   has columns of different lengths or steps out of order.
-    public static func read(_ path: String) throws -> LedgerFile { try LedgerFile(path) }
+    package static func read(_ path: String) throws -> LedgerFile { try LedgerFile(path) }
 
     private init(_ path: String) throws {
         self.path = path

@@ -4,57 +4,57 @@ import Foundation
 /// What a ledger says of a whole training pass.
 ///
 /// A pair is what a loss sees at once: two responses in one order, or in KTO a single response.
-public struct LedgerSummary: Encodable, Sendable {
+package struct LedgerSummary: Encodable, Sendable {
     /// One pair over all of its visits.
-    public struct Pair: Encodable, Sendable {
-        public let key: String
+    package struct Pair: Encodable, Sendable {
+        package let key: String
         /// Of its first visit.
-        public let row: Int
-        public let better: Int?
-        public let worse: Int?
-        public let visits: Int
-        public let coefficient: Double
+        package let row: Int
+        package let better: Int?
+        package let worse: Int?
+        package let visits: Int
+        package let coefficient: Double
         /// Sum over the visits, and its share of the sum over all pairs.
-        public let gradientScale: Double
-        public let gradientShare: Double
-        public let firstMargin: Double
-        public let lastMargin: Double
+        package let gradientScale: Double
+        package let gradientShare: Double
+        package let firstMargin: Double
+        package let lastMargin: Double
     }
 
     /// Between the first and the last visit of pairs that were visited more than once; a margin of 0 is not right.
-    public struct Changes: Encodable, Sendable {
-        public let pairs: Int
+    package struct Changes: Encodable, Sendable {
+        package let pairs: Int
         /// Wrong at first, right at last, and so on.
-        public let becameRight: Int
-        public let becameWrong: Int
-        public let stayedRight: Int
-        public let stayedWrong: Int
+        package let becameRight: Int
+        package let becameWrong: Int
+        package let stayedRight: Int
+        package let stayedWrong: Int
     }
 
-    public let pass: String?
-    public let visits: Int
-    public let pairs: Int
+    package let pass: String?
+    package let visits: Int
+    package let pairs: Int
     /// Different steps that have visits, the first and the last of them.
-    public let steps: Int
-    public let firstStep: Int?
-    public let lastStep: Int?
+    package let steps: Int
+    package let firstStep: Int?
+    package let lastStep: Int?
     /// Over pairs, at their last visit.
-    public let coefficientQuantiles: [CoefficientQuantile]
-    public let zeroCoefficientShare: Double?
-    public let gradientScale: Double
+    package let coefficientQuantiles: [CoefficientQuantile]
+    package let zeroCoefficientShare: Double?
+    package let gradientScale: Double
     /// Share of the gradient scale that the 1 % and 10 % of the pairs (rounded up) with most of it have.
-    public let gradientShareOfTopPercent: Double?
-    public let gradientShareOfTopTenth: Double?
-    public let meanFirstMargin: Double?
-    public let meanLastMargin: Double?
-    public let changes: Changes
+    package let gradientShareOfTopPercent: Double?
+    package let gradientShareOfTopTenth: Double?
+    package let meanFirstMargin: Double?
+    package let meanLastMargin: Double?
+    package let changes: Changes
     /// Pairs with the largest gradient scale.
-    public let strongest: [Pair]
+    package let strongest: [Pair]
 
-    public struct CoefficientQuantile: Encodable, Sendable {
+    package struct CoefficientQuantile: Encodable, Sendable {
         /// From 0 (minimum) to 1 (maximum).
-        public let share: Double
-        public let coefficient: Double
+        package let share: Double
+        package let coefficient: Double
     }
 
     init(of file: LedgerFile, pairs listed: Int) {
@@ -158,29 +158,29 @@ public struct LedgerSummary: Encodable, Sendable {
 }
 
 /// Every visit to one pair: its life.
-public struct PairHistory: Encodable, Sendable {
-    public struct Visit: Encodable, Sendable {
-        public let step: Int
-        public let row: Int
-        public let better: Int?
-        public let worse: Int?
-        public let coefficient: Double
-        public let margin: Double
-        public let loss: Double
-        public let gradientScale: Double
+package struct PairHistory: Encodable, Sendable {
+    package struct Visit: Encodable, Sendable {
+        package let step: Int
+        package let row: Int
+        package let better: Int?
+        package let worse: Int?
+        package let coefficient: Double
+        package let margin: Double
+        package let loss: Double
+        package let gradientScale: Double
     }
 
-    public let path: String
-    public let pass: String?
-    public let key: String
-    public let visits: [Visit]
+    package let path: String
+    package let pass: String?
+    package let key: String
+    package let visits: [Visit]
 
     /// Finds the pair whose key begins with `prefix`.
     ///
     /// - Parameter prefix: hexadecimal digits; as many as it takes to mean one key.
     /// - Throws: `RDOError(.usage)` when it is no key, or none or several keys begin with it;
     ///   `.artefact` when the file is damaged.
-    public init(of prefix: String, in path: String) throws {
+    package init(of prefix: String, in path: String) throws {
         let kind = try Artefacts.kind(of: path)
         guard kind == .ledger else {
             throw RDOError(
@@ -226,7 +226,7 @@ public struct PairHistory: Encodable, Sendable {
     }
 
     /// Lines for a terminal, one a visit.
-    public var text: String {
+    package var text: String {
         let title = "\(path): pair \(key), \(visits.count) visits" + (pass.map { " by \($0)" } ?? "")
         let rows = visits.map {
             [

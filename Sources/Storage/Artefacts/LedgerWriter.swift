@@ -6,15 +6,15 @@ import Diagnostics
 /// due: a file that was killed halfway does not exist, whoever reads it never meets a writer's lock, and its content
 /// never runs behind the newest checkpoint. A dataset that grows in place would be none of that, and what is rewritten
 /// is small beside the checkpoint that follows.
-public final class LedgerWriter {
-    public let path: String
+package final class LedgerWriter {
+    package let path: String
     private let header: ArtefactHeader
     private let pass: String
     private var columns = LedgerColumns()
     /// How many visits the file has; nil when it must be written even without a new one.
     private var stored: Int?
 
-    public var count: Int { columns.count }
+    package var count: Int { columns.count }
 
     /// Takes over the ledger at `path`, or starts one.
     ///
@@ -24,7 +24,7 @@ public final class LedgerWriter {
     ///     dropped. 0 starts a new file.
     /// - Throws: `RDOError(.artefact)` when visits are to be kept and the file is damaged or of another kind, or when the
     ///   file cannot be written.
-    public init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
+    package init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
         self.path = path
         self.header = header
         self.pass = pass
@@ -45,14 +45,14 @@ public final class LedgerWriter {
     }
 
     /// Notes what a step did. Steps come in ascending order.
-    public func append(_ visits: [PairVisit], step: Int) {
+    package func append(_ visits: [PairVisit], step: Int) {
         for visit in visits { columns.append(visit, step: step) }
     }
 
     /// Returns when everything noted so far is on the disk.
     ///
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the file is then as before.
-    public func flush() throws {
+    package func flush() throws {
         guard stored != columns.count else { return }
         var header = header
         header.schema = LedgerFile.schema
@@ -64,5 +64,5 @@ public final class LedgerWriter {
     }
 
     /// Removes the ledger of an earlier run, if there is one.
-    public static func discard(_ path: String) throws { try Durable.remove(path) }
+    package static func discard(_ path: String) throws { try Durable.remove(path) }
 }

@@ -1,37 +1,37 @@
 import Diagnostics
 
 /// Log-probabilities of responses under one model (`rdo.reference/1`, or `rdo.logprobs/1`), found by response key.
-public struct ReferenceFile: Sendable {
-    public static let schema = "rdo.reference/1"
+package struct ReferenceFile: Sendable {
+    package static let schema = "rdo.reference/1"
     /// The same layout, made by `rdo logprobs`.
-    public static let logprobsSchema = "rdo.logprobs/1"
+    package static let logprobsSchema = "rdo.logprobs/1"
 
     /// What is known of one response.
-    public struct Entry: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
         /// The sum of log π(token) over the response's tokens, its EOS included.
-        public let logprob: Double
+        package let logprob: Double
         /// Tokens in that sum; nil when another program made the file and does not say.
-        public let tokenCount: Int?
+        package let tokenCount: Int?
     }
 
-    public let path: String
-    public let header: ArtefactHeader
-    public let provenance: Provenance
+    package let path: String
+    package let header: ArtefactHeader
+    package let provenance: Provenance
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
-    public let isSealed: Bool
+    package let isSealed: Bool
     /// Per row of `/responses`, in the order of the data file.
-    public let keys: [ContentKey]
-    public let logprobs: [Double]
-    public let tokenCounts: [Int32]?
+    package let keys: [ContentKey]
+    package let logprobs: [Double]
+    package let tokenCounts: [Int32]?
     private let rows: [ContentKey: Int]
 
-    public var count: Int { keys.count }
+    package var count: Int { keys.count }
 
     /// Reads a file.
     ///
     /// - Throws: `RDOError(.artefact)` when the file is no HDF5 file, is damaged, has another schema, lacks a dataset,
     ///   has columns of different lengths, holds a value that is not finite, or gives one response two values.
-    public static func read(_ path: String) throws -> ReferenceFile { try ReferenceFile(path) }
+    package static func read(_ path: String) throws -> ReferenceFile { try ReferenceFile(path) }
 
     private init(_ path: String) throws {
         self.path = path
@@ -49,14 +49,16 @@ public struct ReferenceFile: Sendable {
         rows = try rowsByKey(keys, at: path, name: "/responses/key", values: [logprobs])
     }
 
-    public subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
+    package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
 
-    public func entry(row: Int) -> Entry { Entry(logprob: logprobs[row], tokenCount: tokenCounts.map { Int($0[row]) }) }
+    package func entry(row: Int) -> Entry {
+        Entry(logprob: logprobs[row], tokenCount: tokenCounts.map { Int($0[row]) })
+    }
 
     /// The entries of all `keys`, in their order.
     ///
     /// - Throws: `RDOError(.artefact)` when some are missing: how many, and which first.
-    public func entries(for keys: [ContentKey]) throws -> [Entry] {
+    package func entries(for keys: [ContentKey]) throws -> [Entry] {
         try keys.map({ rows[$0] }, orMissing: "responses", at: path).map(entry(row:))
     }
 }
@@ -64,8 +66,8 @@ public struct ReferenceFile: Sendable {
 /// Writes a reference file chunk by chunk, over any number of interrupted runs.
 ///
 /// Results go to `PATH.partial`; `finish()` makes `PATH` out of them. Only one process writes.
-public final class ReferenceWriter {
-    public let path: String
+package final class ReferenceWriter {
+    package let path: String
     private let header: ArtefactHeader
     private let provenance: Provenance
     private let keys: [ContentKey]
@@ -81,7 +83,7 @@ public final class ReferenceWriter {
     ///   - tokenCounts: tokens per response, its EOS included.
     ///   - chunkRows: responses per chunk, for a new file; a resumed one keeps its own, see `chunkRows`.
     /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
-    public init(
+    package init(
         path: String, header: ArtefactHeader, provenance: Provenance, keys: [ContentKey], tokenCounts: [Int32],
         chunkRows: Int
     ) throws {
@@ -103,16 +105,16 @@ public final class ReferenceWriter {
     }
 
     /// Responses per chunk.
-    public var chunkRows: Int { table.chunkRows }
+    package var chunkRows: Int { table.chunkRows }
     /// For every chunk, whether its results are stored.
-    public var done: [Bool] { table.done }
+    package var done: [Bool] { table.done }
     /// Rows of the chunks that are still to be computed.
-    public var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
+    package var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
 
     /// Stores the log-probabilities of whole chunks of responses and returns when they are on the disk.
     ///
     /// - Throws: `RDOError(.numerical)` when a value is not finite.
-    public func write(rows: Range<Int>, logprobs: [Double]) throws {
+    package func write(rows: Range<Int>, logprobs: [Double]) throws {
         if let index = logprobs.firstIndex(where: { !$0.isFinite }) {
             let row = rows.lowerBound + index
             throw RDOError(
@@ -125,7 +127,7 @@ public final class ReferenceWriter {
     ///
     /// - Precondition: every chunk is done.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the unfinished file is then still there.
-    public func finish() throws {
+    package func finish() throws {
         let logprobs = try table.readBack()[0].doubles
         try SealedFile.write(path, header: header) { file in
             for (name, value) in provenance.attributes { try file.setAttribute(name, .text(value)) }

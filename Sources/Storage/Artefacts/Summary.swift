@@ -2,18 +2,18 @@ import Diagnostics
 import Foundation
 
 /// What `rdo inspect` says of an artefact, as an encodable value and as text.
-public struct ArtefactSummary: Encodable, Sendable {
-    public let path: String
-    public let kind: Artefacts.Kind
-    public let header: ArtefactHeader
+package struct ArtefactSummary: Encodable, Sendable {
+    package let path: String
+    package let kind: Artefacts.Kind
+    package let header: ArtefactHeader
     /// Absent for a ledger and a checkpoint.
-    public let provenance: Provenance?
+    package let provenance: Provenance?
     /// False when another program made the file.
-    public let sealed: Bool
-    public let coefficients: CoefficientSummary?
-    public let reference: ReferenceSummary?
-    public let ledger: LedgerSummary?
-    public let checkpoint: CheckpointSummary?
+    package let sealed: Bool
+    package let coefficients: CoefficientSummary?
+    package let reference: ReferenceSummary?
+    package let ledger: LedgerSummary?
+    package let checkpoint: CheckpointSummary?
 
     /// Summarises a coefficient file, a reference file, a ledger or a checkpoint.
     ///
@@ -21,7 +21,7 @@ public struct ArtefactSummary: Encodable, Sendable {
     ///   - pairs: how many of the largest and of the smallest pairs to list; of a ledger of the largest, by gradient scale.
     ///   - order: what "largest" means in a coefficient file.
     /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
-    public init(of path: String, pairs: Int = 0, by order: PairOrder = .difference) throws {
+    package init(of path: String, pairs: Int = 0, by order: PairOrder = .difference) throws {
         self.path = path
         kind = try Artefacts.kind(of: path)
         switch kind {
@@ -56,7 +56,7 @@ public struct ArtefactSummary: Encodable, Sendable {
     }
 
     /// Lines for a terminal.
-    public var text: String {
+    package var text: String {
         var lines = ["\(path): \(header.schema)"]
         lines += labelled([("created", header.created), ("software", header.software)])
         if header.worldSize > 0 { lines += labelled([("ranks", String(header.worldSize))]) }
@@ -68,14 +68,14 @@ public struct ArtefactSummary: Encodable, Sendable {
 }
 
 /// Responses of a reference file.
-public struct ReferenceSummary: Encodable, Sendable {
-    public let responses: Int
+package struct ReferenceSummary: Encodable, Sendable {
+    package let responses: Int
     /// Nil when the file does not count tokens.
-    public let tokens: Int?
+    package let tokens: Int?
     /// Σ log π / Σ tokens, nats.
-    public let meanLogprobPerToken: Double?
+    package let meanLogprobPerToken: Double?
     /// Σ log π / responses, nats.
-    public let meanLogprob: Double?
+    package let meanLogprob: Double?
 
     init(of file: ReferenceFile) {
         responses = file.count
@@ -94,19 +94,19 @@ public struct ReferenceSummary: Encodable, Sendable {
 }
 
 /// State, parameters and files of a checkpoint.
-public struct CheckpointSummary: Encodable, Sendable {
-    public struct Shard: Encodable, Sendable {
-        public let file: String
-        public let bytes: Int
-        public let digest: String
+package struct CheckpointSummary: Encodable, Sendable {
+    package struct Shard: Encodable, Sendable {
+        package let file: String
+        package let bytes: Int
+        package let digest: String
     }
 
-    public let id: String
-    public let state: CheckpointState
-    public let hasOptimizer: Bool
-    public let parameterCount: Int
-    public let parameters: [Checkpoint.Parameter]
-    public let shards: [Shard]
+    package let id: String
+    package let state: CheckpointState
+    package let hasOptimizer: Bool
+    package let parameterCount: Int
+    package let parameters: [Checkpoint.Parameter]
+    package let shards: [Shard]
 
     init(of checkpoint: Checkpoint) {
         id = checkpoint.id

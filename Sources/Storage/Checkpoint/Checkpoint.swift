@@ -5,29 +5,29 @@ import Foundation
 ///
 /// Any row range of any array can be read, on any number of ranks. Rows are read from the shards themselves: through the
 /// index's virtual datasets a missing shard would read as fill values without an error.
-public final class Checkpoint {
+package final class Checkpoint {
     /// A parameter of the model.
-    public struct Parameter: Sendable, Equatable, Codable {
-        public let name: String
-        public let shape: [Int]
+    package struct Parameter: Sendable, Equatable, Codable {
+        package let name: String
+        package let shape: [Int]
     }
 
-    public struct Shard: Sendable, Equatable {
-        public let name: String
-        public let byteCount: Int
-        public let digest: Digest
+    package struct Shard: Sendable, Equatable {
+        package let name: String
+        package let byteCount: Int
+        package let digest: Digest
     }
 
     /// The directory.
-    public let path: String
-    public let header: ArtefactHeader
-    public let id: String
-    public let state: CheckpointState
-    public let shards: [Shard]
+    package let path: String
+    package let header: ArtefactHeader
+    package let id: String
+    package let state: CheckpointState
+    package let shards: [Shard]
     /// In alphabetical order.
-    public let parameters: [Parameter]
+    package let parameters: [Parameter]
     /// False for a checkpoint of weights only.
-    public var hasOptimizer: Bool { arrays[.firstMoment] != nil }
+    package var hasOptimizer: Bool { arrays[.firstMoment] != nil }
 
     private let arrays: [CheckpointKind: [String: CheckpointArray]]
     /// Shards that were read from stay open: callers read many arrays from each.
@@ -37,7 +37,7 @@ public final class Checkpoint {
     ///
     /// - Parameter path: the directory, or the `index.h5` in it.
     /// - Throws: `RDOError(.artefact)` naming the file that is missing, truncated or damaged.
-    public static func open(_ path: String) throws -> Checkpoint { try Checkpoint(path) }
+    package static func open(_ path: String) throws -> Checkpoint { try Checkpoint(path) }
 
     private init(_ path: String) throws {
         let directory = (path as NSString).lastPathComponent == CheckpointLayout.index ? Durable.parent(of: path) : path
@@ -133,14 +133,14 @@ public final class Checkpoint {
     }
 
     /// The shape of an array; nil when the checkpoint does not hold it.
-    public func shape(_ kind: CheckpointKind, _ name: String) -> [Int]? { arrays[kind]?[name]?.shape }
+    package func shape(_ kind: CheckpointKind, _ name: String) -> [Int]? { arrays[kind]?[name]?.shape }
 
     /// Reads rows of an array into `values`, in row-major order.
     ///
     /// - Precondition: the rows lie inside the array and `values` has their size.
     /// - Throws: `RDOError(.artefact)` when the checkpoint does not hold the array, or naming the shard that is missing,
     ///   damaged or of another checkpoint.
-    public func read(
+    package func read(
         _ kind: CheckpointKind, _ name: String, rows: Range<Int>, into values: UnsafeMutableBufferPointer<Float>
     ) throws {
         guard let array = arrays[kind]?[name] else {
@@ -159,7 +159,7 @@ public final class Checkpoint {
     }
 
     /// Reads rows (all when nil) of an array.
-    public func read(_ kind: CheckpointKind, _ name: String, rows: Range<Int>? = nil) throws -> [Float] {
+    package func read(_ kind: CheckpointKind, _ name: String, rows: Range<Int>? = nil) throws -> [Float] {
         let shape = shape(kind, name) ?? [0]
         let rows = rows ?? 0..<shape[0]
         let count = rows.count * shape.dropFirst().reduce(1, *)
@@ -179,12 +179,12 @@ public final class Checkpoint {
     /// Compares every shard, read whole, with its digest, and its content with the index.
     ///
     /// - Throws: `RDOError(.artefact)` naming the first file that is missing, truncated, damaged or of another checkpoint.
-    public func verify() throws {
+    package func verify() throws {
         for index in shards.indices { try verify(shard: index) }
     }
 
     /// `verify` of one shard, so that ranks can share the work.
-    public func verify(shard index: Int) throws {
+    package func verify(shard index: Int) throws {
         let shard = shards[index]
         let shardPath = path + "/" + shard.name
         guard try Digest.of(file: shardPath).digest == shard.digest else {

@@ -3,11 +3,11 @@ import Foundation
 
 /// The checkpoints of a run: directories `step-00000100` under one root. A save goes to `step-00000100.partial`, which
 /// gets its final name when everything in it is on the disk. One rank calls these.
-public enum CheckpointDirectory {
+package enum CheckpointDirectory {
     static let partialSuffix = ".partial"
 
     /// The directory of a step's checkpoint.
-    public static func path(in root: String, step: Int) -> String {
+    package static func path(in root: String, step: Int) -> String {
         root + "/step-" + CheckpointLayout.padded(step, 8)
     }
 
@@ -15,7 +15,7 @@ public enum CheckpointDirectory {
     ///
     /// - Returns: its path, to be given to `publish` when it is complete.
     /// - Throws: `RDOError(.artefact)` when it cannot be created.
-    public static func begin(in root: String, step: Int) throws -> String {
+    package static func begin(in root: String, step: Int) throws -> String {
         let partial = path(in: root, step: step) + partialSuffix
         try Durable.remove(partial)
         try Durable.createDirectory(partial)
@@ -28,7 +28,7 @@ public enum CheckpointDirectory {
     /// - Returns: the final path.
     /// - Throws: `RDOError(.artefact)` when it is not a complete checkpoint, or a file cannot be synced.
     @discardableResult
-    public static func publish(_ partial: String) throws -> String {
+    package static func publish(_ partial: String) throws -> String {
         precondition(partial.hasSuffix(partialSuffix), "only a partial checkpoint can be published")
         let final = String(partial.dropLast(partialSuffix.count))
         for shard in try Checkpoint.open(partial).shards { try Durable.sync(partial + "/" + shard.name) }
@@ -44,7 +44,7 @@ public enum CheckpointDirectory {
     }
 
     /// Paths of all checkpoints that were published, newest first; whether they are intact is not looked at.
-    public static func list(in root: String) throws -> [String] {
+    package static func list(in root: String) throws -> [String] {
         guard Durable.exists(root) else { return [] }
         let names: [String]
         do { names = try FileManager.default.contentsOfDirectory(atPath: root) } catch {
@@ -57,7 +57,7 @@ public enum CheckpointDirectory {
     /// The newest checkpoint that opens, and why newer ones, if any, do not. Nil when there is none; partial ones are ignored.
     ///
     /// - Parameter verifying: read every shard whole and compare its digest too.
-    public static func latest(
+    package static func latest(
         in root: String, verifying: Bool = false
     ) throws -> (checkpoint: Checkpoint?, damaged: [RDOError]) {
         var damaged: [RDOError] = []
@@ -76,7 +76,7 @@ public enum CheckpointDirectory {
     /// - Returns: the paths that were removed.
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
     @discardableResult
-    public static func prune(in root: String, keeping count: Int) throws -> [String] {
+    package static func prune(in root: String, keeping count: Int) throws -> [String] {
         precondition(count >= 1, "at least one checkpoint must be kept")
         let all = try list(in: root)
         guard all.count > count else { return [] }
@@ -89,7 +89,7 @@ public enum CheckpointDirectory {
     /// Removes every checkpoint, for a run that starts anew.
     ///
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
-    public static func removeAll(in root: String) throws { try remove(list(in: root)) }
+    package static func removeAll(in root: String) throws { try remove(list(in: root)) }
 
     private static func remove(_ checkpoints: [String]) throws {
         for path in checkpoints {

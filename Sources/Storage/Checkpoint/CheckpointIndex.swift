@@ -2,7 +2,7 @@ import Diagnostics
 import Foundation
 
 /// Writes what makes a directory of shards a checkpoint: `index.h5` and `digests`.
-public enum CheckpointIndex {
+package enum CheckpointIndex {
     /// Called by one rank, after every shard is closed.
     ///
     /// - Parameters:
@@ -10,7 +10,7 @@ public enum CheckpointIndex {
     ///   - id: the same as in the shards.
     /// - Throws: `RDOError(.artefact)` naming the shard that is missing, unreadable or of another checkpoint, or the
     ///   array whose rows are not complete.
-    public static func write(
+    package static func write(
         directory: String, id: String, digests: [Digest], state: CheckpointState, header: ArtefactHeader
     ) throws {
         let names = digests.indices.map { CheckpointLayout.shardName($0, of: digests.count) }

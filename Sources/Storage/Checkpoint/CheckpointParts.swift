@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// One of the arrays that a checkpoint keeps for every parameter. All are f32.
-public enum CheckpointKind: CaseIterable, Sendable, Hashable {
+package enum CheckpointKind: CaseIterable, Sendable, Hashable {
     /// The weights.
     case model
     /// AdamW's running mean of gradients.
@@ -42,26 +42,26 @@ enum CheckpointLayout {
 }
 
 /// Everything of a training run that is not an array.
-public struct CheckpointState: Sendable, Equatable, Codable {
+package struct CheckpointState: Sendable, Equatable, Codable {
     /// Updates made so far.
-    public var step: Int
+    package var step: Int
     /// Position in the endless stream of samples.
-    public var samplesConsumed: Int
-    public var epoch: Int
-    public var seed: UInt64
+    package var samplesConsumed: Int
+    package var epoch: Int
+    package var seed: UInt64
     /// The training task: sft, reward, difference, dpo, rrhf, kto.
-    public var task: String
+    package var task: String
     /// The learning-rate schedule, as configured.
-    public var schedule: String
-    public var referenceDigest: String?
-    public var coefficientDigest: String?
+    package var schedule: String
+    package var referenceDigest: String?
+    package var coefficientDigest: String?
     /// OpenBLAS core type and threads per rank: with these and the mesh, a run repeats bit for bit.
-    public var blasCore: String
-    public var blasThreads: Int
+    package var blasCore: String
+    package var blasThreads: Int
     /// Whatever else the pass keeps.
-    public var extra: [String: String]
+    package var extra: [String: String]
 
-    public init(
+    package init(
         step: Int, samplesConsumed: Int, epoch: Int, seed: UInt64, task: String, schedule: String,
         referenceDigest: String? = nil, coefficientDigest: String? = nil, blasCore: String, blasThreads: Int,
         extra: [String: String] = [:]

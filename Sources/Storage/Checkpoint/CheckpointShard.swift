@@ -3,8 +3,8 @@ import Diagnostics
 /// Writes one rank's shard of a checkpoint: its rows of every parameter and of the optimizer's state.
 ///
 /// Every dataset has Fletcher32 checksums and the file's bookkeeping has its own, so damage makes a later read fail.
-public final class CheckpointShardWriter {
-    public let path: String
+package final class CheckpointShardWriter {
+    package let path: String
     private let file: HDF5File
 
     /// Creates the shard in a directory that exists.
@@ -13,7 +13,7 @@ public final class CheckpointShardWriter {
     ///   - shard: number of this shard among `count`.
     ///   - id: names the checkpoint; equal in all of its shards, different for every other save.
     /// - Throws: `RDOError(.artefact)` when it cannot be created.
-    public init(directory: String, shard: Int, of count: Int, id: String, header: ArtefactHeader) throws {
+    package init(directory: String, shard: Int, of count: Int, id: String, header: ArtefactHeader) throws {
         path = directory + "/" + CheckpointLayout.shardName(shard, of: count)
         try Durable.remove(path)
         file = try HDF5File(creating: path)
@@ -30,7 +30,7 @@ public final class CheckpointShardWriter {
     ///   - rows: which rows these are.
     ///   - values: the rows, in row-major order.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full.
-    public func write(
+    package func write(
         kind: CheckpointKind, name: String, shape: [Int], rows: Range<Int>, values: UnsafeBufferPointer<Float>
     ) throws {
         precondition(!shape.isEmpty && rows.upperBound <= shape[0], "rows must lie inside the array")
@@ -50,7 +50,7 @@ public final class CheckpointShardWriter {
     ///
     /// - Returns: the digest of its bytes, for `CheckpointIndex.write`.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full.
-    public func close() throws -> Digest {
+    package func close() throws -> Digest {
         try file.close()
         try Durable.sync(path)
         return try Digest.of(file: path).digest

@@ -69,7 +69,7 @@ enum HDF5 {
 }
 
 /// A number that a dataset or an attribute can hold.
-public protocol HDF5Number: BitwiseCopyable, Sendable {
+package protocol HDF5Number: BitwiseCopyable, Sendable {
     /// The type in the file: always little-endian.
     static var hdf5FileType: Int64 { get }
     /// The type in memory.
@@ -78,43 +78,43 @@ public protocol HDF5Number: BitwiseCopyable, Sendable {
 }
 
 extension Float: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f32) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f32) }
-    public static var isHDF5Float: Bool { true }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f32) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f32) }
+    package static var isHDF5Float: Bool { true }
 }
 
 extension Double: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f64) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f64) }
-    public static var isHDF5Float: Bool { true }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f64) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f64) }
+    package static var isHDF5Float: Bool { true }
 }
 
 extension Int8: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i8) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i8) }
-    public static var isHDF5Float: Bool { false }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i8) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i8) }
+    package static var isHDF5Float: Bool { false }
 }
 
 extension Int32: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i32) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i32) }
-    public static var isHDF5Float: Bool { false }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i32) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i32) }
+    package static var isHDF5Float: Bool { false }
 }
 
 extension Int64: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i64) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i64) }
-    public static var isHDF5Float: Bool { false }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i64) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i64) }
+    package static var isHDF5Float: Bool { false }
 }
 
 extension UInt8: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u8) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u8) }
-    public static var isHDF5Float: Bool { false }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u8) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u8) }
+    package static var isHDF5Float: Bool { false }
 }
 
 extension UInt64: HDF5Number {
-    public static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u64) }
-    public static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u64) }
-    public static var isHDF5Float: Bool { false }
+    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u64) }
+    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u64) }
+    package static var isHDF5Float: Bool { false }
 }

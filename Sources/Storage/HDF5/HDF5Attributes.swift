@@ -2,7 +2,7 @@ import CHDF5
 import Diagnostics
 
 /// The value of an attribute.
-public enum HDF5Value: Sendable, Equatable {
+package enum HDF5Value: Sendable, Equatable {
     case text(String)
     case integer(Int64)
     case unsigned(UInt64)
@@ -12,7 +12,7 @@ public enum HDF5Value: Sendable, Equatable {
 }
 
 extension HDF5Value: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .text(let text): text
         case .integer(let value): String(value)
@@ -30,7 +30,7 @@ extension HDF5Object {
     /// - Parameter inline: stores text as a string of fixed length beside the other bookkeeping, where it has a checksum
     ///   (`bytes` in h5py), instead of a variable-length string in a heap that has none (`str` in h5py).
     /// - Throws: `RDOError(.artefact)` when it exists or cannot be written.
-    public func setAttribute(_ name: String, _ value: HDF5Value, inline: Bool = false) throws {
+    package func setAttribute(_ name: String, _ value: HDF5Value, inline: Bool = false) throws {
         switch value {
         case .text(let text) where inline:
             let bytes = Array(text.withoutNUL.utf8) + [0]
@@ -78,7 +78,7 @@ extension HDF5Object {
     /// The attribute's value; nil when there is none or its type is one that `HDF5Value` does not cover.
     ///
     /// - Throws: `RDOError(.artefact)` when it exists but cannot be read or is not UTF-8.
-    public func attribute(_ name: String) throws -> HDF5Value? {
+    package func attribute(_ name: String) throws -> HDF5Value? {
         let found = try HDF5.call("look for attribute \(name)", at: file.filePath) { H5Aexists(id, name) }
         guard found > 0 else { return nil }
         let purpose = "read attribute \(name) of \(path)"
@@ -127,7 +127,7 @@ extension HDF5Object {
     }
 
     /// All attributes whose types `HDF5Value` covers.
-    public func attributes() throws -> [String: HDF5Value] {
+    package func attributes() throws -> [String: HDF5Value] {
         let count = try HDF5.call("list attributes of \(path)", at: file.filePath) { H5Aget_num_attrs(id) }
         var result: [String: HDF5Value] = [:]
         for index in 0..<hsize_t(count) {
@@ -149,12 +149,12 @@ extension HDF5Object {
     }
 
     /// The text of an attribute; nil when there is none.
-    public func text(_ name: String) throws -> String? {
+    package func text(_ name: String) throws -> String? {
         if case .text(let text)? = try attribute(name) { text } else { nil }
     }
 
     /// The whole number in an attribute; nil when there is none.
-    public func integer(_ name: String) throws -> Int? {
+    package func integer(_ name: String) throws -> Int? {
         switch try attribute(name) {
         case .integer(let value)?: Int(value)
         case .unsigned(let value)?: Int(exactly: value)

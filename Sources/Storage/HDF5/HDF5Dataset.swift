@@ -2,32 +2,32 @@ import CHDF5
 import Diagnostics
 
 /// How a new dataset lies in its file.
-public enum HDF5Layout: Sendable {
+package enum HDF5Layout: Sendable {
     /// One piece, allocated when it is created: later writes change data only, never the file's bookkeeping. No checksum.
     case contiguous
     /// Pieces of `rows` rows, each with a Fletcher32 checksum; `gzip` is a level from 1 to 9. An extensible dataset can grow.
     case chunked(rows: Int, extensible: Bool = false, gzip: Int? = nil)
 
     /// Chunks of about 1 MiB: the size of the library's chunk cache.
-    public static func checked(rowBytes: Int) -> HDF5Layout { .chunked(rows: max(1, (1 << 20) / max(1, rowBytes))) }
+    package static func checked(rowBytes: Int) -> HDF5Layout { .chunked(rows: max(1, (1 << 20) / max(1, rowBytes))) }
 }
 
 /// An open dataset: an array of one or more dimensions. A row is an index of dimension 0.
-public final class HDF5Dataset: HDF5Object {
+package final class HDF5Dataset: HDF5Object {
     /// What the elements are, whatever their size and byte order.
-    public enum Element: Sendable, Equatable {
+    package enum Element: Sendable, Equatable {
         case integer, float, string, opaque(bytes: Int), other
     }
 
-    public let file: HDF5File
-    public let path: String
-    public let id: Int64
-    public private(set) var shape: [Int]
-    public let element: Element
+    package let file: HDF5File
+    package let path: String
+    package let id: Int64
+    package private(set) var shape: [Int]
+    package let element: Element
     /// Bytes of one element in the file.
-    public let elementSize: Int
+    package let elementSize: Int
 
-    public var rows: Int { shape.first ?? 1 }
+    package var rows: Int { shape.first ?? 1 }
     var place: String { file.filePath }
 
     init(_ file: HDF5File, _ path: String, id: Int64) throws {
@@ -62,7 +62,7 @@ public final class HDF5Dataset: HDF5Object {
     ///
     /// - Precondition: the selection lies inside the array and `values` has its size.
     /// - Throws: `RDOError(.artefact)` when the elements are not numbers that fit `T`, or a checksum is wrong.
-    public func read<T: HDF5Number>(_ selection: [Range<Int>], into values: UnsafeMutableBufferPointer<T>) throws {
+    package func read<T: HDF5Number>(_ selection: [Range<Int>], into values: UnsafeMutableBufferPointer<T>) throws {
         guard element == .float && T.isHDF5Float || element == .integer && !T.isHDF5Float else {
             throw RDOError(
                 .artefact, "\(path) holds \(element), not \(T.isHDF5Float ? "float" : "integer") values", at: place)
@@ -73,7 +73,7 @@ public final class HDF5Dataset: HDF5Object {
     }
 
     /// Reads `rows` (all when nil), in row-major order.
-    public func read<T: HDF5Number>(_ type: T.Type, rows: Range<Int>? = nil) throws -> [T] {
+    package func read<T: HDF5Number>(_ type: T.Type, rows: Range<Int>? = nil) throws -> [T] {
         let selection = self.selection(rows)
         let count = try elementCount(selection, size: MemoryLayout<T>.stride)
         return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -83,14 +83,14 @@ public final class HDF5Dataset: HDF5Object {
     }
 
     /// Writes the part of the array inside `selection`, one range per dimension, in row-major order.
-    public func write<T: HDF5Number>(_ values: UnsafeBufferPointer<T>, _ selection: [Range<Int>]) throws {
+    package func write<T: HDF5Number>(_ values: UnsafeBufferPointer<T>, _ selection: [Range<Int>]) throws {
         try transfer("write \(path)", selection, count: values.count) { memory, space in
             H5Dwrite(id, T.hdf5MemoryType, memory, space, rdo_h5_default(), values.baseAddress)
         }
     }
 
     /// Writes `rows` (all when nil), in row-major order.
-    public func write<T: HDF5Number>(_ values: [T], rows: Range<Int>? = nil) throws {
+    package func write<T: HDF5Number>(_ values: [T], rows: Range<Int>? = nil) throws {
         try values.withUnsafeBufferPointer { try write($0, selection(rows)) }
     }
 
@@ -107,7 +107,7 @@ public final class HDF5Dataset: HDF5Object {
     }
 
     /// Grows an extensible dataset to `rows` rows.
-    public func extend(toRows rows: Int) throws {
+    package func extend(toRows rows: Int) throws {
         var extents = shape.map { hsize_t($0) }
         precondition(!extents.isEmpty && rows >= shape[0], "a dataset of one or more dimensions can only grow")
         extents[0] = hsize_t(rows)
@@ -161,7 +161,7 @@ extension HDF5Location {
     /// Opens a dataset.
     ///
     /// - Throws: `RDOError(.artefact)` when there is none.
-    public func dataset(_ name: String) throws -> HDF5Dataset {
+    package func dataset(_ name: String) throws -> HDF5Dataset {
         let path = absolute(name)
         guard try exists(path) else { throw RDOError(.artefact, "dataset \(path) is missing", at: file.filePath) }
         let opened = try HDF5.call("open dataset \(path)", at: file.filePath) { H5Dopen2(id, path, rdo_h5_default()) }
@@ -170,7 +170,7 @@ extension HDF5Location {
 
     /// Creates a dataset of numbers, and the groups on the way to it. Floats start as NaN, integers as 0.
     @discardableResult
-    public func createDataset<T: HDF5Number>(
+    package func createDataset<T: HDF5Number>(
         _ name: String, of type: T.Type, shape: [Int], layout: HDF5Layout
     ) throws -> HDF5Dataset {
         try createDataset(name, type: T.hdf5FileType, shape: shape, layout: layout) { list in

@@ -5,30 +5,30 @@ import Foundation
 /// An open HDF5 file. Closed by `close()`, which reports failures, or at the latest in `deinit`.
 ///
 /// Closing a file also closes its groups and datasets. Use a file from one thread at a time.
-public final class HDF5File: HDF5Location {
-    public enum Access: Sendable {
+package final class HDF5File: HDF5Location {
+    package enum Access: Sendable {
         case read, readWrite
     }
 
     /// How the library lays out its own bookkeeping.
-    public enum Format: Sendable {
+    package enum Format: Sendable {
         /// HDF5 1.10: every block of metadata has a checksum, so a flipped byte there makes the read fail.
         case checksummed
         /// The oldest format: it has no "open for writing" mark, so a file whose writer was killed opens again.
         case crashTolerant
     }
 
-    public let filePath: String
+    package let filePath: String
     /// The library's identifier; 0 once closed.
-    public private(set) var id: Int64
-    public var path: String { "/" }
-    public var file: HDF5File { self }
+    package private(set) var id: Int64
+    package var path: String { "/" }
+    package var file: HDF5File { self }
     var isOpen: Bool { id != 0 }
 
     /// Opens an existing file.
     ///
     /// - Throws: `RDOError(.artefact)` when the file is missing, unreadable, not HDF5, truncated or locked by its writer.
-    public init(opening path: String, _ access: Access = .read) throws {
+    package init(opening path: String, _ access: Access = .read) throws {
         filePath = path
         guard Foundation.access(path, R_OK) == 0 else {
             throw RDOError(.artefact, "cannot open: \(String(cString: strerror(errno)))", at: path)
@@ -49,7 +49,7 @@ public final class HDF5File: HDF5Location {
     ///
     /// - Parameter userBlock: bytes at the start of the file that HDF5 leaves to us: 0 or a power of two from 512.
     /// - Throws: `RDOError(.artefact)` when it exists or cannot be created.
-    public init(creating path: String, format: Format = .checksummed, userBlock: Int = 0) throws {
+    package init(creating path: String, format: Format = .checksummed, userBlock: Int = 0) throws {
         filePath = path
         if Foundation.access(path, F_OK) == 0 { throw RDOError(.artefact, "cannot create: it exists", at: path) }
         id = try HDF5File.withAccessList(at: path, format: format) { list in
@@ -85,7 +85,7 @@ public final class HDF5File: HDF5Location {
     /// Hands all buffered data to the operating system (not yet to the disk: see `Durable.sync`).
     ///
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full.
-    public func flush() throws {
+    package func flush() throws {
         try HDF5.call("write", at: filePath) { H5Fflush(id, H5F_SCOPE_LOCAL) }
     }
 
@@ -99,7 +99,7 @@ public final class HDF5File: HDF5Location {
     /// Flushes and closes; a second call does nothing.
     ///
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full.
-    public func close() throws {
+    package func close() throws {
         guard isOpen else { return }
         let open = id
         id = 0

@@ -2,7 +2,7 @@ import CHDF5
 import Diagnostics
 
 /// A file (its root group), a group or a dataset: anything that has attributes.
-public protocol HDF5Object: AnyObject {
+package protocol HDF5Object: AnyObject {
     var file: HDF5File { get }
     /// Where in the file, from the root.
     var path: String { get }
@@ -10,13 +10,13 @@ public protocol HDF5Object: AnyObject {
 }
 
 /// A file (its root group) or a group: anything that has children. Names may be paths, relative or from the root.
-public protocol HDF5Location: HDF5Object {}
+package protocol HDF5Location: HDF5Object {}
 
 /// An open group.
-public final class HDF5Group: HDF5Location {
-    public let file: HDF5File
-    public let path: String
-    public let id: Int64
+package final class HDF5Group: HDF5Location {
+    package let file: HDF5File
+    package let path: String
+    package let id: Int64
 
     fileprivate init(_ file: HDF5File, _ path: String, id: Int64) {
         self.file = file
@@ -33,7 +33,7 @@ extension HDF5Location {
     }
 
     /// True when `name`, and every group on the way to it, exists.
-    public func exists(_ name: String) throws -> Bool {
+    package func exists(_ name: String) throws -> Bool {
         var partial = ""
         for component in absolute(name).split(separator: "/") {
             partial += "/" + component
@@ -48,7 +48,7 @@ extension HDF5Location {
     /// Opens a group.
     ///
     /// - Throws: `RDOError(.artefact)` when there is none.
-    public func group(_ name: String) throws -> HDF5Group {
+    package func group(_ name: String) throws -> HDF5Group {
         let path = absolute(name)
         guard try exists(path) else { throw RDOError(.artefact, "group \(path) is missing", at: file.filePath) }
         let group = try HDF5.call("open group \(path)", at: file.filePath) { H5Gopen2(id, path, rdo_h5_default()) }
@@ -56,14 +56,14 @@ extension HDF5Location {
     }
 
     /// Creates a group, and the groups on the way to it.
-    public func createGroup(_ name: String) throws -> HDF5Group {
+    package func createGroup(_ name: String) throws -> HDF5Group {
         let path = absolute(name)
         try createGroups(onTheWayTo: path + "/.")
         return try group(name)
     }
 
     /// Names of the children in alphabetical order; empty when the group does not exist.
-    public func children(of name: String = "") throws -> [String] {
+    package func children(of name: String = "") throws -> [String] {
         guard try exists(name) else { return [] }
         let path = absolute(name)
         return try HDF5.alone {

@@ -74,7 +74,7 @@ extension HDF5Location {
     /// Creates a one-dimensional dataset of variable-length UTF-8 strings. A NUL inside a text is stored as U+FFFD.
     ///
     /// It has no checksum: HDF5 cannot filter data of variable length. See `SealedFile`.
-    public func createStrings(_ name: String, _ strings: [String]) throws {
+    package func createStrings(_ name: String, _ strings: [String]) throws {
         try HDF5.withUTF8Type(at: file.filePath) { type in
             let dataset = try createDataset(
                 name, type: type, shape: [strings.count], layout: .contiguous, prepare: { _ in 0 })
@@ -109,7 +109,7 @@ extension HDF5Dataset {
     /// Reads strings of variable or fixed length.
     ///
     /// - Throws: `RDOError(.artefact)` when the dataset does not hold strings or one is not UTF-8.
-    public func readStrings(rows: Range<Int>? = nil) throws -> [String] {
+    package func readStrings(rows: Range<Int>? = nil) throws -> [String] {
         guard element == .string, shape.count == 1 else {
             throw RDOError(.artefact, "\(path) is not a list of strings", at: place)
         }

@@ -2,15 +2,15 @@ import CHDF5
 import Diagnostics
 
 /// Rows of a virtual dataset that lie in a dataset of another file, which holds nothing else.
-public struct HDF5VirtualSource: Sendable {
+package struct HDF5VirtualSource: Sendable {
     /// Name of the file, relative to the file of the virtual dataset.
-    public let fileName: String
+    package let fileName: String
     /// Path of the source in that file.
-    public let dataset: String
+    package let dataset: String
     /// Which rows of the virtual dataset it holds.
-    public let rows: Range<Int>
+    package let rows: Range<Int>
 
-    public init(fileName: String, dataset: String, rows: Range<Int>) {
+    package init(fileName: String, dataset: String, rows: Range<Int>) {
         self.fileName = fileName
         self.dataset = dataset
         self.rows = rows
@@ -22,7 +22,7 @@ extension HDF5Location {
     ///
     /// HDF5 reads rows of a missing source as fill values without an error, hence NaN.
     @discardableResult
-    public func createVirtual(_ name: String, shape: [Int], sources: [HDF5VirtualSource]) throws -> HDF5Dataset {
+    package func createVirtual(_ name: String, shape: [Int], sources: [HDF5VirtualSource]) throws -> HDF5Dataset {
         let (path, place) = (absolute(name), file.filePath)
         let purpose = "create virtual dataset \(path)"
         return try createDataset(name, type: Float.hdf5FileType, shape: shape, layout: nil) { list in

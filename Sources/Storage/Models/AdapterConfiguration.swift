@@ -3,19 +3,19 @@ import Foundation
 import Transformer
 
 /// What `adapter_config.json` of a PEFT adapter directory says: which base model, and how it is adapted.
-public struct AdapterConfiguration: Equatable, Sendable {
-    public let adaptation: LowRankAdaptation
+package struct AdapterConfiguration: Equatable, Sendable {
+    package let adaptation: LowRankAdaptation
     /// Directory of the base model.
-    public let base: String
-    public let head: HeadKind
+    package let base: String
+    package let head: HeadKind
 
-    public init(_ adaptation: LowRankAdaptation, base: String, head: HeadKind) {
+    package init(_ adaptation: LowRankAdaptation, base: String, head: HeadKind) {
         (self.adaptation, self.base, self.head) = (adaptation, base, head)
     }
 
     /// - Parameter file: for messages.
     /// - Throws: `RDOError.artefact` when it is no LoRA, or one that computes something else than `LowRankAdaptation`.
-    public init(json: Data, file: String) throws {
+    package init(json: Data, file: String) throws {
         func bad(_ what: String) -> RDOError { RDOError(.artefact, what, at: file) }
         guard let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
             throw bad("the file is not a JSON object")
@@ -47,7 +47,7 @@ public struct AdapterConfiguration: Equatable, Sendable {
         head = object["task_type"] as? String == "SEQ_CLS" ? .scalar : .languageModel
     }
 
-    public var json: Data {
+    package var json: Data {
         get throws {
             var object: [String: Any] = [
                 "peft_type": "LORA", "task_type": head == .scalar ? "SEQ_CLS" : "CAUSAL_LM",

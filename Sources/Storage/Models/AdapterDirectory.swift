@@ -5,7 +5,7 @@ import Transformer
 
 /// The adapters of a model in the layout of Python's `peft`: adapter_config.json and adapter_model.safetensors, where a
 /// parameter's name has `base_model.model.` before it.
-public struct AdapterDirectory {
+package struct AdapterDirectory {
     private static let configurationName = "adapter_config.json"
     private static let weightsName = "adapter_model.safetensors"
     private static let prefix = "base_model.model."
@@ -17,7 +17,7 @@ public struct AdapterDirectory {
     ///
     /// - Parameter layout: of the parameters trained with `adaptation`.
     /// - Throws: `RDOError.artefact` naming what is missing, damaged or different.
-    public static func open(_ path: String, _ adaptation: LowRankAdaptation, layout: ParameterLayout) throws
+    package static func open(_ path: String, _ adaptation: LowRankAdaptation, layout: ParameterLayout) throws
         -> AdapterDirectory
     {
         let file = path + "/" + configurationName
@@ -48,16 +48,16 @@ public struct AdapterDirectory {
         return AdapterDirectory(weights: weights, configuration: configuration)
     }
 
-    public func contains(_ name: String) -> Bool { weights.contains(Self.prefix + name) }
+    package func contains(_ name: String) -> Bool { weights.contains(Self.prefix + name) }
 
     /// Reads rows of a parameter as floats.
     /// - Throws: `RDOError.artefact` when the file cannot be read.
-    public func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
+    package func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
         try weights.read(Self.prefix + name, rows: rows, into: values)
     }
 
     /// XXH3-128 over what the adapters compute.
-    public func digest() throws -> String {
+    package func digest() throws -> String {
         let stream = DigestStream()
         let adaptation = configuration.adaptation
         stream.update("\(adaptation.rank) \(adaptation.alpha) \(adaptation.targets.map(\.rawValue))")
@@ -69,13 +69,13 @@ public struct AdapterDirectory {
     }
 
     /// Writes an adapter directory that appears under its name only when it is complete.
-    public final class Writer {
+    package final class Writer {
         private let directory: ReplacedDirectory
         private let weights: SafetensorsWriter
 
         /// - Parameter layout: of the trained parameters; weights are written in f32.
         /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files.
-        public init(path: String, _ configuration: AdapterConfiguration, layout: ParameterLayout) throws {
+        package init(path: String, _ configuration: AdapterConfiguration, layout: ParameterLayout) throws {
             directory = try ReplacedDirectory(path, ownNames: [configurationName, weightsName])
             try ReplacedDirectory.write(configuration.json, to: directory.partial + "/" + configurationName)
             weights = try SafetensorsWriter(
@@ -84,13 +84,13 @@ public struct AdapterDirectory {
         }
 
         /// Writes the next parameter of the layout, whole.
-        public func write(_ name: String, _ values: Matrix) throws {
+        package func write(_ name: String, _ values: Matrix) throws {
             try withExtendedLifetime(values) {
                 try weights.write(prefix + name, values: UnsafeBufferPointer(values.elements))
             }
         }
 
-        public func finish() throws {
+        package func finish() throws {
             try weights.finish()
             try directory.publish()
         }

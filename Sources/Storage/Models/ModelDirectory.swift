@@ -3,9 +3,9 @@ import Foundation
 import Transformer
 
 /// A model in a Hugging Face directory: config.json and safetensors, one file or several with an index.
-public final class ModelDirectory {
-    public let path: String
-    public let configuration: ModelConfiguration
+package final class ModelDirectory {
+    package let path: String
+    package let configuration: ModelConfiguration
     private let files: [String: SafetensorsFile]
     /// Which file holds a tensor.
     private let places: [String: String]
@@ -13,7 +13,7 @@ public final class ModelDirectory {
     /// Reads `config.json` alone.
     ///
     /// - Throws: `RDOError.artefact` when it is missing or describes no model that can be computed.
-    public static func readConfiguration(_ path: String) throws -> ModelConfiguration {
+    package static func readConfiguration(_ path: String) throws -> ModelConfiguration {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
             throw RDOError(
@@ -30,7 +30,7 @@ public final class ModelDirectory {
     ///
     /// A scalar head's `score.weight` may be missing: see `contains`.
     /// - Throws: `RDOError.artefact` naming the first file or tensor that is missing, damaged or of another shape.
-    public static func open(_ path: String, head: HeadKind) throws -> ModelDirectory {
+    package static func open(_ path: String, head: HeadKind) throws -> ModelDirectory {
         let directory = try ModelDirectory(path)
         try directory.check(ParameterLayout(directory.configuration, head: head))
         return directory
@@ -83,7 +83,7 @@ public final class ModelDirectory {
 
     /// Tensors that a model with `head` does not use, in order of names. The language-model head of a tied model or beside
     /// a scalar head, a scalar head beside a language model and the rotary tables of old files are not among them.
-    public func unusedTensors(head: HeadKind) -> [String] {
+    package func unusedTensors(head: HeadKind) -> [String] {
         let used = Set(ParameterLayout(configuration, head: head).specs.map(\.name))
         return places.keys.filter { name in
             !used.contains(name) && !["lm_head.weight", "score.weight"].contains(name)
@@ -91,17 +91,17 @@ public final class ModelDirectory {
         }.sorted()
     }
 
-    public func contains(_ name: String) -> Bool { places[name] != nil }
+    package func contains(_ name: String) -> Bool { places[name] != nil }
 
     /// Reads rows (dimension 0) of a tensor as floats.
     ///
     /// - Throws: `RDOError.artefact` when the file cannot be read.
-    public func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
+    package func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
         try file(of: name).read(name, rows: rows, into: values)
     }
 
     /// XXH3-128 over what the model computes: its configuration and the name, type, shape and bytes of every tensor.
-    public func digest() throws -> String {
+    package func digest() throws -> String {
         let stream = DigestStream()
         stream.update(String(decoding: configuration.json(head: .languageModel), as: UTF8.self))
         for name in places.keys.sorted() {

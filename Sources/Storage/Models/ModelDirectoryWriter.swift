@@ -6,9 +6,9 @@ import Transformer
 /// Writes a Hugging Face directory that appears under its name only when it is complete.
 ///
 /// A directory written before is replaced; one with any other file in it is not, since that file would be lost.
-public final class ModelDirectoryWriter {
+package final class ModelDirectoryWriter {
     /// Where the tokenizer of a written model comes from.
-    public enum TokenizerFiles {
+    package enum TokenizerFiles {
         /// A model directory, or one tokenizer file.
         case copied(from: String)
         /// File name and content.
@@ -29,7 +29,7 @@ public final class ModelDirectoryWriter {
 
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when the
     ///   tokenizer's files are missing.
-    public init(
+    package init(
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
         tokenizer: TokenizerFiles
     ) throws {
@@ -56,13 +56,13 @@ public final class ModelDirectoryWriter {
     }
 
     /// Writes the next parameter of the layout, whole.
-    public func write(_ name: String, _ values: Matrix) throws {
+    package func write(_ name: String, _ values: Matrix) throws {
         // A temporary matrix would free its memory before the pointer is read.
         try withExtendedLifetime(values) { try weights.write(name, values: UnsafeBufferPointer(values.elements)) }
     }
 
     /// Completes the weights and gives the directory its name; one that stands there is replaced.
-    public func finish() throws {
+    package func finish() throws {
         try weights.finish()
         try directory.publish()
     }

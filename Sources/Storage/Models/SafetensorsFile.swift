@@ -5,7 +5,7 @@ import Tensors
 /// One safetensors file: a length, a JSON header, raw little-endian tensors. Rows are read when asked for.
 ///
 /// Format: https://github.com/huggingface/safetensors, "Format".
-public final class SafetensorsFile {
+package final class SafetensorsFile {
     struct Entry {
         let type: SafetensorsType
         let shape: [Int]
@@ -20,7 +20,7 @@ public final class SafetensorsFile {
     /// Opens the file and checks its header against its size.
     ///
     /// - Throws: `RDOError.artefact` naming the file, and the tensor where one is to blame.
-    public static func open(_ path: String) throws -> SafetensorsFile { try SafetensorsFile(path) }
+    package static func open(_ path: String) throws -> SafetensorsFile { try SafetensorsFile(path) }
 
     private init(_ path: String) throws {
         func bad(_ what: String) -> RDOError { RDOError(.artefact, what, at: path, remedy: "get the file again") }
@@ -126,10 +126,10 @@ public final class SafetensorsFile {
         return Entry(type: type, shape: shape, bytes: (start + offsets[0])..<(start + offsets[1]))
     }
 
-    public func contains(_ name: String) -> Bool { entries[name] != nil }
+    package func contains(_ name: String) -> Bool { entries[name] != nil }
 
     /// - Throws: `RDOError.artefact` when the tensor is missing or has another shape or an unsupported type.
-    public func check(_ name: String, shape: [Int]) throws {
+    package func check(_ name: String, shape: [Int]) throws {
         guard let entry = entries[name] else { throw RDOError(.artefact, "tensor \(name) is missing", at: path) }
         guard entry.shape == shape else {
             throw RDOError(
@@ -147,7 +147,7 @@ public final class SafetensorsFile {
     ///
     /// - Precondition: `check` has passed and `values` has room.
     /// - Throws: `RDOError.artefact` when the file cannot be read.
-    public func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
+    package func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
         guard let entry = entries[name] else { preconditionFailure("check the tensor first") }
         precondition(rows.lowerBound >= 0 && rows.upperBound <= entry.shape.first ?? 1, "rows outside \(name)")
         let rowSize = entry.shape.dropFirst().reduce(1, *)
@@ -177,7 +177,7 @@ public final class SafetensorsFile {
     /// A whole tensor as floats.
     ///
     /// - Throws: `RDOError.artefact` when it is missing, of an unsupported type or cannot be read.
-    public func floats(_ name: String) throws -> [Float] {
+    package func floats(_ name: String) throws -> [Float] {
         guard let entry = entries[name] else { throw RDOError(.artefact, "tensor \(name) is missing", at: path) }
         try check(name, shape: entry.shape)
         let count = entry.shape.reduce(1, *)
@@ -215,7 +215,7 @@ public final class SafetensorsFile {
 }
 
 /// Number types of tensors in a file; computations are in fp32 whatever it is.
-public enum SafetensorsType: String, Sendable {
+package enum SafetensorsType: String, Sendable {
     case f32 = "F32"
     case f16 = "F16"
     case bf16 = "BF16"
