@@ -2,19 +2,19 @@ import CKernels
 import Foundation
 
 /// Hyper-parameters of one optimizer step.
-package struct AdamWParameters: Sendable, Equatable {
-    package var beta1: Float
-    package var beta2: Float
-    package var epsilon: Float
-    package var learningRate: Float
+public struct AdamWParameters: Sendable, Equatable {
+    public var beta1: Float
+    public var beta2: Float
+    public var epsilon: Float
+    public var learningRate: Float
     /// 0 for parameters that do not decay.
-    package var weightDecay: Float
+    public var weightDecay: Float
     /// Counts from 1.
-    package var step: Int
+    public var step: Int
     /// Gradients are multiplied by this first: clipping, or 1.
-    package var gradientScale: Float
+    public var gradientScale: Float
 
-    package init(
+    public init(
         beta1: Float, beta2: Float, epsilon: Float, learningRate: Float, weightDecay: Float, step: Int,
         gradientScale: Float
     ) {
@@ -29,7 +29,7 @@ package struct AdamWParameters: Sendable, Equatable {
 }
 
 /// AdamW with decoupled weight decay (Loshchilov and Hutter, 2019), epsilon outside the bias-corrected root.
-package enum AdamW {
+public enum AdamW {
     /// Updates parameters and both moments in place: with `g = gradientScale · gradient`,
     ///
     ///     m = beta1 m + (1 - beta1) g          m̂ = m / (1 - beta1^step)
@@ -37,7 +37,7 @@ package enum AdamW {
     ///     p = p - learningRate (weightDecay p + m̂ / (√v̂ + epsilon))
     ///
     /// An element's bits do not depend on how the parameters are cut into slices.
-    package static func step(
+    public static func step(
         parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int,
         _ p: AdamWParameters

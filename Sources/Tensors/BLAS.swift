@@ -1,26 +1,26 @@
 import COpenBLAS
 
 /// The linear algebra library behind `GEMM`.
-package enum BLAS {
+public enum BLAS {
     /// Sets how many threads a product may use in this process.
-    package static func configure(threads: Int) {
+    public static func configure(threads: Int) {
         precondition(threads >= 1, "a process computes with at least one thread")
         openblas_set_num_threads(Int32(threads))
     }
 
-    package static var threads: Int { Int(openblas_get_num_threads()) }
+    public static var threads: Int { Int(openblas_get_num_threads()) }
 
     /// OpenBLAS's name of the processor type it chose its kernels for. Results depend on it in the last bits.
-    package static var coreName: String { String(cString: openblas_get_corename()) }
+    public static var coreName: String { String(cString: openblas_get_corename()) }
 }
 
 /// Matrix products.
-package enum GEMM {
+public enum GEMM {
     /// `c = alpha · op(a) · op(b)`, plus the old `c` when `accumulate`; `op` transposes on request.
     ///
     /// Shapes: `op(a)` is `[m, k]`, `op(b)` is `[k, n]`, `c` is `[m, n]`. Any of them may be strided or empty. `c` must
     /// not overlap `a` or `b`.
-    package static func multiply(
+    public static func multiply(
         _ a: Matrix, _ b: Matrix, into c: Matrix, transposeA: Bool = false, transposeB: Bool = false, alpha: Float = 1,
         accumulate: Bool = false
     ) {

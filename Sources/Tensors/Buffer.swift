@@ -1,15 +1,15 @@
 import Foundation
 
 /// `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
-package final class FloatBuffer: @unchecked Sendable {
-    package let count: Int
+public final class FloatBuffer: @unchecked Sendable {
+    public let count: Int
     /// Who owns the memory when this buffer does not.
     private let owner: AnyObject?
     /// First element; valid while the buffer lives.
-    package let pointer: UnsafeMutablePointer<Float>
+    public let pointer: UnsafeMutablePointer<Float>
 
     /// A buffer of zeros.
-    package init(count: Int) {
+    public init(count: Int) {
         precondition(count >= 0, "a buffer cannot have a negative count")
         self.count = count
         owner = nil
@@ -19,7 +19,7 @@ package final class FloatBuffer: @unchecked Sendable {
     }
 
     /// A part of memory that `owner` keeps, aligned like a buffer of its own.
-    package init(at pointer: UnsafeMutablePointer<Float>, count: Int, keeping owner: AnyObject) {
+    public init(at pointer: UnsafeMutablePointer<Float>, count: Int, keeping owner: AnyObject) {
         precondition(Int(bitPattern: pointer) % 64 == 0, "a buffer begins at a multiple of 64 bytes")
         self.count = count
         self.pointer = pointer
@@ -28,26 +28,26 @@ package final class FloatBuffer: @unchecked Sendable {
 
     deinit { if owner == nil { UnsafeMutableRawPointer(pointer).deallocate() } }
 
-    package func fill(_ value: Float) { pointer.update(repeating: value, count: count) }
+    public func fill(_ value: Float) { pointer.update(repeating: value, count: count) }
 
     /// The elements, for reading and writing in place.
-    package var elements: UnsafeMutableBufferPointer<Float> { .init(start: pointer, count: count) }
+    public var elements: UnsafeMutableBufferPointer<Float> { .init(start: pointer, count: count) }
 }
 
 /// A row-major `[rows, columns]` view of a `FloatBuffer` whose rows lie `stride` floats apart. Keeps its buffer alive.
-package struct Matrix: @unchecked Sendable {
-    package let buffer: FloatBuffer
-    package let offset: Int
-    package let rows: Int
-    package let columns: Int
-    package let stride: Int
+public struct Matrix: @unchecked Sendable {
+    public let buffer: FloatBuffer
+    public let offset: Int
+    public let rows: Int
+    public let columns: Int
+    public let stride: Int
 
     /// A new matrix of zeros.
-    package init(rows: Int, columns: Int) {
+    public init(rows: Int, columns: Int) {
         self.init(FloatBuffer(count: rows * columns), rows: rows, columns: columns)
     }
 
-    package init(_ buffer: FloatBuffer, offset: Int = 0, rows: Int, columns: Int, stride: Int? = nil) {
+    public init(_ buffer: FloatBuffer, offset: Int = 0, rows: Int, columns: Int, stride: Int? = nil) {
         let stride = stride ?? columns
         precondition(rows >= 0 && columns >= 0 && stride >= columns && offset >= 0, "not a matrix")
         precondition(
@@ -61,40 +61,40 @@ package struct Matrix: @unchecked Sendable {
     }
 
     /// First element.
-    package var pointer: UnsafeMutablePointer<Float> { buffer.pointer + offset }
+    public var pointer: UnsafeMutablePointer<Float> { buffer.pointer + offset }
 
-    package func row(_ index: Int) -> UnsafeMutablePointer<Float> { pointer + index * stride }
+    public func row(_ index: Int) -> UnsafeMutablePointer<Float> { pointer + index * stride }
 
-    package subscript(row: Int, column: Int) -> Float {
+    public subscript(row: Int, column: Int) -> Float {
         get { pointer[row * stride + column] }
         nonmutating set { pointer[row * stride + column] = newValue }
     }
 
     /// Rows `range`, sharing storage.
-    package func rows(_ range: Range<Int>) -> Matrix {
+    public func rows(_ range: Range<Int>) -> Matrix {
         Matrix(buffer, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
     }
 
     /// Columns `range`, sharing storage.
-    package func columns(_ range: Range<Int>) -> Matrix {
+    public func columns(_ range: Range<Int>) -> Matrix {
         Matrix(buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 
     /// True when the rows follow each other without gaps.
-    package var isContiguous: Bool { stride == columns || rows <= 1 }
+    public var isContiguous: Bool { stride == columns || rows <= 1 }
 
     /// All elements of a contiguous matrix.
-    package var elements: UnsafeMutableBufferPointer<Float> {
+    public var elements: UnsafeMutableBufferPointer<Float> {
         precondition(isContiguous, "elements of a strided matrix are not contiguous")
         return .init(start: pointer, count: rows * columns)
     }
 
-    package func fill(_ value: Float) {
+    public func fill(_ value: Float) {
         for row in 0..<rows { self.row(row).update(repeating: value, count: columns) }
     }
 
     /// Copies `source`, of the same shape.
-    package func copy(from source: Matrix) {
+    public func copy(from source: Matrix) {
         precondition(rows == source.rows && columns == source.columns, "copy between different shapes")
         for index in 0..<rows { row(index).update(from: source.row(index), count: columns) }
     }

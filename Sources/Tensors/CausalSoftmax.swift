@@ -4,9 +4,9 @@ import CKernels
 /// `0 ..< visibleToFirst + i`, the others have probability 0 whatever they hold.
 ///
 /// Per-row values are strided, so that a head can use its column of a `[tokens, heads]` matrix.
-package enum CausalSoftmax {
+public enum CausalSoftmax {
     /// In place: `scores` become `softmax(scale · scores)`, and `logSumExp[i * stride] = log Σ exp(scale · scores_i)`.
-    package static func forward(
+    public static func forward(
         _ scores: Matrix, scale: Float, visibleToFirst: Int, logSumExp: UnsafeMutablePointer<Float>,
         logSumExpStride: Int
     ) {
@@ -17,7 +17,7 @@ package enum CausalSoftmax {
     }
 
     /// In place: the probabilities of `forward` again, from scores and its `logSumExp`.
-    package static func recompute(
+    public static func recompute(
         _ scores: Matrix, scale: Float, visibleToFirst: Int, logSumExp: UnsafePointer<Float>, logSumExpStride: Int
     ) {
         forEachRow(of: scores, visibleToFirst) { row, visible in
@@ -29,7 +29,7 @@ package enum CausalSoftmax {
     /// beyond the visible columns.
     ///
     /// - Parameter rowDots: `Σ_j p_j · dp_j` of each row, which equals output · outputGradient (Dao et al., 2022).
-    package static func backward(
+    public static func backward(
         _ probabilities: Matrix, dProbabilities: Matrix, rowDots: UnsafePointer<Float>, rowDotsStride: Int,
         scale: Float, visibleToFirst: Int
     ) {

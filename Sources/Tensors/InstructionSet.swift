@@ -7,18 +7,18 @@ import Foundation
 ///
 /// `avx2` and `avx512` give the same bits. `baseline` may differ in the last place on x86-64, where it has no fused
 /// multiply-add.
-package enum InstructionSet: String, CaseIterable, Sendable, Comparable {
+public enum InstructionSet: String, CaseIterable, Sendable, Comparable {
     /// SSE2 on x86-64, NEON on arm64.
     case baseline
     case avx2
     case avx512
 
     /// The one in use.
-    package static var active: InstructionSet { Kernels.active.instructionSet }
+    public static var active: InstructionSet { Kernels.active.instructionSet }
 
     /// - Throws: `RDOError.usage` when `RDO_ISA` names no instruction set, or one this processor lacks. Kernels then
     ///   run with the best one available up to it, so a program checks this once at its start.
-    package static func validateEnvironment() throws {
+    public static func validateEnvironment() throws {
         guard let name = environmentValue else { return }
         let names = available.map(\.rawValue).joined(separator: ", ")
         guard let requested = InstructionSet(rawValue: name) else {
@@ -33,7 +33,7 @@ package enum InstructionSet: String, CaseIterable, Sendable, Comparable {
         }
     }
 
-    package static func < (a: InstructionSet, b: InstructionSet) -> Bool {
+    public static func < (a: InstructionSet, b: InstructionSet) -> Bool {
         (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
     }
 

@@ -2,26 +2,26 @@ import Foundation
 
 /// Random numbers without state: value `i` of the stream `(seed, stream)` is a function of these three numbers, so any
 /// rank can draw any of them in any order.
-package struct KeyedRandom: Sendable {
+public struct KeyedRandom: Sendable {
     private let inner: UInt64
     private let outer: UInt64
 
-    package init(seed: UInt64, stream: UInt64) {
+    public init(seed: UInt64, stream: UInt64) {
         let key = Self.mixed(seed &+ Self.increment)
         inner = Self.mixed(key ^ Self.mixed(stream &+ 2 &* Self.increment))
         outer = Self.mixed(~inner)
     }
 
     /// 64 uniformly distributed bits.
-    package func bits(at counter: UInt64) -> UInt64 {
+    public func bits(at counter: UInt64) -> UInt64 {
         Self.mixed(outer ^ Self.mixed(inner &+ counter &* Self.increment))
     }
 
     /// Uniform in `[0, 1)`, a multiple of 2⁻⁵³.
-    package func uniform(at counter: UInt64) -> Double { Double(bits(at: counter) >> 11) * 0x1p-53 }
+    public func uniform(at counter: UInt64) -> Double { Double(bits(at: counter) >> 11) * 0x1p-53 }
 
     /// Standard normal, by the Box-Muller transform. Uses other bits than `uniform` at the same counter.
-    package func normal(at counter: UInt64) -> Double {
+    public func normal(at counter: UInt64) -> Double {
         let radiusBits = Self.mixed(bits(at: counter) ^ outer)
         let angleBits = Self.mixed(radiusBits &+ inner)
         let aboveZero = (Double(radiusBits >> 11) + 1) * 0x1p-53
@@ -32,7 +32,7 @@ package struct KeyedRandom: Sendable {
     ///
     /// A Feistel network permutes the smallest `0 ..< 4^w` that holds `count` elements; results outside `0 ..< count`
     /// are permuted again until one falls inside (cycle walking; Black and Rogaway, 2002), fewer than 4 times on average.
-    package static func permuted(_ index: Int, count: Int, key: UInt64) -> Int {
+    public static func permuted(_ index: Int, count: Int, key: UInt64) -> Int {
         precondition(index >= 0 && index < count, "an index to permute lies in 0 ..< count")
         let bitCount = Int.bitWidth - (count - 1).leadingZeroBitCount
         let halfWidth = UInt64(max(1, (bitCount + 1) / 2))

@@ -1,10 +1,10 @@
 import CKernels
 
 /// Log-probabilities of target tokens under vocabulary logits `[rows, vocabulary]`.
-package enum LogSoftmax {
+public enum LogSoftmax {
     /// Per row: `logSumExp = log Σ exp(logits)` and `logProbability = logits[target] - logSumExp`, both rounded once
     /// from double precision.
-    package static func forward(
+    public static func forward(
         _ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, into logProbabilities: FloatBuffer
     ) {
         precondition(targets.count == logits.rows, "LogSoftmax: one target for each row")
@@ -20,7 +20,7 @@ package enum LogSoftmax {
 
     /// In place: `logits` become `rowScale · (onehot(target) - softmax(logits))`, the gradient of
     /// `Σ rowScale · logProbability`.
-    package static func backward(_ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, rowScales: [Float]) {
+    public static func backward(_ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, rowScales: [Float]) {
         precondition(
             targets.count == logits.rows && rowScales.count == logits.rows && logSumExp.count >= logits.rows,
             "LogSoftmax: one target, scale and normalizer for each row")

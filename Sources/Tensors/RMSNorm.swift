@@ -1,11 +1,11 @@
 import CKernels
 
 /// Root mean square layer normalization (Zhang and Sennrich, 2019): `y = x · weight / sqrt(mean(x²) + epsilon)`.
-package enum RMSNorm {
+public enum RMSNorm {
     /// - Parameters:
     ///   - x, y: `[rows, hidden]`; `weight`: `[1, hidden]`.
     ///   - inverseRMS: `1 / sqrt(mean(x²) + epsilon)` of each row, for the backward pass.
-    package static func forward(
+    public static func forward(
         _ x: Matrix, weight: Matrix, epsilon: Float, into y: Matrix, inverseRMS: FloatBuffer
     ) {
         precondition(x.hasShape(of: y) && weight.isRowVector(of: x.columns), "RMSNorm: shapes differ")
@@ -17,7 +17,7 @@ package enum RMSNorm {
     }
 
     /// Adds the gradient of `x` to `dx` and, when wanted, the gradient of `weight` to `weightGradient` (`[1, hidden]`).
-    package static func backward(
+    public static func backward(
         _ dy: Matrix, x: Matrix, weight: Matrix, inverseRMS: FloatBuffer, addingTo dx: Matrix, weightGradient: Matrix?
     ) {
         precondition(

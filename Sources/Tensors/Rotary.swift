@@ -2,14 +2,14 @@ import CKernels
 
 /// Rotary position embedding (Su et al., 2021) in the Hugging Face convention: in each head, element `i` of the first
 /// half and element `i` of the second half are rotated together.
-package enum Rotary {
+public enum Rotary {
     /// Rotates every head in place.
     ///
     /// - Parameters:
     ///   - x: `[tokens, heads * headSize]`.
     ///   - cosines, sines: `[tokens, headSize / 2]`.
     ///   - inverse: rotates back, which is also the backward pass.
-    package static func apply(to x: Matrix, headSize: Int, cosines: Matrix, sines: Matrix, inverse: Bool) {
+    public static func apply(to x: Matrix, headSize: Int, cosines: Matrix, sines: Matrix, inverse: Bool) {
         precondition(headSize > 0 && headSize % 2 == 0 && x.columns % headSize == 0, "Rotary: whole heads of even size")
         let half = headSize / 2
         precondition(

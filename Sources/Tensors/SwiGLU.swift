@@ -1,8 +1,8 @@
 import CKernels
 
 /// The gated activation `silu(gate) · up`, `silu(g) = g / (1 + exp(-g))` (Shazeer, 2020). All matrices have one shape.
-package enum SwiGLU {
-    package static func forward(gate: Matrix, up: Matrix, into out: Matrix) {
+public enum SwiGLU {
+    public static func forward(gate: Matrix, up: Matrix, into out: Matrix) {
         precondition(gate.hasShape(of: up) && gate.hasShape(of: out), "SwiGLU: shapes differ")
         for row in 0..<gate.rows {
             Kernels.call.swiglu_forward(gate.row(row), up.row(row), out.row(row), gate.columns)
@@ -10,7 +10,7 @@ package enum SwiGLU {
     }
 
     /// Writes both gradients; they may take the place of `gate` and `up`.
-    package static func backward(_ dOut: Matrix, gate: Matrix, up: Matrix, gateGradient: Matrix, upGradient: Matrix) {
+    public static func backward(_ dOut: Matrix, gate: Matrix, up: Matrix, gateGradient: Matrix, upGradient: Matrix) {
         precondition(
             gate.hasShape(of: up) && gate.hasShape(of: dOut) && gate.hasShape(of: gateGradient)
                 && gate.hasShape(of: upGradient), "SwiGLU: shapes differ")
