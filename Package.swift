@@ -14,7 +14,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+        name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
         swiftSettings: [.swiftLanguageMode(.v6)])
 }
 
@@ -23,7 +23,6 @@ let package = Package(
     products: [.executable(name: "rdo", targets: ["rdo"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
@@ -36,41 +35,50 @@ let package = Package(
         .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
 
-        module("Diagnostics", [.product(name: "Logging", package: "swift-log")]),
-        module("Tensors", ["CKernels", "COpenBLAS", "Diagnostics"]),
-        module("Transformer", ["Tensors", "Diagnostics"]),
-        module("Parallel", ["Transformer", "Tensors", "Diagnostics", "COpenMPI"]),
+        module("Diagnostics", []),
+        module("Coding", ["Diagnostics", "CXXHash"]),
+        module("Tensors", ["Diagnostics", "CKernels", "COpenBLAS"]),
+        module("Transformer", ["Tensors", "Coding", "Diagnostics"]),
+        module("Costs", ["Transformer"]),
+        module("Parallel", ["Transformer", "Tensors", "Coding", "Diagnostics", "COpenMPI"]),
         module(
             "Preferences",
-            ["Transformer", "Tensors", "Diagnostics", "CPCRE2", "CSentencePiece", "CXXHash", "CZlib"]),
-        module("Objectives", []),
+            ["Costs", "Transformer", "Tensors", "Coding", "Diagnostics", "CPCRE2", "CSentencePiece", "CZlib"]),
+        module("Objectives", ["Diagnostics"]),
         module(
-            "Configuration",
+            "Settings",
             ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
-        module(
-            "Storage",
-            ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics", "CHDF5", "CXXHash"]),
-        module(
-            "Planning", ["Preferences", "Parallel", "Transformer", "Tensors", "Diagnostics"]),
+        module("Storage", ["Preferences", "Transformer", "Tensors", "Coding", "Diagnostics", "CHDF5"]),
+        module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Diagnostics"]),
         module(
             "Training",
             [
-                "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors", "Configuration",
+                "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer", "Tensors", "Coding",
                 "Diagnostics",
+            ]),
+        module(
+            "Methods",
+            [
+                "Training", "Storage", "Settings", "Objectives", "Preferences", "Parallel", "Costs", "Transformer",
+                "Tensors", "Coding", "Diagnostics",
             ]),
         module(
             "Passes",
             [
-                "Planning", "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer", "Tensors",
-                "Configuration",
-                "Diagnostics",
+                "Methods", "Training", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer",
+                "Tensors", "Coding", "Diagnostics",
+            ]),
+        module(
+            "Tools",
+            [
+                "Passes", "Methods", "Training", "Planning", "Storage", "Settings", "Preferences", "Parallel", "Costs",
+                "Transformer", "Tensors", "Diagnostics",
             ]),
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Passes", "Planning", "Training", "Storage", "Objectives", "Preferences", "Parallel", "Transformer",
-                "Tensors",
-                "Configuration", "Diagnostics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Tools", "Passes", "Training", "Planning", "Storage", "Preferences", "Parallel", "Tensors",
+                "Diagnostics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),
 
@@ -81,18 +89,25 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Transformer", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: [.swiftLanguageMode(.v6)]),
-        tests(of: "Configuration"),
+        tests(of: "Coding", ["Diagnostics"]),
         tests(of: "Tensors"),
-        tests(of: "Transformer", ["Tensors", "TestSupport"]),
-        tests(of: "Parallel", ["Transformer", "Tensors", "TestSupport", "mpi-checks"]),
-        tests(of: "Preferences", ["Transformer", "TestSupport"]),
-        tests(of: "Objectives"),
-        tests(of: "Planning", ["Preferences", "Transformer", "Diagnostics", "TestSupport"]),
-        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Diagnostics", "TestSupport"]),
+        tests(of: "Transformer", ["Tensors"]),
+        tests(of: "Costs", ["Transformer"]),
+        tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
+        tests(of: "Preferences", ["Costs", "Transformer", "Coding"]),
+        tests(of: "Objectives", ["Diagnostics"]),
+        tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
+        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Coding", "Diagnostics"]),
+        tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
+        tests(of: "Training", ["Settings", "Transformer"]),
         tests(
-            of: "Passes", ["Training", "Objectives", "Storage", "Preferences", "Transformer", "Tensors", "TestSupport"]),
+            of: "Methods",
+            ["Training", "Objectives", "Storage", "Preferences", "Costs", "Transformer", "Tensors", "Coding"]),
+        tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
+        tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["rdo", "Storage", "TestSupport"],
+            name: "EndToEndTests",
+            dependencies: ["rdo", "Methods", "Objectives", "Storage", "Coding", "TestSupport"], exclude: ["Goldens"],
             swiftSettings: [.swiftLanguageMode(.v6)]),
     ]
 )

@@ -9,7 +9,6 @@ static inline unsigned rdo_h5_exclusive(void) { return H5F_ACC_EXCL; }
 
 static inline hid_t rdo_h5_default(void) { return H5P_DEFAULT; }
 static inline hid_t rdo_h5_all(void) { return H5S_ALL; }
-static inline hsize_t rdo_h5_unlimited(void) { return H5S_UNLIMITED; }
 static inline hid_t rdo_h5_file_create(void) { return H5P_FILE_CREATE; }
 static inline hid_t rdo_h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t rdo_h5_group_create(void) { return H5P_GROUP_CREATE; }

@@ -1,98 +1,59 @@
 import Foundation
-import Logging
 
 /// Plain lines for people: `HH:mm:ss message` on standard error and, once a run has a directory, in its log file.
 ///
-/// Only rank 0 speaks; the other ranks' loggers are silent.
+/// Only rank 0 speaks; the other ranks' logs are silent. `@unchecked Sendable`: everything is behind one lock.
 package final class Log: @unchecked Sendable {
     package let isSpeaking: Bool
-    private let logger: Logger
-    private let sink: LineSink
+    private let lock = NSLock()
+    private var file: UnsafeMutablePointer<FILE>?
+    private var hasOverwritable = false
 
-    package init(speaking: Bool) {
-        isSpeaking = speaking
-        let sink = LineSink()
-        self.sink = sink
-        logger = Logger(label: "rdo") { _ in
-            if speaking { return LineLogHandler(sink) }
-            return SwiftLogNoOpLogHandler()
-        }
-    }
+    package init(speaking: Bool) { isSpeaking = speaking }
 
-    package func info(_ message: @autoclosure () -> String) { logger.info("\(message())") }
-    package func warning(_ message: @autoclosure () -> String) { logger.warning("\(message())") }
+    deinit { if let file { fclose(file) } }
+
+    package func info(_ message: @autoclosure () -> String) { if isSpeaking { write(message()) } }
+    package func warning(_ message: @autoclosure () -> String) { if isSpeaking { write("warning: " + message()) } }
 
     /// From now on lines are also appended to the file at `path`.
     /// - Throws: `RDOError.usage` when the file cannot be opened.
     package func append(to path: String) throws {
         guard isSpeaking else { return }
-        guard let file = fopen(path, "a") else {
+        guard let new = fopen(path, "a") else {
             throw RDOError(
                 .usage, "cannot write the log file (\(String(cString: strerror(errno))))", at: path,
                 remedy: "choose an output directory that you may write to")
         }
-        sink.setFile(file)
-    }
-
-    /// Text that overwrites itself on a terminal and goes nowhere else.
-    func overwrite(_ text: String) { if isSpeaking { sink.overwrite(text) } }
-
-    /// True when standard error is a terminal.
-    var isInteractive: Bool { isSpeaking && isatty(STDERR_FILENO) == 1 }
-}
-
-/// Standard error and the optional log file, behind one lock.
-private final class LineSink: @unchecked Sendable {
-    private let lock = NSLock()
-    private var file: UnsafeMutablePointer<FILE>?
-    private var hasOverwritable = false
-
-    deinit { if let file { fclose(file) } }
-
-    func setFile(_ new: UnsafeMutablePointer<FILE>) {
         lock.withLock {
             if let file { fclose(file) }
             file = new
         }
     }
 
-    func line(_ text: String) {
+    private func write(_ message: String) {
+        let line = "\(Date().formatted(.iso8601.time(includingFractionalSeconds: false))) \(message)\n"
         lock.withLock {
-            writeToTerminal((hasOverwritable ? "\r\u{1B}[K" : "") + text + "\n")
+            Self.writeToTerminal((hasOverwritable ? "\r\u{1B}[K" : "") + line)
             hasOverwritable = false
             if let file {
-                fputs(text + "\n", file)
+                fputs(line, file)
                 fflush(file)
             }
         }
     }
 
+    /// Text that overwrites itself on a terminal and goes nowhere else.
     func overwrite(_ text: String) {
+        guard isSpeaking else { return }
         lock.withLock {
-            writeToTerminal("\r\u{1B}[K" + text)
+            Self.writeToTerminal("\r\u{1B}[K" + text)
             hasOverwritable = !text.isEmpty
         }
     }
-}
 
-private func writeToTerminal(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
-}
+    /// True when standard error is a terminal.
+    var isInteractive: Bool { isSpeaking && isatty(STDERR_FILENO) == 1 }
 
-private struct LineLogHandler: LogHandler {
-    let sink: LineSink
-    var logLevel: Logger.Level = .info
-    var metadata: Logger.Metadata = [:]
-
-    init(_ sink: LineSink) { self.sink = sink }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        let time = Date().formatted(.iso8601.time(includingFractionalSeconds: false))
-        sink.line("\(time) \(event.level >= .warning ? "warning: " : "")\(event.message)")
-    }
+    private static func writeToTerminal(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -12,7 +13,7 @@ extension Communicator {
         if let own, own.kind == .peers { throw own }
         let votes = try allReduceMax(own == nil ? 0 : size - rank)
         guard votes > 0 else { return }
-        throw Self.decode(try broadcast(own.map(Self.encode) ?? [], from: size - votes))
+        throw try Self.decode(broadcast(own.map(Self.encode) ?? [], from: size - votes))
     }
 
     /// Runs `body`, which does not communicate, on every rank; throws on all ranks when it throws on any.
@@ -24,38 +25,55 @@ extension Communicator {
         return try result.get()
     }
 
-    /// Collective. Rank 0, which reads and writes the shared files, finds a text; all ranks get it, or rank 0's error.
-    package func textFromRankZero(_ find: () throws -> String) throws -> String {
-        let own = try collectively { rank == 0 ? try find() : "" }
-        return String(decoding: try broadcast(Array(own.utf8), from: 0), as: UTF8.self)
+    /// Collective. Runs `body` on rank 0, which reads and writes the shared files; an error there is everybody's.
+    ///
+    /// - Returns: nil on the other ranks.
+    @discardableResult
+    package func onRankZero<Result>(_ body: () throws -> Result) throws -> Result? {
+        try collectively { rank == 0 ? try body() : nil }
     }
 
-    /// Collective. Like `textFromRankZero`, for a number.
+    /// Collective. Rank 0 finds a text; all ranks get it, or rank 0's error.
+    package func textFromRankZero(_ find: () throws -> String) throws -> String {
+        try fromRankZero(find, write: { $1.write($0) }, read: { try $0.readString() })
+    }
+
+    /// Collective. Like `textFromRankZero`, for a count.
     package func numberFromRankZero(_ find: () throws -> Int) throws -> Int {
-        guard let number = Int(try textFromRankZero { String(try find()) }) else {
-            preconditionFailure("a number between ranks is malformed")
-        }
-        return number
+        try fromRankZero(find, write: { $1.write($0) }, read: { try $0.readInt() })
     }
 
     /// Collective. Like `textFromRankZero`, for an answer.
     package func isTrueOnRankZero(_ find: () throws -> Bool) throws -> Bool {
-        try numberFromRankZero { try find() ? 1 : 0 } == 1
+        try fromRankZero(find, write: { $1.write($0) }, read: { try $0.readBool() })
+    }
+
+    private func fromRankZero<Value>(
+        _ find: () throws -> Value, write: (Value, inout ByteWriter) -> Void,
+        read: (inout ByteReader) throws -> Value
+    ) throws -> Value {
+        var own = ByteWriter()
+        if let value = try collectively({ rank == 0 ? try find() : nil }) { write(value, &own) }
+        var bytes = ByteReader(try broadcast(own.bytes, from: 0))
+        return try read(&bytes)
     }
 
     private static func encode(_ error: RDOError) -> [UInt8] {
-        let texts = [error.what, error.place, error.remedy].map { text in text.map { "+" + $0 } ?? "-" }
-        return Array(([String(error.kind.rawValue)] + texts).joined(separator: "\0").utf8)
+        var bytes = ByteWriter()
+        bytes.write(Int(error.kind.rawValue))
+        bytes.write(error.what)
+        bytes.write(optional: error.place) { $1.write($0) }
+        bytes.write(optional: error.remedy) { $1.write($0) }
+        return bytes.bytes
     }
 
-    private static func decode(_ bytes: [UInt8]) -> RDOError {
-        let parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map {
-            String(decoding: $0, as: UTF8.self)
+    private static func decode(_ bytes: [UInt8]) throws -> RDOError {
+        var bytes = ByteReader(bytes)
+        guard let kind = RDOError.Kind(rawValue: Int32(truncatingIfNeeded: try bytes.readInt())) else {
+            throw ByteReader.malformed
         }
-        guard parts.count == 4, let kind = Int32(parts[0]).flatMap(RDOError.Kind.init) else {
-            preconditionFailure("an error message between ranks is malformed")
-        }
-        let texts = parts[1...].map { $0.hasPrefix("+") ? String($0.dropFirst()) : nil }
-        return RDOError(kind, texts[0] ?? "", at: texts[1], remedy: texts[2])
+        return RDOError(
+            kind, try bytes.readString(), at: try bytes.readOptional { try $0.readString() },
+            remedy: try bytes.readOptional { try $0.readString() })
     }
 }

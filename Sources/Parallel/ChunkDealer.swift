@@ -1,4 +1,5 @@
 import COpenMPI
+import Coding
 import Diagnostics
 import Foundation
 
@@ -42,10 +43,9 @@ package final class ChunkDealer: @unchecked Sendable {
     /// - Throws: `RDOError.peers`.
     package func exchange(_ results: [Result], for count: Int, isStopping: Bool) throws -> [Int] {
         if world.rank == 0 { return deal(results, for: count, isStopping: isStopping) }
-        var numbers = [Double(count), isStopping ? 1 : 0]
-        for result in results { numbers += [Double(result.chunk), Double(result.values.count)] + result.values }
-        let request = FloatingPointBytes.encode(numbers)
-        var answer = [UInt8](repeating: 0, count: 8 * (count + 1))
+        let request = Self.encode(results, for: count, isStopping: isStopping)
+        // The answer's count and chunks, none of them longer.
+        var answer = [UInt8](repeating: 0, count: (count + 1) * ByteWriter.longestInteger)
         try CommunicationThread.shared.perform {
             try request.withUnsafeBytes { request in
                 try answer.withUnsafeMutableBytes { answer in
@@ -62,8 +62,8 @@ package final class ChunkDealer: @unchecked Sendable {
                 }
             }
         }
-        let dealt = FloatingPointBytes.decode(answer)
-        return dealt[1..<(1 + Int(dealt[0]))].map { Int($0) }
+        var dealt = ByteReader(answer)
+        return try dealt.readArray { try $0.readInt() }
     }
 
     /// Collective over the world, after every team has been given nothing. Returns whether work remains because
@@ -109,20 +109,32 @@ package final class ChunkDealer: @unchecked Sendable {
                 &request, length, rdo_mpi_byte(), status.MPI_SOURCE, Self.requestTag, channel.handle,
                 rdo_mpi_status_ignore()), "MPI_Recv")
 
-        let numbers = FloatingPointBytes.decode(request)
-        let count = Int(numbers[0])
-        var results: [Result] = []
-        var rest = numbers[2...]
-        while let chunk = rest.popFirst(), let valueCount = rest.popFirst() {
-            results.append((Int(chunk), Array(rest.prefix(Int(valueCount)))))
-            rest = rest.dropFirst(Int(valueCount))
-        }
-        let dealt = deal(results, for: count, isStopping: numbers[1] == 1).map(Double.init)
-        let answer = FloatingPointBytes.encode(
-            [Double(dealt.count)] + dealt + [Double](repeating: 0, count: count - dealt.count))
+        let (results, count, isStopping) = try Self.decode(request)
+        var dealt = ByteWriter()
+        dealt.write(deal(results, for: count, isStopping: isStopping)) { $1.write($0) }
+        let answer = dealt.bytes
         // A few bytes: sent without waiting for the receiver.
         try check(
             MPI_Send(answer, Int32(answer.count), rdo_mpi_byte(), status.MPI_SOURCE, Self.answerTag, channel.handle),
             "MPI_Send")
+    }
+
+    // MARK: - Requests
+
+    private static func encode(_ results: [Result], for count: Int, isStopping: Bool) -> [UInt8] {
+        var bytes = ByteWriter()
+        bytes.write(count)
+        bytes.write(isStopping)
+        bytes.write(results) { result, bytes in
+            bytes.write(result.chunk)
+            bytes.write(result.values)
+        }
+        return bytes.bytes
+    }
+
+    private static func decode(_ request: [UInt8]) throws -> (results: [Result], count: Int, isStopping: Bool) {
+        var bytes = ByteReader(request)
+        let (count, isStopping) = (try bytes.readInt(), try bytes.readBool())
+        return (try bytes.readArray { (try $0.readInt(), try $0.readDoubles()) }, count, isStopping)
     }
 }

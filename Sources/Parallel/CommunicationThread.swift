@@ -11,7 +11,7 @@ package final class CommunicationThread: @unchecked Sendable {
 
     private let condition = NSCondition()
     private var queue: [PendingCommunication] = []
-    private var service: (() throws -> Void)?
+    private var service: (@Sendable () throws -> Void)?
     private var isHalted = false
     /// What communication nobody waits for ended with. After lost peers nothing can be communicated any more.
     private var failure: RDOError?
@@ -37,14 +37,18 @@ package final class CommunicationThread: @unchecked Sendable {
     /// - Throws: what `body` throws, or what an earlier communication ended with.
     func perform<Result>(_ body: () throws -> Result) throws -> Result {
         if isCurrent { return try body() }
-        var result: Result?
-        try withoutActuallyEscaping(body) { body in try submit { result = try body() }.wait() }
+        // This thread waits meanwhile: nothing is touched by both at a time.
+        nonisolated(unsafe) var result: Result?
+        try withoutActuallyEscaping(body) { body in
+            nonisolated(unsafe) let body = body
+            try submit { result = try body() }.wait()
+        }
         guard let result else { preconditionFailure("work that ended without an error has a result") }
         return result
     }
 
     /// Hands `body` over without waiting. Whoever needs its effect waits for the returned communication.
-    func submit(_ body: @escaping () throws -> Void) -> PendingCommunication {
+    func submit(_ body: @escaping @Sendable () throws -> Void) -> PendingCommunication {
         let pending = PendingCommunication(body, on: self)
         condition.lock()
         queue.append(pending)
@@ -55,7 +59,7 @@ package final class CommunicationThread: @unchecked Sendable {
 
     /// `body` is called about every millisecond on the communication thread, between and during communications.
     /// It must neither wait nor start a collective. Nil ends the service; the call returns when it is not running.
-    package func serve(_ body: (() throws -> Void)?) throws { try perform { service = body } }
+    package func serve(_ body: (@Sendable () throws -> Void)?) throws { try perform { service = body } }
 
     /// Stops calling MPI for good, so that another thread may end it.
     func halt() {
@@ -140,12 +144,12 @@ package final class CommunicationThread: @unchecked Sendable {
 
 /// Communication that was handed over and may still be under way.
 package final class PendingCommunication: @unchecked Sendable {
-    fileprivate var body: () throws -> Void
+    fileprivate var body: @Sendable () throws -> Void
     fileprivate var isFinished = false
     fileprivate var error: RDOError?
     private let thread: CommunicationThread
 
-    fileprivate init(_ body: @escaping () throws -> Void, on thread: CommunicationThread) {
+    fileprivate init(_ body: @escaping @Sendable () throws -> Void, on thread: CommunicationThread) {
         self.body = body
         self.thread = thread
     }

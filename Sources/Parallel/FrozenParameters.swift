@@ -35,44 +35,46 @@ package final class FrozenParameters: ParameterSource {
         self.storage = storage
         let whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
         let sizes = whole.indices.map { group in
-            Self.isHalved(group, storage, layout) ? (whole[group].count + 1) / 2 : whole[group].count
+            Self.isHalved(layout.groupNames[group], storage) ? (whole[group].count + 1) / 2 : whole[group].count
         }
-        let starts = sizes.reduce(into: [0]) { $0.append(($0[$0.count - 1] + $1 + 15) / 16 * 16) }
+        let starts = sizes.reduce(into: [0]) { $0.append(FloatBuffer.padded($0[$0.count - 1] + $1)) }
         let total = starts[sizes.count]
         let loan = mesh.node.size > 1 ? try mesh.nodeMemory?.borrow(count: total) : nil
         let stored = sizes.indices.map {
             loan?.buffer(at: starts[$0], count: sizes[$0]) ?? FloatBuffer(count: sizes[$0])
         }
         (self.whole, self.stored) = (whole, stored)
-        expanded = FloatBuffer(
-            count: storage == .bf16 ? whole.dropFirst().dropLast().map(\.count).max() ?? 0 : 0)
+        let halved = whole.indices.filter { Self.isHalved(layout.groupNames[$0], storage) }
+        expanded = FloatBuffer(count: halved.map { whole[$0].count }.max() ?? 0)
 
         let readers = loan == nil ? 1 : mesh.node.size
         let reader = loan == nil ? 0 : mesh.node.rank
         try mesh.world.collectively {
             for (index, spec) in layout.specs.enumerated() {
                 let rows = RowPartition(rows: spec.rows, shards: readers)[reader]
-                let run = whole[spec.group].runs[index - layout.groups[spec.group].lowerBound]
+                let place = layout.requiredPlace(of: spec.group)
+                let run = whole[place].runs[index - layout.groups[place].lowerBound]
                 let start = run.packed.lowerBound + rows.lowerBound * spec.columns
-                if Self.isHalved(spec.group, storage, layout) {
+                if Self.isHalved(spec.group, storage) {
                     let values = FloatBuffer(count: rows.count * spec.columns)
                     try read(index, rows, values.pointer)
-                    try Self.halve(values, to: Self.halves(stored[spec.group]) + start, name: spec.name)
+                    try Self.halve(values, to: Self.halves(stored[place]) + start, name: spec.name)
                 } else {
-                    try read(index, rows, stored[spec.group].pointer + start)
+                    try read(index, rows, stored[place].pointer + start)
                 }
             }
         }
         if let loan, let memory = mesh.nodeMemory { try memory.synchronize(loan) }
     }
 
-    package func acquire(group: Int) -> [Matrix] {
-        let buffer = Self.isHalved(group, storage, layout) ? expand(group) : stored[group]
-        return FullGroup(layout.specs[layout.groups[group]], whole[group], in: buffer).matrices
+    package func acquire(group: ParameterGroup) -> [Matrix] {
+        let place = layout.requiredPlace(of: group)
+        let buffer = Self.isHalved(group, storage) ? expand(place) : stored[place]
+        return FullGroup(layout.specs(of: group), whole[place], in: buffer).matrices
     }
 
-    package func release(group: Int) {}
-    package func prefetch(group: Int) {}
+    package func release(group: ParameterGroup) {}
+    package func prefetch(group: ParameterGroup) {}
 
     private func expand(_ group: Int) -> FloatBuffer {
         if expandedGroup != group {
@@ -93,8 +95,8 @@ package final class FrozenParameters: ParameterSource {
         }
     }
 
-    private static func isHalved(_ group: Int, _ storage: FrozenStorage, _ layout: ParameterLayout) -> Bool {
-        storage == .bf16 && group > 0 && group < layout.groupCount - 1
+    private static func isHalved(_ group: ParameterGroup, _ storage: FrozenStorage) -> Bool {
+        storage == .bf16 && group.isBlock
     }
 
     private static func halves(_ buffer: FloatBuffer) -> UnsafeMutablePointer<UInt16> {

@@ -9,10 +9,12 @@ import Transformer
 /// zeros, which change no bit because a gradient that is summed up from zero is never negative zero.
 ///
 /// The communication thread reduces a group while the backward pass goes on with the next.
-package final class GradientAccumulator: GradientSink {
+///
+/// `@unchecked Sendable`: a finished group is touched by the communication thread alone until its reduction is waited for.
+package final class GradientAccumulator: @unchecked Sendable {
     private let layout: ParameterLayout
     private let mesh: Mesh
-    /// By group and shard.
+    /// By the group's place in the layout, and shard.
     private let slices: [[PackedSlice]]
     /// How each group is laid out whole.
     private let whole: [PackedSlice]
@@ -23,9 +25,9 @@ package final class GradientAccumulator: GradientSink {
     /// The reduction under way: one at a time, so that no more than one finished group waits in memory.
     private var reduction: PendingCommunication?
 
-    /// During the last leaf: called with each group's total as soon as it is complete, on the communication thread
-    /// (on the caller's when there is one rank).
-    package var onTotal: ((_ group: Int, _ total: FloatBuffer) throws -> Void)?
+    /// Called with a group's place and total as soon as it is complete, on the communication thread (on the caller's when there is
+    /// one rank).
+    package typealias TotalHandler = @Sendable (_ place: Int, _ total: FloatBuffer) throws -> Void
 
     /// Bytes of all buffers so far.
     package var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
@@ -39,18 +41,37 @@ package final class GradientAccumulator: GradientSink {
         counters = Array(repeating: BinaryCounter(), count: layout.groupCount)
     }
 
-    package func gradients(group: Int) -> [Matrix] {
-        let full = scratch[group] ?? makeScratch(group)
-        scratch[group] = full
+    /// Takes the gradients of this rank's next leaf, which may be an empty one.
+    ///
+    /// - Parameter onTotal: given with the last leaf of a batch.
+    package func leaf(onTotal: TotalHandler? = nil) -> any GradientSink { Leaf(accumulator: self, onTotal: onTotal) }
+
+    private final class Leaf: GradientSink {
+        let accumulator: GradientAccumulator
+        let onTotal: TotalHandler?
+
+        init(accumulator: GradientAccumulator, onTotal: TotalHandler?) {
+            (self.accumulator, self.onTotal) = (accumulator, onTotal)
+        }
+
+        func gradients(group: ParameterGroup) -> [Matrix] { accumulator.gradients(group: group) }
+        func finish(group: ParameterGroup) throws { try accumulator.finish(group: group, onTotal) }
+    }
+
+    /// None of a group that is not trained.
+    private func gradients(group: ParameterGroup) -> [Matrix] {
+        guard let place = layout.place(of: group) else { return [] }
+        let full = scratch[place] ?? makeScratch(place)
+        scratch[place] = full
         return full.matrices
     }
 
     /// Begins to reduce the leaf's gradient over the mesh. Collective over the world.
     /// - Throws: `RDOError.peers`.
-    package func finish(group: Int) throws {
+    private func finish(group: ParameterGroup, _ onTotal: TotalHandler?) throws {
+        guard let group = layout.place(of: group) else { return }
         let full = scratch[group] ?? makeScratch(group)
         scratch[group] = nil
-        let onTotal = onTotal
         guard mesh.world.size > 1 else { return try add(full.buffer, group, onTotal) }
         try reduction?.wait()
         reduction = CommunicationThread.shared.submit { [self] in
@@ -70,7 +91,6 @@ package final class GradientAccumulator: GradientSink {
     package func reset() {
         try? reduction?.wait()
         reduction = nil
-        onTotal = nil
         for group in counters.indices {
             counters[group].reset(pool: pool)
             if let full = scratch[group] { pool.give(full.buffer) }
@@ -91,7 +111,7 @@ package final class GradientAccumulator: GradientSink {
         return reduced
     }
 
-    private func add(_ reduced: FloatBuffer, _ group: Int, _ onTotal: ((Int, FloatBuffer) throws -> Void)?) throws {
+    private func add(_ reduced: FloatBuffer, _ group: Int, _ onTotal: TotalHandler?) throws {
         counters[group].push(reduced, pool: pool)
         guard let onTotal, let total = counters[group].total(pool: pool) else { return }
         try onTotal(group, total)

@@ -2,7 +2,9 @@ import Tensors
 
 /// The squared L2 norm of gradients whose rows lie on different ranks, the same bits for every number of shards: squares
 /// are summed row by row in double precision, and rows, which are never split, exactly.
-package final class GradientNorm {
+///
+/// `@unchecked Sendable`: groups are added one after another, and the sum is read after the last.
+package final class GradientNorm: @unchecked Sendable {
     private let parameters: ShardedParameters
     private var sum = ExactSum()
 

@@ -6,7 +6,10 @@ import Transformer
 /// Where the ranks of a replica lie on nodes evenly, a node's ranks share one copy: each shard's rows are written there
 /// once, by a rank of this node that holds them, or by a rank that received them from its counterparts on the other
 /// nodes. Otherwise every rank has a copy of its own.
-final class GroupSlots {
+///
+/// `@unchecked Sendable`: slots are chosen by the thread that computes and filled by the one that communicates, each with
+/// fields of its own.
+final class GroupSlots: @unchecked Sendable {
     /// Floats of all slots together.
     let count: Int
     var isShared: Bool { memory != nil }
@@ -25,25 +28,29 @@ final class GroupSlots {
 
     /// Collective over the world.
     ///
-    /// - Parameter sizes: floats of each whole group: embedding, blocks, head.
-    init(sizes: [Int], mesh: Mesh, policy: GatherPolicy) throws {
+    /// - Parameter sizes: floats of each whole group.
+    init(groups: [ParameterGroup], sizes: [Int], mesh: Mesh, policy: GatherPolicy) throws {
         self.mesh = mesh
-        let last = sizes.count - 1
-        let blocks = Array(sizes[1..<max(last, 1)])
-        let blockSlots = policy == .step ? blocks : Array(repeating: blocks.max() ?? 0, count: min(2, blocks.count))
-        let slotSizes = [sizes[0]] + blockSlots + (last > 0 ? [sizes[last]] : [])
-        var choices = [0..<1]
-        for index in blocks.indices {
-            choices.append(policy == .step ? (index + 1)..<(index + 2) : 1..<(blockSlots.count + 1))
+        // A slot for each group, but two in which all blocks take turns where that is the policy.
+        let blocks = groups.indices.filter { groups[$0].isBlock }
+        let turns = policy == .step ? nil : blocks.first.map { $0..<($0 + min(2, blocks.count)) }
+        var slotSizes: [Int] = []
+        choices = groups.indices.map { index in
+            if let turns, groups[index].isBlock {
+                if slotSizes.count == turns.lowerBound {
+                    slotSizes += turns.map { _ in blocks.map { sizes[$0] }.max() ?? 0 }
+                }
+                return turns
+            }
+            slotSizes.append(sizes[index])
+            return (slotSizes.count - 1)..<slotSizes.count
         }
-        if last > 0 { choices.append((slotSizes.count - 1)..<slotSizes.count) }
-        self.choices = choices
         tenants = Array(repeating: nil, count: slotSizes.count)
         arrivals = Array(repeating: 0, count: slotSizes.count)
         var end = 0
         for size in slotSizes {
             offsets.append(end)
-            end += (size + 15) / 16 * 16
+            end += FloatBuffer.padded(size)
         }
         guard mesh.shards.size > 1 else {
             (count, memory, buffer) = (0, nil, nil)

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// The ranks as a `replicas × shards` grid: parameters are split by rows over `shards`, gradients are summed over both.
@@ -57,7 +58,7 @@ package final class Mesh: Sendable {
 struct NodePlacement: Sendable {
     /// Every node holds whole replicas, or the same number of ranks of one replica.
     let isEven: Bool
-    /// Of the ranks on this node that hold the same rows, this one writes them.
+    /// This rank is the one among those of its node with the same rows that writes them.
     let writesOwnRows: Bool
     /// The ranks of this replica with this rank's place on the other nodes, when it spans several.
     let counterparts: Communicator?
@@ -99,12 +100,11 @@ extension Communicator {
 
     /// Collective. For each rank, the lowest rank of this communicator on its node.
     fileprivate func allGather(node: Communicator) throws -> [Int] {
-        let lowest = try node.broadcast(Array(String(rank).utf8), from: 0)
-        return try allGather(lowest).map { bytes in
-            guard let rank = Int(String(decoding: bytes, as: UTF8.self)) else {
-                preconditionFailure("a rank between ranks is malformed")
-            }
-            return rank
+        var own = ByteWriter()
+        own.write(rank)
+        return try allGather(node.broadcast(own.bytes, from: 0)).map { lowest in
+            var lowest = ByteReader(lowest)
+            return try lowest.readInt()
         }
     }
 }

@@ -6,9 +6,9 @@ import Transformer
 ///
 /// Every parameter begins at a multiple of 64 bytes, so that kernels see the same alignment whatever the number of
 /// shards. The gaps hold zeros.
-struct PackedSlice {
+struct PackedSlice: Sendable {
     /// The elements of one parameter: contiguous here and in the full matrix, because rows are.
-    struct Run {
+    struct Run: Sendable {
         /// Which parameter of the group.
         let parameter: Int
         /// First element in the full matrix.
@@ -29,7 +29,7 @@ struct PackedSlice {
             let rows = RowPartition(rows: spec.rows, shards: shards)[shard]
             let packed = end..<(end + rows.count * spec.columns)
             runs.append(Run(parameter: parameter, start: rows.lowerBound * spec.columns, packed: packed))
-            end = (packed.upperBound + 15) / 16 * 16
+            end = FloatBuffer.padded(packed.upperBound)
         }
         self.runs = runs
         count = end
@@ -86,7 +86,7 @@ extension ParameterLayout {
 }
 
 /// All parameters of a group, or their gradients, whole: a matrix as `[rows, columns]`, a vector as `[1, rows]`.
-struct FullGroup {
+struct FullGroup: Sendable {
     let buffer: FloatBuffer
     let matrices: [Matrix]
 

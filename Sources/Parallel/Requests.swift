@@ -1,4 +1,5 @@
 import COpenMPI
+import Coding
 import Diagnostics
 import Foundation
 
@@ -71,12 +72,15 @@ enum Neighbours {
         let own = Process(
             rank: world.rank, node: ProcessInfo.processInfo.hostName, id: getpid(),
             namespace: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")) ?? "")
-        let message = "\(own.node)\n\(own.id)\n\(own.namespace)"
-        let all = try world.allGather(Array(message.utf8)).enumerated().compactMap { rank, bytes -> Process? in
-            let lines = String(decoding: bytes, as: UTF8.self).split(
-                separator: "\n", omittingEmptySubsequences: false)
-            guard lines.count == 3, let id = pid_t(lines[1]) else { return nil }
-            return Process(rank: rank, node: String(lines[0]), id: id, namespace: String(lines[2]))
+        var message = ByteWriter()
+        message.write(own.node)
+        message.write(Int(own.id))
+        message.write(own.namespace)
+        let all = try world.allGather(message.bytes).enumerated().map { rank, bytes in
+            var bytes = ByteReader(bytes)
+            return Process(
+                rank: rank, node: try bytes.readString(), id: pid_t(try bytes.readInt()),
+                namespace: try bytes.readString())
         }
         let neighbours = all.filter {
             $0.node == own.node && $0.namespace == own.namespace && !own.namespace.isEmpty && $0.rank != own.rank

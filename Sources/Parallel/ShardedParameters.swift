@@ -13,12 +13,15 @@ package enum GatherPolicy: String, Sendable {
 ///
 /// A group is gathered by the communication thread into a slot, once for all ranks of a node where they share memory
 /// (`GroupSlots`). What was gathered stays until the slot is needed for another group or the own rows change.
-package final class ShardedParameters: ParameterSource {
+///
+/// `@unchecked Sendable`: whoever updates own rows, the communication thread or the one that computes, does it between
+/// the last use of a group and `invalidate`.
+package final class ShardedParameters: ParameterSource, @unchecked Sendable {
     package let layout: ParameterLayout
     package let mesh: Mesh
     /// Packed own rows of each group.
     private let own: [FloatBuffer]
-    /// By group and shard.
+    /// By the group's place in the layout, and shard.
     private let slices: [[PackedSlice]]
     /// How each group is laid out whole.
     private let whole: [PackedSlice]
@@ -42,7 +45,7 @@ package final class ShardedParameters: ParameterSource {
         whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
         own = slices.map { FloatBuffer(count: $0[mesh.shard].count) }
         gathered = Array(repeating: nil, count: layout.groupCount)
-        slots = try GroupSlots(sizes: whole.map(\.count), mesh: mesh, policy: policy)
+        slots = try GroupSlots(groups: layout.groupNames, sizes: whole.map(\.count), mesh: mesh, policy: policy)
     }
 
     /// Bytes of the own rows, and of the room for gathered groups (shared with the node's other ranks or not).
@@ -58,9 +61,10 @@ package final class ShardedParameters: ParameterSource {
     /// The own rows, `[ownRows, columns]`, for reading and writing; lies in the packed buffer of the parameter's group.
     package func slice(_ parameterIndex: Int) -> Matrix {
         let spec = layout.specs[parameterIndex]
-        let run = slices[spec.group][mesh.shard].runs[parameterIndex - layout.groups[spec.group].lowerBound]
+        let place = layout.requiredPlace(of: spec.group)
+        let run = slices[place][mesh.shard].runs[parameterIndex - layout.groups[place].lowerBound]
         return Matrix(
-            own[spec.group], offset: run.packed.lowerBound, rows: run.packed.count / max(spec.columns, 1),
+            own[place], offset: run.packed.lowerBound, rows: run.packed.count / max(spec.columns, 1),
             columns: spec.columns)
     }
 
@@ -73,47 +77,41 @@ package final class ShardedParameters: ParameterSource {
     ///
     /// Collective over the world.
     /// - Throws: `RDOError.peers`.
-    package func acquire(group: Int) throws -> [Matrix] {
+    package func acquire(group: ParameterGroup) throws -> [Matrix] {
+        let place = layout.requiredPlace(of: group)
         guard mesh.shards.size > 1 else {
-            return FullGroup(layout.specs[layout.groups[group]], whole[group], in: own[group]).matrices
+            return FullGroup(layout.specs(of: group), whole[place], in: own[place]).matrices
         }
         prefetch(group: group)
-        guard gathered[group] != nil, let full = gathered[group]?.full else {
+        guard let full = gathered[place]?.full else {
             preconditionFailure("more groups are in use at once than have room")
         }
-        gathered[group]?.users += 1
-        try gathered[group]?.communication.wait()
+        gathered[place]?.users += 1
+        try gathered[place]?.communication.wait()
         return full.matrices
     }
 
-    package func release(group: Int) {
+    package func release(group: ParameterGroup) {
         guard mesh.shards.size > 1 else { return }
-        precondition((gathered[group]?.users ?? 0) > 0, "released a group that is not in use")
-        gathered[group]?.users -= 1
+        let place = layout.requiredPlace(of: group)
+        precondition((gathered[place]?.users ?? 0) > 0, "released a group that is not in use")
+        gathered[place]?.users -= 1
     }
 
     /// Begins to gather a group that will be needed soon, where there is room. Collective over the world.
-    package func prefetch(group: Int) {
-        guard mesh.shards.size > 1, gathered[group] == nil else { return }
+    package func prefetch(group: ParameterGroup) {
+        let place = layout.requiredPlace(of: group)
+        guard mesh.shards.size > 1, gathered[place] == nil else { return }
         guard
-            let (slot, evicted) = slots.choose(for: group, isFree: { (gathered[$0]?.users ?? 0) == 0 })
+            let (slot, evicted) = slots.choose(for: place, isFree: { (gathered[$0]?.users ?? 0) == 0 })
         else { return }
         if let evicted { gathered[evicted] = nil }
-        let full = FullGroup(
-            layout.specs[layout.groups[group]], whole[group], in: slots.buffer(slot, count: whole[group].count))
-        let (own, slices, slots) = (own[group], slices[group], slots)
+        let full = FullGroup(layout.specs(of: group), whole[place], in: slots.buffer(slot, count: whole[place].count))
+        let (own, slices, slots) = (own[place], slices[place], slots)
         let communication = CommunicationThread.shared.submit {
             try slots.gather(own, slices, into: full)
         }
-        gathered[group] = Gathered(slot: slot, full: full, communication: communication)
-    }
-
-    /// Gathers everything that has room, so that nothing needs to be communicated until `invalidate()`.
-    /// Collective over the world.
-    /// - Throws: `RDOError.peers`.
-    package func gatherAll() throws {
-        for group in gathered.indices { prefetch(group: group) }
-        for group in gathered.indices { try gathered[group]?.communication.wait() }
+        gathered[place] = Gathered(slot: slot, full: full, communication: communication)
     }
 
     /// The own rows are about to change or have changed: whatever was gathered is stale.

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Storage
 import Tensors
+import Training
 import Transformer
 
 /// `rdo export`: a checkpoint as a Hugging Face directory, in one process, a parameter at a time. A checkpoint of adapters
@@ -49,14 +50,15 @@ package struct CheckpointExport {
             try write(adapters, of: checkpoint, configuration)
             return "the adapters of step \(checkpoint.state.step) of \(checkpoint.path) are in \(output)"
         }
-        let head: HeadKind = checkpoint.shape(.model, "score.weight") == nil ? .languageModel : .scalar
+        let head: HeadKind = checkpoint.shape(.model, HeadKind.scalar.weightName) == nil ? .languageModel : .scalar
         let layout = ParameterLayout(configuration, head: head)
         let writer = try ModelDirectoryWriter(
             path: output, configuration: configuration, head: head, dtype: dtype,
             tokenizer: .copied(from: tokenizer ?? source))
         let base = try adapters.map { try Self.base($0, of: checkpoint) }
+        let trained = adapters.map { ParameterLayout($0.adaptation, configuration, head: head) }
         for spec in layout.specs {
-            let values = try Self.parameter(spec, of: checkpoint, base, adapters?.adaptation)
+            let values = try Self.parameter(spec, of: checkpoint, base, adapters?.adaptation, trained)
             try writer.write(spec.name, values)
         }
         try writer.finish()
@@ -77,7 +79,7 @@ package struct CheckpointExport {
     /// The frozen model of an adapter checkpoint, if it still is the same.
     private static func base(_ adapters: AdapterConfiguration, of checkpoint: Checkpoint) throws -> ModelDirectory {
         let directory = try ModelDirectory.open(adapters.base, head: adapters.head)
-        guard try directory.digest() == checkpoint.state.extra["identity.model"] else {
+        guard try directory.digest() == RunIdentity.model(in: checkpoint.state.extra) else {
             throw RDOError(
                 .artefact, "the base model is not the one that the adapters were trained beside", at: adapters.base,
                 remedy: "restore it, or write the adapters alone with --adapter")
@@ -87,17 +89,15 @@ package struct CheckpointExport {
 
     /// A parameter of the whole model: from the checkpoint, or from the base with its adapter merged.
     private static func parameter(
-        _ spec: ParameterSpec, of checkpoint: Checkpoint, _ base: ModelDirectory?, _ adaptation: LowRankAdaptation?
+        _ spec: ParameterSpec, of checkpoint: Checkpoint, _ base: ModelDirectory?, _ adaptation: LowRankAdaptation?,
+        _ trained: ParameterLayout?
     ) throws -> Matrix {
         guard let base, let adaptation, checkpoint.shape(.model, spec.name) == nil else {
             return try stored(spec, in: checkpoint)
         }
         let weight = spec.gatheredMatrix
         try base.read(spec.name, rows: 0..<spec.rows, into: weight.pointer)
-        let names = LowRankAdaptation.adapterNames(ofWeight: spec.name)
-        guard checkpoint.shape(.model, names.a) != nil else { return weight }
-        let a = ParameterSpec(name: names.a, shape: [adaptation.rank, spec.columns], group: 0)
-        let b = ParameterSpec(name: names.b, shape: [spec.rows, adaptation.rank], group: 0)
+        guard let (a, b) = trained?.adapter(of: spec) else { return weight }
         return try adaptation.merged(weight, a: stored(a, in: checkpoint), b: stored(b, in: checkpoint))
     }
 

@@ -1,3 +1,5 @@
+import Coding
+import Methods
 import Preferences
 import Storage
 

@@ -1,19 +1,19 @@
-import Configuration
 import Diagnostics
 import Foundation
 import Preferences
+import Settings
 import Storage
 import Transformer
 
 /// A new model from `model.init`: random weights from the seed, written once as a Hugging Face directory, so that every
 /// pass starts from a directory.
-struct InitialModel {
+package struct InitialModel {
     private let settings: ModelInitSettings
     /// Directory or file; nil means the built-in byte tokenizer.
     private let tokenizer: String?
     private let seed: UInt64
 
-    init(_ settings: ModelInitSettings, tokenizer: String?, seed: UInt64) {
+    package init(_ settings: ModelInitSettings, tokenizer: String?, seed: UInt64) {
         self.settings = settings
         self.tokenizer = tokenizer == ModelSettings.byteTokenizer ? nil : tokenizer
         self.seed = seed
@@ -47,7 +47,7 @@ struct InitialModel {
         try Data(identity.utf8).write(to: URL(fileURLWithPath: stamp))
     }
 
-    func modelConfiguration() throws -> ModelConfiguration {
+    package func modelConfiguration() throws -> ModelConfiguration {
         var vocabulary = ByteTokenizer.vocabularySize
         var (bos, eos) = (ByteTokenizer.bosTokenID, ByteTokenizer.eosTokenID)
         if let tokenizer {
@@ -61,15 +61,12 @@ struct InitialModel {
             }
             (bos, eos) = (loaded.bosTokenID ?? end, end)
         }
-        let object: [String: Any] = [
-            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
-            "hidden_size": settings.hiddenSize, "intermediate_size": settings.intermediateSize,
-            "num_hidden_layers": settings.layers, "num_attention_heads": settings.heads,
-            "num_key_value_heads": settings.keyValueHeads, "vocab_size": vocabulary,
-            "max_position_embeddings": settings.maxPositions, "rope_theta": settings.ropeTheta,
-            "rms_norm_eps": settings.normEpsilon, "tie_word_embeddings": settings.tieEmbeddings,
-            "initializer_range": settings.initializerRange, "bos_token_id": Int(bos), "eos_token_id": Int(eos),
-        ]
-        return try ModelConfiguration(json: JSONSerialization.data(withJSONObject: object), file: "model.init")
+        return ModelConfiguration(
+            hiddenSize: settings.hiddenSize, intermediateSize: settings.intermediateSize, layerCount: settings.layers,
+            headCount: settings.heads, keyValueHeadCount: settings.keyValueHeads,
+            headSize: settings.hiddenSize / settings.heads, vocabularySize: vocabulary,
+            maxPositions: settings.maxPositions, normEpsilon: Float(settings.normEpsilon),
+            ropeTheta: settings.ropeTheta, tiesEmbeddings: settings.tieEmbeddings, bosTokenID: bos, eosTokenIDs: [eos],
+            initializerRange: settings.initializerRange)
     }
 }

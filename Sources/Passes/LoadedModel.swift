@@ -1,84 +1,92 @@
-import Configuration
+import Costs
 import Diagnostics
-import Foundation
+import Methods
 import Parallel
+import Preferences
+import Settings
 import Storage
 import Tensors
+import Training
 import Transformer
 
-/// A model from a Hugging Face directory to be trained: all of it, split over the shards, or adapters beside it.
+/// A model from a Hugging Face directory, ready to be trained.
 struct LoadedModel {
     /// The directory.
     let path: String
-    let model: TransformerModel
-    /// What is trained.
-    let parameters: ShardedParameters
-    /// The whole model that the adapters stand beside.
-    let frozen: (any ParameterSource)?
-    let mesh: Mesh
-    /// Digest of the directory's configuration and weights.
+    let trained: TrainedModel
+    /// Of the directory's configuration and weights.
     let digest: String
-    /// Digest of the adapters that training starts from; nil when they start at zero or there are none.
+    /// Of the adapters that training starts from; nil when they start at zero or there are none.
     let adapterDigest: String?
 
     /// Collective: every rank reads its own rows.
     ///
     /// - Parameters:
-    ///   - headFile: safetensors file with `score.weight`, `[1, hidden]`, for a scalar head.
-    ///   - seed: a scalar head that stands in no file starts from it, and so do adapters.
+    ///   - headFile: safetensors file with `score.weight`, `[1, hidden]`, for a scalar head. One that stands in no file
+    ///     starts from the seed, and so do adapters.
+    ///   - work: what it will be trained on, whose leaves decide how much memory it needs.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
     init(
-        _ path: String, head: HeadKind, headFile: String? = nil, lora: LowRankSettings?, seed: UInt64,
-        session: Session
+        _ path: String, head: HeadKind, headFile: String?, lora: LowRankSettings?,
+        work: (TransformerModel) -> PlannedWork, session: Session
     ) throws {
         let files = try ModelFiles(
-            path, head: head, headFile: headFile, adaptation: lora?.adaptation, seed: seed, session: session)
+            path, head: head, headFile: headFile, adaptation: lora?.adaptation, session: session)
         let model = files.model
-        let mesh = try session.mesh(for: model.trainedLayout)
+        let mesh = try session.mesh(for: work(model).memory(gathersBlocks: session.gatherPolicy == .block))
         let start = try session.world.collectively {
             try lora.flatMap { lora in
                 try lora.start.map { try AdapterDirectory.open($0, lora.adaptation, layout: model.trainedLayout) }
             }
         }
-        parameters = try ShardedParameters(layout: model.trainedLayout, mesh: mesh, gather: session.gatherPolicy)
+        let parameters = try ShardedParameters(layout: model.trainedLayout, mesh: mesh, gather: session.gatherPolicy)
         try files.read(into: parameters, startingFrom: start, session.world)
-        frozen = try lora.map { _ in try files.frozenParameters(mesh: session.mesh(for: model.layout), session) }
-        (self.path, self.model, self.mesh) = (path, model, mesh)
+        let frozen = try lora.map { _ in try files.frozenParameters(mesh: mesh, session) }
+        (self.path, trained) = (path, TrainedModel(model, parameters, beside: frozen))
         digest = try files.digest(session.world)
         adapterDigest = try start.map { start in try session.world.textFromRankZero { try start.digest() } }
     }
 
-    /// What the model runs with.
-    var weights: any ParameterSource {
-        guard let frozen else { return parameters }
-        return AdaptedParameters(base: frozen, adapters: parameters, layout: parameters.layout)
+    /// What the method's task must know of it.
+    var start: StartModel {
+        StartModel(
+            costs: CostModel(trained.model.configuration, head: trained.model.head),
+            digest: adapterDigest == nil ? digest : nil)
     }
-
-    /// The first step computes what the directory's model computes.
-    var startsAsDirectory: Bool { adapterDigest == nil }
 }
 
 /// A model from a Hugging Face directory that only runs forward.
 struct FrozenModel {
-    let directory: ModelDirectory
-    let model: TransformerModel
-    let parameters: any ParameterSource
+    private let model: TransformerModel
+    private let parameters: any ParameterSource
     /// The ranks that must run together, because they hold the parameters together; one where each can run alone.
     let team: Communicator
-    /// Digest of the directory's configuration and weights.
+    /// Of the directory's configuration and weights.
     let digest: String
+    /// The directory has weights of a scalar head.
+    let hasScalarHead: Bool
 
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
     init(_ path: String, head: HeadKind, session: Session) throws {
-        let files = try ModelFiles(path, head: head, headFile: nil, adaptation: nil, seed: 0, session: session)
-        let mesh = try session.mesh(for: files.model.layout)
+        let files = try ModelFiles(path, head: head, headFile: nil, adaptation: nil, session: session)
+        // One tree at a time: at most two responses of the greatest length allowed.
+        let mesh = try session.mesh(
+            for: MemoryDemand(
+                files.model, .forward, leafTokens: 2 * session.configuration.data.maxTokens,
+                gathersBlocks: session.gatherPolicy == .block))
         parameters = try files.frozenParameters(mesh: mesh, session)
-        (directory, model) = (files.directory, files.model)
+        model = files.model
+        hasScalarHead = files.directory.contains(HeadKind.scalar.weightName)
         team =
             session.gatherPolicy == .block
             ? mesh.shards : try session.world.split(color: session.world.rank, key: 0)
         digest = try files.digest(session.world)
+    }
+
+    /// Collective over the team.
+    func outputs(of request: ForestRequest) throws -> [Double] {
+        try model.outputs(of: request, parameters: parameters)
     }
 }
 
@@ -90,8 +98,7 @@ private struct ModelFiles {
     private let seed: UInt64
 
     init(
-        _ path: String, head: HeadKind, headFile: String?, adaptation: LowRankAdaptation?, seed: UInt64,
-        session: Session
+        _ path: String, head: HeadKind, headFile: String?, adaptation: LowRankAdaptation?, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
         let unused = directory.unusedTensors(head: head)
@@ -103,7 +110,7 @@ private struct ModelFiles {
             directory.configuration, head: head, adaptation: adaptation,
             recomputesBlocks: session.configuration.parallel.recompute == .block)
         headWeights = try session.world.collectively { try headFile.map { try SafetensorsFile.open($0) } }
-        self.seed = seed
+        seed = session.seed
     }
 
     /// Collective: every rank reads its own rows of what is trained.
@@ -135,11 +142,11 @@ private struct ModelFiles {
     }
 
     private func read(_ spec: ParameterSpec, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
-        let isAdapter = model.adaptation != nil && spec.name.contains(".lora_")
-        if spec.name == "score.weight", let headWeights {
+        let isScalarHead = spec.role == .scalarHead
+        if isScalarHead, let headWeights {
             try headWeights.check(spec.name, shape: spec.shape)
             try headWeights.read(spec.name, rows: rows, into: values)
-        } else if isAdapter || spec.name == "score.weight" && !directory.contains(spec.name) {
+        } else if spec.role.isAdapter || isScalarHead && !directory.contains(spec.name) {
             initialValues(
                 for: spec, rows: rows, seed: seed, range: Double(model.configuration.initializerRange), into: values)
         } else {
@@ -154,12 +161,10 @@ private struct ModelFiles {
 extension Session {
     /// Writes the model of `model.init`, with its tokenizer, where `baseModel` points. Nothing to do for a given path or
     /// when it was written by the same configuration before.
-    func materializeInitialModel() throws {
+    package func materializeInitialModel() throws {
         guard let settings = configuration.model.initial, configuration.model.path == nil else { return }
-        try world.collectively {
-            guard world.rank == 0 else { return }
-            try InitialModel(settings, tokenizer: configuration.model.tokenizer, seed: UInt64(configuration.seed))
-                .write(to: baseModel)
+        try world.onRankZero {
+            try InitialModel(settings, tokenizer: configuration.model.tokenizer, seed: seed).write(to: baseModel)
         }
     }
 }

@@ -1,9 +1,8 @@
-import Configuration
 import Diagnostics
 import Foundation
 import Parallel
+import Settings
 import Storage
-import Transformer
 
 /// `rdo logprobs`: log-probabilities of every response of a data file under any model.
 package struct LogProbabilityRun {
@@ -13,16 +12,19 @@ package struct LogProbabilityRun {
     private let chunk: Int
 
     /// - Parameters:
-    ///   - settings: configuration keys, as `--set` takes them.
+    ///   - data: the preference data.
     ///   - chunk: responses per forward pass and durable unit.
+    ///   - settings: configuration keys, as `--set` takes them.
     /// - Throws: `RDOError.usage` when a setting is wrong.
-    package init(model: String, output: String, chunk: Int, settings: [String]) throws {
-        self.model = model
-        self.output = output
-        self.chunk = chunk
-        let directory = URL(fileURLWithPath: output).deletingLastPathComponent().path
-        configuration = try Configuration(
-            yaml: "{}", settings: ["output=\(directory)", "model.path=\(model)"] + settings)
+    package init(model: String, data: String, output: String, chunk: Int, settings: [String]) throws {
+        (self.model, self.output, self.chunk) = (model, output, chunk)
+        var configuration = Configuration()
+        configuration.output = URL(fileURLWithPath: output).deletingLastPathComponent().path
+        configuration.model.path = model
+        configuration.data.train = [data]
+        try configuration.apply(settings)
+        try configuration.validate("configuration")
+        self.configuration = configuration
         guard chunk > 0 else { throw RDOError(.usage, "--chunk must be at least 1") }
     }
 
@@ -32,9 +34,8 @@ package struct LogProbabilityRun {
         let data = try session.dataSets(model: model)
         let loaded = try FrozenModel(model, head: .languageModel, session: session)
         try ResponseLogProbabilities(
-            session: session, schema: ReferenceFile.logprobsSchema, chunk: chunk,
-            configurationText: configuration.effectiveYAML
-        ).store(
-            data.train.examples, dataDigest: data.train.digest, data.conventions, loaded, path: output)
+            schema: ReferenceFile.logprobsSchema, chunk: chunk, dataDigest: data.train.digest,
+            conventions: data.conventions, model: loaded, session: session
+        ).store(data.train.examples, in: output)
     }
 }

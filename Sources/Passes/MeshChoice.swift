@@ -1,19 +1,16 @@
+import Costs
 import Diagnostics
 import Foundation
 import Parallel
-import Transformer
 
-/// How many ranks share one copy of the parameters, where the configuration does not say.
-///
-/// At least the ranks of a node: there sharding costs nothing, because gathered parameters lie in shared memory and
-/// gradients do not leave the node. More nodes only as far as the model needs them: what the shards do not need, the
-/// replicas need not send across the network in every step.
+/// How many ranks share one copy of the parameters, where the configuration does not say: what `MemoryDemand` chooses
+/// for the nodes at hand.
 struct MeshChoice {
     let world: Communicator
-    let gather: GatherPolicy
 
-    /// Of a node's free memory, what parameters, gradients and optimizer may take; the rest is for activations.
-    private static let share = 0.6
+    /// Of a node's free memory, what a pass may take: programs beside it, and what the model of its memory does not know,
+    /// need some too.
+    static let share = 0.9
 
     /// - Throws: `RDOError.usage` when `shards` does not divide the ranks.
     static func check(_ shards: Int?, ranks: Int) throws {
@@ -25,35 +22,19 @@ struct MeshChoice {
     }
 
     /// Collective.
-    func shards(for layout: ParameterLayout) throws -> Int {
+    ///
+    /// - Parameter demand: what the pass will ask for; not asked for where there is nothing to choose.
+    func shards(for demand: () throws -> MemoryDemand) throws -> Int {
         let (perNode, isEven) = try world.ranksPerNode()
-        guard isEven else { return world.size }
+        guard isEven, perNode < world.size else { return world.size }
         // The least of all nodes; as the largest of negative numbers.
         let free = -(try world.allReduceMax(-Self.freeBytes()))
-        let sizes = layout.groups.map { group in layout.specs[group].reduce(0) { $0 + $1.count } }
-        return Self.candidates(world.size, perNode: perNode).first { shards in
-            Self.bytesPerNode(groups: sizes, shards: shards, ranksPerNode: perNode, gather: gather)
-                <= Self.share * Double(free)
-        } ?? world.size
+        return try Self.shards(for: demand(), ranks: world.size, perNode: perNode, free: free)
     }
 
-    /// Numbers of shards to try, the best first.
-    static func candidates(_ ranks: Int, perNode: Int) -> [Int] {
-        stride(from: perNode, through: ranks, by: perNode).filter { ranks % $0 == 0 }
-    }
-
-    /// Parameters, gradients and optimizer state on one node.
-    ///
-    /// - Parameter groups: parameters of each group: embedding, blocks, head.
-    static func bytesPerNode(groups: [Int], shards: Int, ranksPerNode: Int, gather: GatherPolicy) -> Double {
-        let total = Double(groups.reduce(0, +))
-        let block = Double(groups.dropFirst().dropLast().max() ?? 0)
-        let ends = Double(groups[0] + groups[groups.count - 1])
-        let gathered = shards == 1 ? 0 : gather == .step ? total : ends + 2 * block
-        // Own rows: parameters, two moments, and gradients on three levels of the tree over sub-steps. Whole: the
-        // gradients of the embedding, the head and two blocks while a leaf runs.
-        let perRank = 6 * total / Double(shards) + ends + 2 * block
-        return 4 * (gathered + Double(ranksPerNode) * perRank)
+    /// - Parameter free: bytes of the node with the least.
+    static func shards(for demand: MemoryDemand, ranks: Int, perNode: Int, free: Int) -> Int {
+        demand.mesh(ranks: ranks, nodes: ranks / perNode, limit: share * Double(free)).shards
     }
 
     /// Memory of this node that programs can still get.

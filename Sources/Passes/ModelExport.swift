@@ -1,5 +1,5 @@
-import Configuration
 import Parallel
+import Settings
 import Storage
 import Tensors
 import Transformer
@@ -16,19 +16,16 @@ struct ModelExport {
         _ model: TransformerModel, _ parameters: any ParameterSource, to path: String, tokenizerFrom source: String,
         type: ExportType
     ) throws {
-        let writer = try world.collectively {
-            world.rank == 0
-                ? try ModelDirectoryWriter(
-                    path: path, configuration: model.configuration, head: model.head,
-                    dtype: type == .bf16 ? .bf16 : .f32, tokenizer: .copied(from: source)) : nil
+        let writer = try world.onRankZero {
+            try ModelDirectoryWriter(
+                path: path, configuration: model.configuration, head: model.head, dtype: type == .bf16 ? .bf16 : .f32,
+                tokenizer: .copied(from: source))
         }
-        for group in 0..<model.layout.groupCount {
+        for group in model.layout.groupNames {
             let matrices = try parameters.acquire(group: group)
             try world.collectively {
                 guard let writer else { return }
-                for (spec, matrix) in zip(
-                    model.layout.specs[model.layout.groups[group]], model.merged(matrices, group: group))
-                {
+                for (spec, matrix) in zip(model.layout.specs(of: group), model.merged(matrices, group: group)) {
                     try writer.write(spec.name, matrix)
                 }
             }
@@ -41,13 +38,13 @@ struct ModelExport {
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(_ configuration: AdapterConfiguration, _ adapters: ShardedParameters, to path: String) throws {
         let layout = adapters.layout
-        let writer = try world.collectively {
-            world.rank == 0 ? try AdapterDirectory.Writer(path: path, configuration, layout: layout) : nil
+        let writer = try world.onRankZero {
+            try AdapterDirectory.Writer(path: path, configuration, layout: layout)
         }
-        for group in 0..<layout.groupCount {
+        for group in layout.groupNames {
             let matrices = try adapters.acquire(group: group)
             try world.collectively {
-                for (spec, matrix) in zip(layout.specs[layout.groups[group]], matrices) {
+                for (spec, matrix) in zip(layout.specs(of: group), matrices) {
                     try writer?.write(spec.name, matrix)
                 }
             }

@@ -1,98 +1,105 @@
-import Configuration
 import Diagnostics
+import Methods
 import Preferences
+import Settings
 import Storage
-import Training
 import Transformer
 
 /// Log-probabilities of every response under a frozen model, stored in `reference.h5` (and `reference-test.h5` for the
 /// held-out part). A file made by the same model from the same texts is left as it is.
-struct ReferencePass {
-    let session: Session
+package struct ReferencePass: CommandPass {
+    package static let name = PassName(rawValue: "reference")
+    package static let summary = "Store the reference model's log-probabilities of every response."
 
-    func run() throws {
-        let settings = session.configuration.reference
-        let path = settings.model ?? session.alignmentModel
+    package init() {}
+
+    package func run(_ session: Session) throws {
+        let path = session.configuration.reference.model ?? session.alignmentModel
         let data = try session.dataSets(model: path)
-        let loaded = try FrozenModel(path, head: .languageModel, session: session)
-        try store(data.train, isTest: false, data, loaded, path: session.referencePath)
-        if let test = data.test {
-            try store(test, isTest: true, data, loaded, path: Session.testPath(beside: session.referencePath))
+        let model = try FrozenModel(path, head: .languageModel, session: session)
+        let context = session.context(data.conventions)
+        for (part, role) in [(data.train, DataRole.training), (data.test, .heldOut)] {
+            guard let part else { continue }
+            let file = context.referenceFile.of(role)
+            let responses = ResponseLogProbabilities(
+                schema: ReferenceFile.schema, chunk: session.configuration.reference.chunk,
+                dataDigest: part.digest, conventions: data.conventions, model: model, session: session)
+            try responses.store(part.examples, in: file.path)
+            for pass in Configuration.trainingPasses where session.configuration.passes.contains(pass.name) {
+                let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
+                    part, role, of: data, context)
+                if !mismatched.isEmpty { try responses.store(mismatched, in: file.mismatched.path) }
+            }
         }
     }
+}
 
-    private func store(_ part: DataSet, isTest: Bool, _ data: PassData, _ loaded: FrozenModel, path: String) throws {
-        let writer = ResponseLogProbabilities(
-            session: session, schema: ReferenceFile.schema, chunk: session.configuration.reference.chunk,
-            configurationText: session.configuration.effectiveYAML)
-        try writer.store(part.examples, dataDigest: part.digest, data.conventions, loaded, path: path)
-        guard session.configuration.passes.contains(.kto) else { return }
-        try KTOData.check(data)
-        let (mismatched, batches) = try KTOData.mismatched(part, isTest: isTest, data: data, session: session)
-        let combinations = mismatched.all(batches: batches)
-        guard !combinations.isEmpty else { return }
-        try writer.store(
-            combinations, dataDigest: part.digest, data.conventions, loaded,
-            path: Session.mismatchedPath(beside: path))
+package struct ReferenceSettings: ConfigurationSection {
+    package var model: String?
+    package var file: String?
+    package var chunk = 16
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        [
+            .value(
+                \.model, "model",
+                "Directory of the reference model; by default the model that dpo, or else kto, starts from."),
+            .value(\.file, "file", "The reference file; reference.h5 in output by default."),
+            .value(\.chunk, "chunk", .atLeast(1), "Responses per forward pass and durable unit of work."),
+        ]
     }
 }
 
 /// What the reference pass and `rdo logprobs` share.
 struct ResponseLogProbabilities {
-    let session: Session
     let schema: String
     /// Responses per forward pass and durable unit.
     let chunk: Int
-    let configurationText: String
+    /// Of the data that the examples come from.
+    let dataDigest: String
+    let conventions: PassConventions
+    let model: FrozenModel
+    let session: Session
 
     /// Collective. Writes the log-probabilities of all responses of `examples` to `path`, in their order.
-    ///
-    /// - Parameter dataDigest: of the data that the examples come from.
-    func store(
-        _ examples: [TokenizedExample], dataDigest: String, _ conventions: PassConventions, _ loaded: FrozenModel,
-        path: String
-    ) throws {
-        let world = session.world
+    func store(_ examples: [TokenizedExample], in path: String) throws {
         let provenance = Provenance(
-            modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: dataDigest,
+            modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: dataDigest,
             template: conventions.template)
         let responses = examples.indices.flatMap { example in
             examples[example].responses.indices.map { (example: example, response: $0) }
         }
         let keys = examples.flatMap(\.responseKeys)
-        let isComplete = try world.isTrueOnRankZero {
-            guard let file = try? ReferenceFile.read(path) else { return false }
-            return file.provenance == provenance && file.keys == keys && file.header.schema == schema
-        }
-        if isComplete {
-            session.log.info("reference: \(path) is complete and unchanged")
-            return
-        }
-        let writer = try world.collectively {
-            world.rank == 0
-                ? try ReferenceWriter(
-                    path: path,
-                    header: ArtefactHeader(
-                        schema: schema, software: session.software, config: configurationText, worldSize: world.size),
-                    provenance: provenance, keys: keys,
-                    tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk) : nil
-        }
-        let rows = try world.numberFromRankZero { writer?.chunkRows ?? chunk }
-        let chunks = (responses.count + rows - 1) / rows
-        func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, responses.count) }
-        let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
-        try ChunkedPass(title: "reference", world: world, team: loaded.team, log: session.log).run(
-            finished: writer?.done ?? [Bool](repeating: false, count: chunks),
-            compute: { chunk in
-                // A query whose responses fall into two chunks is computed in both.
-                let own = chunk.map { Array(responses[range($0)]) } ?? []
-                let parts = Dictionary(grouping: own, by: \.example).sorted { $0.key < $1.key }.map { entry in
-                    examples[entry.key].keeping(responses: entry.value.map(\.response))
-                }
-                return try runner.outputs(of: LeafRequest.responses(of: parts))
+        let pass = ForwardPass(
+            title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session)
+        let isNew = try pass.run(
+            isComplete: {
+                guard let file = try? ReferenceFile.read(path) else { return false }
+                return file.provenance == provenance && file.keys == keys && file.header.schema == schema
             },
-            store: { chunk, values in try writer?.write(rows: range(chunk), logprobs: values) })
-        try world.collectively { try writer?.finish() }
-        session.log.info("reference: \(responses.count) log-probabilities in \(path)")
+            open: {
+                ResponseWriter(
+                    file: try ReferenceWriter(
+                        path: path, header: session.header(schema), provenance: provenance, keys: keys,
+                        tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk))
+            },
+            compute: { range in
+                // A query whose responses fall into two chunks is computed in both.
+                let own = Dictionary(grouping: responses[range], by: \.example).sorted { $0.key < $1.key }
+                return try model.outputs(
+                    of: .responses(of: own.map { examples[$0.key].keeping(responses: $0.value.map(\.response)) }))
+            })
+        if isNew { session.log.info("reference: \(responses.count) log-probabilities in \(path)") }
     }
+}
+
+private struct ResponseWriter: ChunkWriter {
+    let file: ReferenceWriter
+
+    var chunkRows: Int { file.chunkRows }
+    var done: [Bool] { file.done }
+    func write(rows: Range<Int>, values: [Double]) throws { try file.write(rows: rows, logprobs: values) }
+    func finish() throws { try file.finish() }
 }

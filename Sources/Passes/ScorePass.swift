@@ -1,88 +1,107 @@
-import Configuration
 import Diagnostics
+import Methods
 import Preferences
+import Settings
 import Storage
-import Training
 import Transformer
 
 /// Reads every pair, of a list every two of its responses, with the difference model, in both orders, or with the reward
 /// model, and stores the reward differences in `coefficients.h5` (and `coefficients-test.h5` for the held-out part).
-struct ScorePass {
-    let session: Session
+package struct ScorePass: CommandPass {
+    package static let name = PassName(rawValue: "score")
+    package static let summary = "Predict every pair's reward difference and store the coefficients."
 
-    private var settings: ScoreSettings { session.configuration.score }
+    package init() {}
 
-    func run() throws {
-        let scorer: PassName = settings.scorer == .difference ? .difference : .reward
+    package func run(_ session: Session) throws {
+        let settings = session.configuration.score
+        let scorer = settings.scorer == .difference ? DifferenceMethod.name : RewardMethod.name
         let path = settings.model ?? session.trainedModel(of: scorer)
         // Pairs are keyed by the policy's tokens, and the scorer reads the same ones.
         let data = try session.dataSets(model: session.alignmentModel)
         try data.requireComparable()
-        let loaded = try FrozenModel(path, head: .scalar, session: session)
+        let model = try FrozenModel(path, head: .scalar, session: session)
         try session.world.collectively { try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer) }
-        guard loaded.directory.contains("score.weight") else {
+        guard model.hasScalarHead else {
             throw RDOError(
                 .artefact, "the scorer has no score.weight", at: path,
-                remedy: "train it first (`rdo train \(scorer.rawValue)`) or set score.model")
+                remedy: "train it first (`rdo train \(scorer)`) or set score.model")
         }
-        if settings.data != .test { try store(data.train, data.conventions, loaded, path: session.coefficientPath) }
-        if settings.data != .train, let test = data.test {
-            try store(test, data.conventions, loaded, path: Session.testPath(beside: session.coefficientPath))
+        for (part, role) in [(data.train, DataRole.training), (data.test, .heldOut)] {
+            guard let part, settings.data.includes(role) else { continue }
+            try Scoring(
+                part: part, conventions: data.conventions, scorer: settings.scorer, model: model, session: session
+            ).store(in: session.context(data.conventions).coefficientFile.of(role).path)
         }
     }
+}
 
-    private func store(_ part: DataSet, _ conventions: PassConventions, _ loaded: FrozenModel, path: String) throws {
-        let world = session.world
+package struct ScoreSettings: ConfigurationSection {
+    package enum Scorer: String, SettingChoice { case difference, reward }
+
+    package enum Part: String, SettingChoice {
+        case train, test, both
+
+        func includes(_ role: DataRole) -> Bool { self == .both || self == (role == .training ? .train : .test) }
+    }
+
+    package var scorer = Scorer.difference
+    package var model: String?
+    package var file: String?
+    package var data = Part.train
+    package var chunk = 8
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        [
+            .value(\.scorer, "scorer", "What predicts the reward differences."),
+            .value(\.model, "model", "Directory of the scorer; by default what that training pass left in output."),
+            .value(\.file, "file", "The coefficient file; coefficients.h5 in output by default."),
+            .value(\.data, "data", "Which part to score; the held-out part goes to a second file, FILE-test.h5."),
+            .value(\.chunk, "chunk", .atLeast(1), "Pairs per forward pass and durable unit of work."),
+        ]
+    }
+}
+
+/// One part of the data under one scorer.
+private struct Scoring {
+    let part: DataSet
+    let conventions: PassConventions
+    let scorer: ScoreSettings.Scorer
+    let model: FrozenModel
+    let session: Session
+
+    func store(in path: String) throws {
         let scorer = ScorerDescription(
-            kind: settings.scorer == .difference ? .difference : .reward, symmetric: settings.scorer == .difference,
+            kind: scorer == .difference ? .difference : .reward, symmetric: scorer == .difference,
             provenance: Provenance(
-                modelDigest: loaded.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
+                modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
                 template: conventions.template))
         let tables = CoefficientTables(comparing: part.examples)
-        let isComplete = try world.isTrueOnRankZero {
-            guard let file = try? CoefficientFile.read(path) else { return false }
-            return file.provenance == scorer.provenance && file.keys == tables.pairKeys
-                && file.scorer == scorer.kind.rawValue
-        }
-        if isComplete {
-            session.log.info("score: \(path) is complete and unchanged")
-            return
-        }
-        let writer = try world.collectively {
-            world.rank == 0
-                ? try CoefficientWriter(
-                    path: path,
-                    header: ArtefactHeader(
-                        schema: CoefficientFile.schema, software: session.software,
-                        config: session.configuration.effectiveYAML, worldSize: world.size),
-                    scorer: scorer, tables: tables, chunkRows: settings.chunk) : nil
-        }
-        let rows = try world.numberFromRankZero { writer?.chunkRows ?? settings.chunk }
         let comparisons = part.examples.indices.flatMap { example in
             part.examples[example].comparisons.map { Comparison(example: example, first: $0, second: $1) }
         }
-        let pairs = comparisons.count
-        func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, pairs) }
-        let runner = ForwardRunner(model: loaded.model, parameters: loaded.parameters)
-        try ChunkedPass(title: "score", world: world, team: loaded.team, log: session.log).run(
-            finished: writer?.done ?? [Bool](repeating: false, count: (pairs + rows - 1) / rows),
-            compute: { chunk in
-                let own = chunk.map { Array(comparisons[range($0)]) } ?? []
-                return switch settings.scorer {
-                case .difference: try differences(own, of: part, conventions, runner)
-                case .reward: try rewards(own, of: part, runner)
-                }
+        let pass = ForwardPass(
+            title: "score", path: path, itemCount: comparisons.count, chunk: session.configuration.score.chunk,
+            model: model, session: session)
+        let isNew = try pass.run(
+            isComplete: {
+                guard let file = try? CoefficientFile.read(path) else { return false }
+                return file.provenance == scorer.provenance && file.keys == tables.pairKeys
+                    && file.scorer == scorer.kind.rawValue
             },
-            store: { chunk, values in
-                let first = stride(from: 0, to: values.count, by: 2).map { Float(values[$0]) }
-                let second = stride(from: 1, to: values.count, by: 2).map { Float(values[$0]) }
-                switch settings.scorer {
-                case .difference: try writer?.write(rows: range(chunk), differences: first, reversed: second)
-                case .reward: try writer?.write(rows: range(chunk), rewardsFirst: first, rewardsSecond: second)
-                }
+            open: {
+                let writer = try CoefficientWriter(
+                    path: path, header: session.header(CoefficientFile.schema), scorer: scorer, tables: tables,
+                    chunkRows: pass.chunk)
+                return ScoreWriter(file: writer, scorer: scorer.kind)
+            },
+            compute: { range in
+                let own = Self.byExample(Array(comparisons[range]))
+                return scorer.kind == .difference ? try differences(own) : try rewards(own)
             })
-        try world.collectively { try writer?.finish() }
-        session.log.info("score: \(pairs) reward differences in \(path)")
+        if isNew { session.log.info("score: \(comparisons.count) reward differences in \(path)") }
     }
 
     /// Two responses of an example.
@@ -94,26 +113,24 @@ struct ScorePass {
 
     /// d(first, second) and d(second, first) of each comparison. A list whose pairs fall into two chunks has its query read
     /// in both.
-    private func differences(
-        _ comparisons: [Comparison], of part: DataSet, _ conventions: PassConventions, _ runner: ForwardRunner
-    ) throws -> [Double] {
+    private func differences(_ comparisons: [(example: Int, own: [Comparison])]) throws -> [Double] {
         var forest = TokenForest()
-        let ends = Self.byExample(comparisons).flatMap { example, own in
+        let ends = comparisons.flatMap { example, own in
             DifferenceTree.append(
                 part.differenceExamples[example],
                 comparisons: own.flatMap { [($0.first, $0.second), ($0.second, $0.first)] },
                 eos: conventions.eosTokenID, to: &forest)
         }
-        return try runner.outputs(of: LeafRequest(forest: forest, outputs: .scalars(ends)))
+        return try model.outputs(of: ForestRequest(forest: forest, outputs: .scalars(ends)))
     }
 
     /// The rewards of both responses of each comparison.
-    private func rewards(_ comparisons: [Comparison], of part: DataSet, _ runner: ForwardRunner) throws -> [Double] {
-        let groups = Self.byExample(comparisons).map { example, own in
+    private func rewards(_ comparisons: [(example: Int, own: [Comparison])]) throws -> [Double] {
+        let groups = comparisons.map { example, own in
             (example: example, own: own, responses: Set(own.flatMap { [$0.first, $0.second] }).sorted())
         }
-        var outputs = try runner.outputs(
-            of: LeafRequest.rewards(of: groups.map { part.examples[$0.example].keeping(responses: $0.responses) }))[...]
+        var outputs = try model.outputs(
+            of: .rewards(of: groups.map { part.examples[$0.example].keeping(responses: $0.responses) }))[...]
         return groups.flatMap { _, own, responses in
             let rewards = Dictionary(uniqueKeysWithValues: zip(responses, outputs.prefix(responses.count)))
             outputs = outputs.dropFirst(responses.count)
@@ -125,4 +142,24 @@ struct ScorePass {
     private static func byExample(_ comparisons: [Comparison]) -> [(example: Int, own: [Comparison])] {
         Dictionary(grouping: comparisons, by: \.example).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
+}
+
+/// Two figures for each pair: the difference in both orders, or the rewards of both responses.
+private struct ScoreWriter: ChunkWriter {
+    let file: CoefficientWriter
+    let scorer: ScorerDescription.Kind
+
+    var chunkRows: Int { file.chunkRows }
+    var done: [Bool] { file.done }
+
+    func write(rows: Range<Int>, values: [Double]) throws {
+        let first = stride(from: 0, to: values.count, by: 2).map { Float(values[$0]) }
+        let second = stride(from: 1, to: values.count, by: 2).map { Float(values[$0]) }
+        switch scorer {
+        case .difference: try file.write(rows: rows, differences: first, reversed: second)
+        case .reward: try file.write(rows: rows, rewardsFirst: first, rewardsSecond: second)
+        }
+    }
+
+    func finish() throws { try file.finish() }
 }

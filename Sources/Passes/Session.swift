@@ -1,8 +1,10 @@
-import Configuration
+import Costs
 import Diagnostics
 import Foundation
+import Methods
 import Parallel
 import Preferences
+import Settings
 import Storage
 import Tensors
 import Training
@@ -13,7 +15,7 @@ package final class Session {
     package let configuration: Configuration
     package let world: Communicator
     package let log: Log
-    let resume: ResumePolicy
+    package let resume: ResumePolicy
     let tracePath: String?
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
@@ -37,8 +39,7 @@ package final class Session {
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
         world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)
-        try world.collectively {
-            guard world.rank == 0 else { return }
+        try world.onRankZero {
             try Self.makeDirectory(configuration.output)
             if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
         }
@@ -47,10 +48,10 @@ package final class Session {
         )
     }
 
-    /// Collective. The mesh for a model: as configured, else chosen by what fits the nodes.
-    func mesh(for layout: ParameterLayout) throws -> Mesh {
+    /// Collective. The mesh for a pass: as configured, else chosen by what fits the nodes.
+    func mesh(for demand: @autoclosure () throws -> MemoryDemand) throws -> Mesh {
         let parallel = configuration.parallel
-        let shards = try parallel.shards ?? MeshChoice(world: world, gather: gatherPolicy).shards(for: layout)
+        let shards = try parallel.shards ?? MeshChoice(world: world).shards(for: demand)
         if let known = meshes[shards] { return known }
         let mesh = try Mesh(world: world, shards: shards, sharesMemory: parallel.sharedMemory)
         meshes[shards] = mesh
@@ -61,7 +62,7 @@ package final class Session {
         return mesh
     }
 
-    var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }
+    package var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }
 
     /// Says so when there are more busy threads than processors here, which slows every rank down.
     package func warnOfCrowding() {
@@ -76,13 +77,8 @@ package final class Session {
         log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
     }
 
-    /// What makes the numbers of an artefact: the program and the BLAS kernels under it.
-    var software: String {
-        "\(Version.software), OpenBLAS \(BLAS.coreName), \(BLAS.threads) thread(s)"
-    }
-
     /// Where a pass keeps its files.
-    func directory(of pass: PassName) -> String { configuration.output + "/" + pass.rawValue }
+    func directory(of pass: PassName) -> String { configuration.output + "/\(pass)" }
 
     /// The model directory that a training pass leaves.
     func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
@@ -91,36 +87,53 @@ package final class Session {
     func trainedAdapter(of pass: PassName) -> String { directory(of: pass) + "/adapter" }
 
     /// Where a training pass starts: its own `model`, else what SFT left when SFT is among the passes, else the base.
-    func startModel(of pass: PassName, setting: String?) -> String {
+    package func startModel(of pass: PassName, setting: String?) -> String {
         if let setting { return setting }
-        let hasSupervised = configuration.passes.contains(.sft)
-        return hasSupervised && pass != .sft ? trainedModel(of: .sft) : baseModel
+        let hasSupervised = configuration.passes.contains(SupervisedMethod.name)
+        return hasSupervised && pass != SupervisedMethod.name ? trainedModel(of: SupervisedMethod.name) : baseModel
     }
 
-    /// The first of the passes that align a policy: reference and scoring passes read the data as its model does.
+    /// Where the first of the passes that align a policy starts: reference and scoring passes read the data as that model
+    /// does.
     var alignmentModel: String {
-        let pass = configuration.passes.first { [.dpo, .rrhf, .kto].contains($0) } ?? .dpo
+        let policies = Set(
+            Configuration.trainingPasses.filter { $0.purpose == .alignsPolicy }.map(\.name))
+        let pass = configuration.passes.first(where: policies.contains) ?? PairwiseMethod.name
         return startModel(of: pass, setting: configuration.training(of: pass)?.model)
     }
 
     /// `model.path`, or where `model.init` is written.
-    var baseModel: String { configuration.model.path ?? configuration.output + "/initial-model" }
+    package var baseModel: String { configuration.model.path ?? configuration.output + "/initial-model" }
 
-    var coefficientPath: String { configuration.score.file ?? configuration.output + "/coefficients.h5" }
-    var referencePath: String { configuration.reference.file ?? configuration.output + "/reference.h5" }
+    /// What a method may know of this run.
+    package func context(_ conventions: PassConventions) -> MethodContext {
+        MethodContext(
+            seed: seed, shuffle: configuration.data.shuffle, pairsPerList: configuration.data.pairsPerList,
+            conventions: conventions, coefficientFile: coefficientFile, referenceFile: referenceFile, world: world,
+            log: log)
+    }
 
-    /// The held-out part's own file beside `path`: `reference.h5` → `reference-test.h5`.
-    static func testPath(beside path: String) -> String { besidePath(path, "-test.") }
+    package var coefficientFile: ArtefactPath {
+        ArtefactPath(configuration.score.file ?? configuration.output + "/coefficients.h5")
+    }
 
-    static func besidePath(_ path: String, _ mark: String) -> String {
-        let url = URL(fileURLWithPath: path)
-        return url.deletingPathExtension().path + mark + url.pathExtension
+    package var referenceFile: ArtefactPath {
+        ArtefactPath(configuration.reference.file ?? configuration.output + "/reference.h5")
+    }
+
+    package var seed: UInt64 { UInt64(configuration.seed) }
+
+    /// The attributes of a new artefact.
+    func header(_ schema: String) -> ArtefactHeader {
+        ArtefactHeader(
+            schema: schema, software: "\(Version.software), OpenBLAS \(BLAS.coreName), \(BLAS.threads) thread(s)",
+            config: configuration.yaml, worldSize: world.size)
     }
 
     /// Collective: rank 0 removes what stands there, if anything does.
     func removeOnRankZero(_ path: String) throws {
-        try world.collectively {
-            guard world.rank == 0, FileManager.default.fileExists(atPath: path) else { return }
+        try world.onRankZero {
+            guard FileManager.default.fileExists(atPath: path) else { return }
             do {
                 try FileManager.default.removeItem(atPath: path)
             } catch {
@@ -129,7 +142,7 @@ package final class Session {
         }
     }
 
-    static func makeDirectory(_ path: String) throws {
+    package static func makeDirectory(_ path: String) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             let probe = path + "/.write-test"

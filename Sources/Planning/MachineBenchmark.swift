@@ -1,7 +1,7 @@
+import Costs
 import Diagnostics
 import Foundation
 import Parallel
-import Preferences
 import Tensors
 import Transformer
 
@@ -49,7 +49,7 @@ package struct MachineBenchmark {
 
     /// One block's rate, and attention's, from two forests of as many tokens that differ in what tokens see.
     private func trunk(_ shape: BenchmarkShape) throws -> (block: MachineProfile.Rate, attention: MachineProfile.Rate) {
-        let model = try shape.model(vocabulary: 64)
+        let model = shape.model(vocabulary: 64)
         let parameters = Self.randomParameters(model)
         let (short, long) = (Self.forest(roots: 8, tokens: 32), Self.forest(roots: 1, tokens: 256))
         func seconds(_ forest: TokenForest, training: Bool) throws -> Double {
@@ -64,8 +64,7 @@ package struct MachineBenchmark {
         func rates(training: Bool) throws -> (block: Double, attention: Double) {
             let (a, b) = (try seconds(short, training: training), try seconds(long, training: training))
             let counts = (OperationCounts(short, headRows: 0), OperationCounts(long, headRows: 0))
-            // Backward has twice the products of the forward pass in blocks, two and a half times in attention.
-            let (blockFactor, attentionFactor) = training ? (3.0, 3.5) : (1.0, 1.0)
+            let (blockFactor, attentionFactor) = training ? CostModel.trainingFactors() : (1, 1)
             // Too short a difference to measure is as good as none: such attention costs next to nothing.
             let perPair = max(b - a, 0.02 * b) / Double(counts.1.attentionPairs - counts.0.attentionPairs)
             let perToken = max(a - perPair * Double(counts.0.attentionPairs), 0.5 * a) / Double(counts.0.tokens)
@@ -81,7 +80,7 @@ package struct MachineBenchmark {
 
     /// The vocabulary head's rate: forward, and with backward, which forms the logits again.
     private func head(_ shape: BenchmarkShape) throws -> MachineProfile.Rate {
-        let model = try shape.model(vocabulary: shape.vocabulary)
+        let model = shape.model(vocabulary: shape.vocabulary)
         let parameters = Self.randomParameters(model)
         let forest = Self.forest(roots: 1, tokens: 129)
         let predictions = forest.predictions(of: 0)
@@ -101,7 +100,7 @@ package struct MachineBenchmark {
         let operations = CostModel(model.configuration, head: .languageModel).perHeadRow * Double(predictions.count)
         return .init(
             size: shape.hidden, forward: operations / forward,
-            training: 3 * operations / (forward + max(both - trunk, forward)))
+            training: CostModel.trainingFactors().weights * operations / (forward + max(both - trunk, forward)))
     }
 
     private static func randomParameters(_ model: TransformerModel) -> LocalParameters {
@@ -195,16 +194,11 @@ private struct BenchmarkShape {
         vocabulary = configuration.vocabularySize
     }
 
-    func model(vocabulary: Int) throws -> TransformerModel {
-        let object: [String: Any] = [
-            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "hidden_size": hidden,
-            "intermediate_size": intermediate, "num_hidden_layers": 1, "num_attention_heads": heads,
-            "num_key_value_heads": keyValueHeads, "head_dim": headSize, "vocab_size": vocabulary,
-            "max_position_embeddings": 1024, "rope_theta": 10000.0, "rms_norm_eps": 1e-5,
-            "tie_word_embeddings": true, "bos_token_id": 0, "eos_token_id": 1,
-        ]
-        return TransformerModel(
-            try ModelConfiguration(json: JSONSerialization.data(withJSONObject: object), file: "bench"),
-            head: .languageModel)
+    func model(vocabulary: Int) -> TransformerModel {
+        TransformerModel(
+            ModelConfiguration(
+                hiddenSize: hidden, intermediateSize: intermediate, layerCount: 1, headCount: heads,
+                keyValueHeadCount: keyValueHeads, headSize: headSize, vocabularySize: vocabulary, maxPositions: 1024,
+                normEpsilon: 1e-5, tiesEmbeddings: true), head: .languageModel)
     }
 }

@@ -56,6 +56,20 @@ package struct MachineFile: Codable, Sendable, Equatable {
         return file
     }
 
+    /// Nil when there is no such file.
+    /// - Throws: `RDOError.artefact` when something else stands there, which is not to be replaced.
+    package static func readIfPresent(_ path: String) throws -> MachineFile? {
+        FileManager.default.fileExists(atPath: path) ? try read(path) : nil
+    }
+
+    /// Puts a profile into the file at `path`, in place of one with as many ranks.
+    /// - Throws: `RDOError` when something else stands there, or the file cannot be written.
+    package static func merge(_ profile: MachineProfile, into path: String) throws {
+        var file = try readIfPresent(path) ?? MachineFile(profiles: [])
+        file.merge(profile)
+        try file.write(path)
+    }
+
     /// The same machine with ranks that are `factor` times as fast at everything they do on their node.
     package func scaled(by factor: Double) -> MachineFile {
         MachineFile(profiles: profiles.map { $0.scaled(by: factor) })

@@ -1,3 +1,4 @@
+import Costs
 import Foundation
 
 /// The plan of one training pass, for people and programs.

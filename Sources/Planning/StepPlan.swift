@@ -1,5 +1,5 @@
+import Costs
 import Foundation
-import Preferences
 import Transformer
 
 /// A network between nodes, as each node sees it.
@@ -49,21 +49,19 @@ package struct StepPlan: Sendable, Equatable {
         guard let block = rates.block, let attention = rates.attention, let head = rates.head else {
             preconditionFailure("a profile has rates of every kind")
         }
-        // Backward has two products for each of the forward pass in blocks and head, five for two in attention; the head
-        // forms its logits a second time. Recomputing a block is one more forward pass over it.
-        // A frozen weight needs no product for its gradient.
-        let passes = model.adaptation == nil ? 3.0 : 2.0
         var leafSeconds: [Double] = []
         for leaf in leaves {
-            let blocks = costs.perToken * Double(leaf.tokens)
-            let pairs = costs.perAttentionPair * Double(leaf.attentionPairs)
-            let rows = costs.perHeadRow * Double(leaf.headRows)
-            blockOperations += passes * blocks
-            attentionOperations += 3.5 * pairs
-            headOperations += passes * rows
-            var seconds = passes * blocks / block.training + 3.5 * pairs / attention.training
-            if model.head == .languageModel { seconds += passes * rows / head.training }
-            if model.recomputesBlocks { seconds += blocks / block.forward + pairs / attention.forward }
+            let training = costs.training(leaf, isAdapted: model.adaptation != nil)
+            blockOperations += training.blocks
+            attentionOperations += training.attention
+            headOperations += training.head
+            var seconds = training.blocks / block.training + training.attention / attention.training
+            if model.head == .languageModel { seconds += training.head / head.training }
+            // Recomputing a block is one more forward pass over it.
+            if model.recomputesBlocks {
+                let forward = costs.forward(leaf)
+                seconds += forward.blocks / block.forward + forward.attention / attention.forward
+            }
             leafSeconds.append(seconds)
         }
         compute = leafSeconds.reduce(0, +) / Double(mesh.ranks)

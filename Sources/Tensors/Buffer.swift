@@ -26,6 +26,9 @@ public final class FloatBuffer: @unchecked Sendable {
         self.owner = owner
     }
 
+    /// Floats that something of `count` takes up where what follows it begins at a multiple of 64 bytes too.
+    public static func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
     deinit { if owner == nil { UnsafeMutableRawPointer(pointer).deallocate() } }
 
     public func fill(_ value: Float) { pointer.update(repeating: value, count: count) }

@@ -1,27 +1,26 @@
-import Configuration
 import Parallel
+import Settings
 import Tensors
 import Transformer
 
 /// AdamW over the own rows of every parameter (Loshchilov and Hutter 2019, algorithm 2): decoupled decay on matrices
 /// only, epsilon outside the bias-corrected root. The moments exist for the own rows alone.
-package final class ShardedAdamW {
+///
+/// `@unchecked Sendable`: a group is updated once a step, by the communication thread or after it is done with it.
+package final class ShardedAdamW: @unchecked Sendable {
     /// Packed like the own slices of the parameters, one buffer a group.
     package let firstMoments: [FloatBuffer]
     package let secondMoments: [FloatBuffer]
+    private let parameters: ShardedParameters
     private let settings: TrainingSettings
-    /// Peak rate of each parameter relative to the body's.
-    private let rateRatios: [Double]
+    private let rates: LearningRates
 
-    /// - Parameter headLearningRate: peak rate of `score.weight`; nil means the body's.
-    package init(_ parameters: ShardedParameters, _ settings: TrainingSettings, headLearningRate: Double?) {
+    package init(_ parameters: ShardedParameters, _ settings: TrainingSettings, rates: LearningRates) {
+        self.parameters = parameters
         self.settings = settings
+        self.rates = rates
         firstMoments = parameters.makePackedBuffers()
         secondMoments = parameters.makePackedBuffers()
-        rateRatios = parameters.layout.specs.map { spec in
-            guard spec.name == "score.weight", let headLearningRate else { return 1 }
-            return headLearningRate / settings.learningRate
-        }
     }
 
     /// Bytes of both moments.
@@ -33,13 +32,9 @@ package final class ShardedAdamW {
     ///
     /// - Parameters:
     ///   - gradient: packed own rows of the group.
-    ///   - gradientScale: the clipping factor.
-    ///   - learningRate: the body's rate at this step.
-    ///   - update: counted from 1, for the bias correction.
-    package func step(
-        _ parameters: ShardedParameters, group: Int, gradient: FloatBuffer, gradientScale: Double,
-        learningRate: Double, update: Int
-    ) {
+    ///   - scale: the clipping factor.
+    ///   - step: counted from 0; the bias correction counts updates from 1.
+    package func update(group: Int, gradient: FloatBuffer, scale: Double, step: Int) {
         for index in parameters.layout.groups[group] {
             let spec = parameters.layout.specs[index]
             let slice = parameters.slice(index)
@@ -50,9 +45,9 @@ package final class ShardedAdamW {
                 secondMoment: secondMoments[group].pointer + slice.offset, count: slice.rows * slice.columns,
                 AdamWParameters(
                     beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
-                    learningRate: Float(learningRate * rateRatios[index]),
-                    weightDecay: spec.isMatrix ? Float(settings.weightDecay) : 0, step: update,
-                    gradientScale: Float(gradientScale)))
+                    learningRate: Float(rates.rate(step: step, of: spec)),
+                    weightDecay: spec.isMatrix ? Float(settings.weightDecay) : 0, step: step + 1,
+                    gradientScale: Float(scale)))
         }
     }
 }

@@ -1,7 +1,5 @@
 import Foundation
-import Preferences
 import Tensors
-import Transformer
 
 /// The machine's own peak beside the model's floating-point work, for `mfu` in metrics.jsonl.
 struct ThroughputMeter {
@@ -18,8 +16,4 @@ struct ThroughputMeter {
         for _ in 0..<8 { best = min(best, ContinuousClock().measure { GEMM.multiply(a, b, into: c) }) }
         peak = 2 * pow(Double(size), 3) / (best / .seconds(1))
     }
-
-    /// Backward forms two products for each of the forward pass, the gradients of inputs and of weights; of a frozen
-    /// weight only the former. The adapters' own are not counted.
-    static func trainingPerForward(_ model: TransformerModel) -> Double { model.adaptation == nil ? 3 : 2 }
 }

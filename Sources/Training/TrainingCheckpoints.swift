@@ -1,4 +1,4 @@
-import Configuration
+import Coding
 import Diagnostics
 import Foundation
 import Parallel
@@ -8,24 +8,40 @@ import Transformer
 
 /// The checkpoints of one training run: every rank of the first replica writes its own rows, rank 0 publishes.
 final class TrainingCheckpoints {
-    private let directory: String
-    private let mesh: Mesh
     private let run: TrainingRun
+    private let mesh: Mesh
+    private let parameters: ShardedParameters
+    private let optimizer: ShardedAdamW
+    private let exampleCount: Int
     /// Step of the newest checkpoint that this process wrote or restored.
     private(set) var lastSavedStep: Int?
 
-    init(directory: String, mesh: Mesh, run: TrainingRun) {
-        self.directory = directory
-        self.mesh = mesh
-        self.run = run
+    init(
+        _ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int
+    ) {
+        (self.run, self.mesh, self.parameters, self.optimizer) = (run, mesh, parameters, optimizer)
+        self.exampleCount = exampleCount
+    }
+
+    private var directory: String { run.directory + "/checkpoints" }
+
+    /// A parameter's own rows, and those of its moments, as a checkpoint keeps them.
+    private func arrays(_ index: Int) -> [(kind: CheckpointKind, rows: Matrix)] {
+        let slice = parameters.slice(index)
+        let group = parameters.layout.requiredPlace(of: parameters.layout.specs[index].group)
+        let buffers: [(CheckpointKind, FloatBuffer)] = [
+            (.model, slice.buffer), (.firstMoment, optimizer.firstMoments[group]),
+            (.secondMoment, optimizer.secondMoments[group]),
+        ]
+        // Moments are packed like parameters.
+        return buffers.map { ($0, Matrix($1, offset: slice.offset, rows: slice.rows, columns: slice.columns)) }
     }
 
     /// Collective. Restores parameters and optimizer as `policy` says.
     ///
     /// - Returns: the step to go on with; 0 for a fresh run.
     /// - Throws: `RDOError.artefact` when a checkpoint is damaged or belongs to another run.
-    func restore(_ policy: ResumePolicy, parameters: ShardedParameters, optimizer: ShardedAdamW, log: Log) throws -> Int
-    {
+    func restore(_ policy: ResumePolicy, log: Log) throws -> Int {
         guard let path = try choose(policy, log: log) else { return 0 }
         let checkpoint = try mesh.world.collectively { try Checkpoint.open(path) }
         try mesh.world.collectively {
@@ -37,18 +53,9 @@ final class TrainingCheckpoints {
             }
         }
         try mesh.world.collectively {
-            for (index, spec) in parameters.layout.specs.enumerated() {
-                let rows = parameters.ownRows(index)
-                let slice = parameters.slice(index)
-                guard !rows.isEmpty else { continue }
-                let moments = [
-                    (CheckpointKind.firstMoment, optimizer.firstMoments), (.secondMoment, optimizer.secondMoments),
-                ]
-                try checkpoint.read(.model, spec.name, rows: rows, into: slice.elements)
-                for (kind, buffers) in moments {
-                    let values = Matrix(
-                        buffers[spec.group], offset: slice.offset, rows: slice.rows, columns: slice.columns)
-                    try checkpoint.read(kind, spec.name, rows: rows, into: values.elements)
+            for (index, spec) in parameters.layout.specs.enumerated() where !parameters.ownRows(index).isEmpty {
+                for (kind, values) in arrays(index) {
+                    try checkpoint.read(kind, spec.name, rows: parameters.ownRows(index), into: values.elements)
                 }
             }
         }
@@ -79,9 +86,7 @@ final class TrainingCheckpoints {
     }
 
     private func check(_ checkpoint: Checkpoint, _ layout: ParameterLayout) throws {
-        let differing = run.identity.keys.sorted().filter {
-            checkpoint.state.extra["identity." + $0] != run.identity[$0]
-        }
+        let differing = run.identity.differences(from: checkpoint.state.extra)
         guard differing.isEmpty else {
             throw RDOError(
                 .artefact, "the checkpoint was made with another \(differing.joined(separator: ", "))",
@@ -100,7 +105,7 @@ final class TrainingCheckpoints {
     }
 
     /// Collective. Returns when the checkpoint of `step` is complete on the disk and older ones are pruned.
-    func save(step: Int, exampleCount: Int, parameters: ShardedParameters, optimizer: ShardedAdamW) throws {
+    func save(step: Int) throws {
         let world = mesh.world
         let header = ArtefactHeader(
             schema: "rdo.checkpoint/1", software: Version.software, config: run.configurationText, worldSize: world.size
@@ -113,13 +118,7 @@ final class TrainingCheckpoints {
             let writer = try CheckpointShardWriter(
                 directory: partial, shard: mesh.shards.rank, of: mesh.shards.size, id: id, header: header)
             for (index, spec) in parameters.layout.specs.enumerated() {
-                let slice = parameters.slice(index)
-                let buffers: [(CheckpointKind, FloatBuffer)] = [
-                    (.model, slice.buffer), (.firstMoment, optimizer.firstMoments[spec.group]),
-                    (.secondMoment, optimizer.secondMoments[spec.group]),
-                ]
-                for (kind, buffer) in buffers {
-                    let values = Matrix(buffer, offset: slice.offset, rows: slice.rows, columns: slice.columns)
+                for (kind, values) in arrays(index) {
                     try writer.write(
                         kind: kind, name: spec.name, shape: spec.shape, rows: parameters.ownRows(index),
                         values: UnsafeBufferPointer(values.elements))
@@ -128,27 +127,26 @@ final class TrainingCheckpoints {
             return try writer.close().bytes
         }
         let digests = try world.allGather(ownDigest).filter { !$0.isEmpty }.map { Digest(bytes: $0) }
-        try world.collectively {
-            guard world.rank == 0 else { return }
+        try world.onRankZero {
             try CheckpointIndex.write(
-                directory: partial, id: id, digests: digests, state: state(step: step, exampleCount: exampleCount),
-                header: header)
+                directory: partial, id: id, digests: digests, state: state(step: step), header: header)
             try CheckpointDirectory.publish(partial)
             try CheckpointDirectory.prune(in: directory, keeping: max(1, run.settings.keepCheckpoints))
         }
         lastSavedStep = step
     }
 
-    private func state(step: Int, exampleCount: Int) -> CheckpointState {
+    private func state(step: Int) -> CheckpointState {
         let consumed = step * run.settings.batchSize
-        var extra = Dictionary(uniqueKeysWithValues: run.identity.map { ("identity." + $0.key, $0.value) })
+        var extra = run.identity.attributes
         extra["model_config"] = String(decoding: run.modelConfiguration, as: UTF8.self)
         extra["adapter_config"] = run.adapterConfiguration.map { String(decoding: $0, as: UTF8.self) }
         extra["tokenizer_source"] = run.tokenizerSource
         return CheckpointState(
             step: step, samplesConsumed: consumed, epoch: consumed / max(exampleCount, 1), seed: run.seed,
-            task: run.identity["pass"] ?? "", schedule: run.settings.schedule.rawValue,
-            referenceDigest: run.identity["reference"], coefficientDigest: run.identity["coefficients"],
+            task: run.identity.pass.rawValue, schedule: run.settings.schedule.rawValue,
+            referenceDigest: run.identity.digest(of: .reference),
+            coefficientDigest: run.identity.digest(of: .coefficients),
             blasCore: BLAS.coreName, blasThreads: BLAS.threads, extra: extra)
     }
 }

@@ -12,26 +12,24 @@ package func initialValues(
     for spec: ParameterSpec, rows: Range<Int>, seed: UInt64, range: Double, into values: UnsafeMutablePointer<Float>
 ) {
     guard spec.isMatrix else {
-        values.update(repeating: spec.name.hasSuffix("norm.weight") ? 1 : 0, count: rows.count)
+        values.update(repeating: spec.role == .norm ? 1 : 0, count: rows.count)
         return
     }
+    let elements = rows.lowerBound * spec.columns..<rows.upperBound * spec.columns
     // FNV-1a of the name gives each parameter a stream of its own.
     let stream = spec.name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     let random = KeyedRandom(seed: seed, stream: stream)
-    let elements = rows.lowerBound * spec.columns..<rows.upperBound * spec.columns
-    if spec.name.hasSuffix(".lora_B.weight") {
-        values.update(repeating: 0, count: elements.count)
-        return
-    }
-    if spec.name.hasSuffix(".lora_A.weight") {
+    switch spec.role {
+    case .adapterB: values.update(repeating: 0, count: elements.count)
+    case .adapterA:
         let bound = 1 / Double(spec.columns).squareRoot()
         for (offset, index) in elements.enumerated() {
             values[offset] = Float(bound * (2 * random.uniform(at: UInt64(index)) - 1))
         }
-        return
-    }
-    let range = spec.name == "score.weight" ? 1 / Double(spec.columns + 1) : range
-    for (offset, index) in elements.enumerated() {
-        values[offset] = Float(range * random.normal(at: UInt64(index)))
+    default:
+        let range = spec.role == .scalarHead ? 1 / Double(spec.columns + 1) : range
+        for (offset, index) in elements.enumerated() {
+            values[offset] = Float(range * random.normal(at: UInt64(index)))
+        }
     }
 }

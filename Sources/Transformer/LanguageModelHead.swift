@@ -5,7 +5,7 @@ package struct TokenLogProbabilities {
     package let predictions: [Prediction]
     /// `log p(target | context)` of each prediction.
     package let values: [Float]
-    /// Of each prediction's logits.
+    /// `log Σ exp` of each prediction's logits.
     let logSumExp: [Float]
 }
 
@@ -21,7 +21,7 @@ extension TransformerModel {
         var logSumExps: [Float] = []
         try withHeadParameters(parameters) { norm, vocabulary in
             for block in HeadBlock.blocks(of: predictions, rows: Self.headBlockRows) {
-                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
+                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm)
                 let logits = Matrix(rows: block.rows.count, columns: vocabulary.rows)
                 GEMM.multiply(gathered.normed, vocabulary, into: logits, transposeB: true)
                 let logSumExp = FloatBuffer(count: block.rows.count)
@@ -44,13 +44,13 @@ extension TransformerModel {
     ) throws {
         precondition(weights.count == output.predictions.count, "one weight for each prediction")
         let outputGradient = Matrix(rows: pass.output.rows, columns: pass.output.columns)
-        // Both are nil where the model is adapted: its head is frozen.
-        let headGradients = gradients.gradients(group: headGroup)
+        let headGradients = headLayers(gradients: gradients.gradients(group: .head))
         let vocabularyGradient =
-            configuration.tiesEmbeddings ? gradients.gradients(group: 0).first : headGradients.dropFirst().first
+            configuration.tiesEmbeddings
+            ? embedding(gradients: gradients.gradients(group: .embedding)).weight : headGradients.vocabulary ?? nil
         try withHeadParameters(parameters) { norm, vocabulary in
             for block in HeadBlock.blocks(of: output.predictions, rows: Self.headBlockRows) {
-                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm, epsilon: configuration.normEpsilon)
+                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm)
                 let logits = Matrix(rows: block.rows.count, columns: vocabulary.rows)
                 GEMM.multiply(gathered.normed, vocabulary, into: logits, transposeB: true)
                 let logSumExp = FloatBuffer(count: block.rows.count)
@@ -62,25 +62,23 @@ extension TransformerModel {
                 }
                 let normedGradient = Matrix(rows: block.rows.count, columns: pass.output.columns)
                 GEMM.multiply(logits, vocabulary, into: normedGradient)
-                gathered.backward(
-                    normedGradient, norm: norm, normGradient: headGradients.first, addingTo: outputGradient)
+                gathered.backward(normedGradient, norm: norm, into: headGradients.norm, addingTo: outputGradient)
             }
         }
-        try gradients.finish(group: headGroup)
+        try gradients.finish(group: .head)
         try backward(pass, outputGradient: outputGradient, parameters: parameters, gradients: gradients)
     }
 
-    /// Calls `body` with the final norm's weight and the `[vocabulary, hidden]` output matrix.
-    private func withHeadParameters(_ parameters: any ParameterSource, _ body: (Matrix, Matrix) throws -> Void) throws {
+    /// Calls `body` with the final norm and the `[vocabulary, hidden]` output matrix.
+    private func withHeadParameters(
+        _ parameters: any ParameterSource, _ body: (Norm<Matrix>, Matrix) throws -> Void
+    ) throws {
         precondition(head == .languageModel, "this model has a scalar head")
-        let headParameters = try parameters.acquire(group: headGroup)
-        if configuration.tiesEmbeddings {
-            try body(headParameters[0], parameters.acquire(group: 0)[0])
-            parameters.release(group: 0)
-        } else {
-            try body(headParameters[0], headParameters[1])
-        }
-        parameters.release(group: headGroup)
+        let layers = headLayers(try parameters.acquire(group: .head))
+        defer { parameters.release(group: .head) }
+        if let vocabulary = layers.vocabulary { return try body(layers.norm, vocabulary) }
+        defer { parameters.release(group: .embedding) }
+        try body(layers.norm, embedding(parameters.acquire(group: .embedding)).weight)
     }
 }
 
@@ -106,20 +104,19 @@ struct GatheredRows {
     let normed: Matrix
     let inverseRMS: FloatBuffer
 
-    init(_ rows: [Int], of output: Matrix, norm: Matrix, epsilon: Float) {
+    init(_ rows: [Int], of output: Matrix, norm: Norm<Matrix>) {
         self.rows = rows
         inputs = Matrix(rows: rows.count, columns: output.columns)
         for (index, row) in rows.enumerated() { inputs.row(index).update(from: output.row(row), count: output.columns) }
-        normed = Matrix(rows: rows.count, columns: output.columns)
         inverseRMS = FloatBuffer(count: rows.count)
-        RMSNorm.forward(inputs, weight: norm, epsilon: epsilon, into: normed, inverseRMS: inverseRMS)
+        normed = norm.forward(inputs, inverseRMS: inverseRMS)
     }
 
-    func backward(_ normedGradient: Matrix, norm: Matrix, normGradient: Matrix?, addingTo outputGradient: Matrix) {
+    func backward(
+        _ normedGradient: Matrix, norm: Norm<Matrix>, into gradients: Norm<Matrix?>, addingTo outputGradient: Matrix
+    ) {
         let inputGradient = Matrix(rows: rows.count, columns: inputs.columns)
-        RMSNorm.backward(
-            normedGradient, x: inputs, weight: norm, inverseRMS: inverseRMS, addingTo: inputGradient,
-            weightGradient: normGradient)
+        norm.backward(normedGradient, input: inputs, inverseRMS: inverseRMS, addingTo: inputGradient, into: gradients)
         for (index, row) in rows.enumerated() {
             Vectors.add(inputGradient.row(index), to: outputGradient.row(row), count: inputs.columns)
         }

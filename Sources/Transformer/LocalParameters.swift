@@ -13,11 +13,15 @@ package final class LocalParameters: ParameterSource, GradientSink {
         gradients = layout.specs.map(\.gatheredMatrix)
     }
 
-    package func acquire(group: Int) -> [Matrix] { Array(values[layout.groups[group]]) }
-    package func release(group: Int) {}
-    package func prefetch(group: Int) {}
-    package func gradients(group: Int) -> [Matrix] { Array(gradients[layout.groups[group]]) }
-    package func finish(group: Int) {}
+    package func acquire(group: ParameterGroup) -> [Matrix] { Array(values[indices(group)]) }
+    package func release(group: ParameterGroup) {}
+    package func prefetch(group: ParameterGroup) {}
+    package func gradients(group: ParameterGroup) -> [Matrix] { Array(gradients[indices(group)]) }
+    package func finish(group: ParameterGroup) {}
+
+    private func indices(_ group: ParameterGroup) -> Range<Int> {
+        layout.place(of: group).map { layout.groups[$0] } ?? 0..<0
+    }
 }
 
 extension ParameterSpec {

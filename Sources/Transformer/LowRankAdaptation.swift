@@ -17,6 +17,17 @@ package enum Projection: String, Sendable, CaseIterable {
         case .gate, .up, .down: "mlp." + rawValue
         }
     }
+
+    /// Of its weight: `[out, in]`.
+    func shape(_ c: ModelConfiguration) -> [Int] {
+        switch self {
+        case .query: [c.headCount * c.headSize, c.hiddenSize]
+        case .key, .value: [c.keyValueHeadCount * c.headSize, c.hiddenSize]
+        case .output: [c.hiddenSize, c.headCount * c.headSize]
+        case .gate, .up: [c.intermediateSize, c.hiddenSize]
+        case .down: [c.hiddenSize, c.intermediateSize]
+        }
+    }
 }
 
 /// Low-rank adaptation (Hu et al. 2021): chosen projections become `x Wᵀ + (alpha / rank) (x Aᵀ) Bᵀ`; only A, B and a
@@ -37,16 +48,8 @@ package struct LowRankAdaptation: Sendable, Equatable {
 
     var scale: Float { Float(alpha / Double(rank)) }
 
-    /// The name of a target's base weight in block `layer`.
-    package static func weightName(_ target: Projection, layer: Int) -> String {
-        "model.layers.\(layer).\(target.path).weight"
-    }
-
-    /// The names of A and B beside the base weight `name`.
-    package static func adapterNames(ofWeight name: String) -> (a: String, b: String) {
-        let module = name.dropLast(".weight".count)
-        return ("\(module).lora_A.weight", "\(module).lora_B.weight")
-    }
+    /// Whether a parameter changes: the model's own are frozen, but for a scalar head.
+    func trains(_ role: ParameterRole) -> Bool { role.isAdapter || role == .scalarHead }
 
     /// `W + (alpha / rank) B A` in a matrix of its own.
     ///
@@ -61,135 +64,58 @@ package struct LowRankAdaptation: Sendable, Equatable {
     }
 }
 
-/// The low-rank term of one projection.
-struct LowRankTerm {
-    /// `[rank, in]`
-    let a: Matrix
-    /// `[out, rank]`
-    let b: Matrix
-    let scale: Float
-
-    /// Adds `scale (x Aᵀ) Bᵀ` to `y`.
-    func add(_ x: Matrix, to y: Matrix) {
-        GEMM.multiply(narrow(x), b, into: y, transposeB: true, alpha: scale, accumulate: true)
-    }
-
-    /// Adds the gradients of A and B to those in `gradients`.
-    func addGradients(_ yGradient: Matrix, x: Matrix, to gradients: LowRankTerm) {
-        GEMM.multiply(yGradient, narrow(x), into: gradients.b, transposeA: true, alpha: scale, accumulate: true)
-        GEMM.multiply(narrowGradient(yGradient), x, into: gradients.a, transposeA: true, accumulate: true)
-    }
-
-    func addInputGradient(_ yGradient: Matrix, to xGradient: Matrix) {
-        GEMM.multiply(narrowGradient(yGradient), a, into: xGradient, accumulate: true)
-    }
-
-    /// `x Aᵀ`, `[tokens, rank]`: so small that it is formed again rather than kept.
-    private func narrow(_ x: Matrix) -> Matrix {
-        let narrow = Matrix(rows: x.rows, columns: a.rows)
-        GEMM.multiply(x, a, into: narrow, transposeB: true)
-        return narrow
-    }
-
-    private func narrowGradient(_ yGradient: Matrix) -> Matrix {
-        let gradient = Matrix(rows: yGradient.rows, columns: a.rows)
-        GEMM.multiply(yGradient, b, into: gradient, alpha: scale)
-        return gradient
-    }
-}
-
 extension ParameterLayout {
-    /// What is trained beside a frozen model: A and B of every target, a group for each block; a scalar head whole, in a
-    /// group after them.
-    package init(_ adaptation: LowRankAdaptation, _ configuration: ModelConfiguration, head: HeadKind) {
-        let base = ParameterLayout(configuration, head: head)
-        var specs: [ParameterSpec] = []
-        for layer in 0..<configuration.layerCount {
-            for target in adaptation.targets {
-                let name = LowRankAdaptation.weightName(target, layer: layer)
-                guard let weight = base.specs.first(where: { $0.name == name }) else {
-                    preconditionFailure("a block has no \(name)")
-                }
-                let (a, b) = LowRankAdaptation.adapterNames(ofWeight: name)
-                specs.append(ParameterSpec(name: a, shape: [adaptation.rank, weight.columns], group: layer))
-                specs.append(ParameterSpec(name: b, shape: [weight.rows, adaptation.rank], group: layer))
-            }
-        }
-        for spec in base.specs where head == .scalar && spec.name == "score.weight" {
-            specs.append(ParameterSpec(name: spec.name, shape: spec.shape, group: configuration.layerCount))
-        }
-        self.init(specs: specs)
+    /// The specifications of A and B beside a weight, in a layout of what is trained; nil when it is not adapted.
+    package func adapter(of weight: ParameterSpec) -> (a: ParameterSpec, b: ParameterSpec)? {
+        guard case .weight(let target) = weight.role,
+            let a = specs(of: weight.group).first(where: { $0.role == .adapterA(target) }),
+            let b = specs(of: weight.group).first(where: { $0.role == .adapterB(target) })
+        else { return nil }
+        return (a, b)
     }
 }
 
-/// A frozen model's parameters with the trained ones beside them: a group is its base matrices, then the adapters'.
+/// A frozen model's parameters with the trained ones: a block is its base matrices, then the adapters'; a trained scalar
+/// head takes the place of the frozen one.
 package final class AdaptedParameters: ParameterSource {
     private let base: any ParameterSource
     private let adapters: any ParameterSource
-    private let groups: AdapterGroups
+    private let layout: ParameterLayout
 
     /// - Parameter layout: of `adapters`.
     package init(base: any ParameterSource, adapters: any ParameterSource, layout: ParameterLayout) {
-        self.base = base
-        self.adapters = adapters
-        groups = AdapterGroups(layout)
+        (self.base, self.adapters, self.layout) = (base, adapters, layout)
     }
 
-    package func acquire(group: Int) throws -> [Matrix] {
+    package func acquire(group: ParameterGroup) throws -> [Matrix] {
         let matrices = try base.acquire(group: group)
-        guard let own = groups[group] else { return matrices }
-        return try matrices + adapters.acquire(group: own)
+        guard isTrained(group) else { return matrices }
+        return try (group == .head ? matrices.dropLast() : matrices) + adapters.acquire(group: group)
     }
 
-    package func release(group: Int) {
+    package func release(group: ParameterGroup) {
         base.release(group: group)
-        if let own = groups[group] { adapters.release(group: own) }
+        if isTrained(group) { adapters.release(group: group) }
     }
 
-    package func prefetch(group: Int) {
+    package func prefetch(group: ParameterGroup) {
         base.prefetch(group: group)
-        if let own = groups[group] { adapters.prefetch(group: own) }
-    }
-}
-
-/// Takes the gradients of an adapted model: a group's are those of its trained parameters alone.
-package final class AdapterGradients: GradientSink {
-    private let sink: any GradientSink
-    private let groups: AdapterGroups
-
-    /// - Parameter layout: of the trained parameters, which `sink` takes.
-    package init(_ sink: any GradientSink, layout: ParameterLayout) {
-        self.sink = sink
-        groups = AdapterGroups(layout)
+        if isTrained(group) { adapters.prefetch(group: group) }
     }
 
-    package func gradients(group: Int) -> [Matrix] { groups[group].map { sink.gradients(group: $0) } ?? [] }
-    package func finish(group: Int) throws { if let own = groups[group] { try sink.finish(group: own) } }
-}
-
-/// Which group of the trained parameters belongs to a group of the model: none to the embedding, and to the head only
-/// when it is a scalar one.
-private struct AdapterGroups {
-    private let count: Int
-
-    init(_ layout: ParameterLayout) { count = layout.groupCount }
-
-    subscript(group: Int) -> Int? { (1...count).contains(group) ? group - 1 : nil }
+    private func isTrained(_ group: ParameterGroup) -> Bool { layout.place(of: group) != nil }
 }
 
 extension TransformerModel {
     /// A group as a model without adapters holds it, for the same outputs.
     ///
     /// - Parameter matrices: the group as `AdaptedParameters` gives it; not changed.
-    package func merged(_ matrices: [Matrix], group: Int) -> [Matrix] {
-        let specs = layout.specs[layout.groups[group]]
-        guard let adaptation, matrices.count > specs.count else { return matrices }
-        let names = trainedLayout.specs[trainedLayout.groups[group - 1]].map(\.name)
-        let trained = Dictionary(uniqueKeysWithValues: zip(names, matrices[specs.count...]))
-        return zip(specs, matrices).map { spec, matrix in
-            let (a, b) = LowRankAdaptation.adapterNames(ofWeight: spec.name)
-            if let a = trained[a], let b = trained[b] { return adaptation.merged(matrix, a: a, b: b) }
-            return trained[spec.name] ?? matrix
+    package func merged(_ matrices: [Matrix], group: ParameterGroup) -> [Matrix] {
+        guard let adaptation, group.isBlock else { return matrices }
+        let layers = block(matrices).layers
+        return zip(layout.specs(of: group), matrices).map { spec, matrix in
+            guard case .weight(let target) = spec.role, let term = layers[target].adapter else { return matrix }
+            return adaptation.merged(matrix, a: term.a, b: term.b)
         }
     }
 }

@@ -42,6 +42,22 @@ package struct ModelConfiguration: Sendable, Equatable {
     /// Standard deviation of new matrices.
     package var initializerRange: Double
 
+    package init(
+        family: Family = .llama, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
+        keyValueHeadCount: Int, headSize: Int, vocabularySize: Int, maxPositions: Int, normEpsilon: Float,
+        ropeTheta: Double = 10_000, ropeScaling: RopeScaling = .none, tiesEmbeddings: Bool,
+        queryKeyValueBias: Bool = false, outputBias: Bool = false, bosTokenID: Int32? = nil, eosTokenIDs: [Int32] = [],
+        initializerRange: Double = 0.02
+    ) {
+        self.family = family
+        (self.hiddenSize, self.intermediateSize, self.layerCount) = (hiddenSize, intermediateSize, layerCount)
+        (self.headCount, self.keyValueHeadCount, self.headSize) = (headCount, keyValueHeadCount, headSize)
+        (self.vocabularySize, self.maxPositions, self.normEpsilon) = (vocabularySize, maxPositions, normEpsilon)
+        (self.ropeTheta, self.ropeScaling, self.tiesEmbeddings) = (ropeTheta, ropeScaling, tiesEmbeddings)
+        (self.queryKeyValueBias, self.outputBias) = (queryKeyValueBias, outputBias)
+        (self.bosTokenID, self.eosTokenIDs, self.initializerRange) = (bosTokenID, eosTokenIDs, initializerRange)
+    }
+
     /// Inverse rotary frequencies, `[headSize / 2]`, scaled.
     ///
     /// Source: Su et al. 2021 (RoFormer), section 3.2.2; Llama 3 smoothing as published with Llama 3.1.

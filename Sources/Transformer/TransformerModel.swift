@@ -8,7 +8,7 @@ import Tensors
 package struct TransformerModel: Sendable {
     package let configuration: ModelConfiguration
     package let head: HeadKind
-    /// Of the model without adapters.
+    /// The model's own parameters, without adapters.
     package let layout: ParameterLayout
     /// With it the model runs on `AdaptedParameters` and its gradients are those of `trainedLayout`.
     package let adaptation: LowRankAdaptation?
@@ -31,9 +31,6 @@ package struct TransformerModel: Sendable {
         trainedLayout = adaptation.map { ParameterLayout($0, configuration, head: head) } ?? layout
     }
 
-    /// Group of the final norm and the head.
-    var headGroup: Int { configuration.layerCount + 1 }
-
     /// Runs the trunk over `forest`.
     ///
     /// Collective over the ranks that share `parameters`; a rank without work passes an empty forest.
@@ -42,23 +39,18 @@ package struct TransformerModel: Sendable {
     package func forward(_ forest: TokenForest, parameters: any ParameterSource, keepingActivations: Bool) throws
         -> TrunkPass
     {
-        let tokens = forest.tokens.count
-        let embedding = try parameters.acquire(group: 0)[0]
-        parameters.prefetch(group: 1)
-        var hidden = Matrix(rows: tokens, columns: configuration.hiddenSize)
-        for (row, token) in forest.tokens.enumerated() {
-            precondition((0..<embedding.rows).contains(Int(token)), "a token id lies outside the vocabulary")
-            hidden.row(row).update(from: embedding.row(Int(token)), count: hidden.columns)
-        }
-        parameters.release(group: 0)
+        let embedding = embedding(try parameters.acquire(group: .embedding))
+        parameters.prefetch(group: .block(0))
+        var hidden = embedding.forward(forest.tokens)
+        parameters.release(group: .embedding)
 
         let rotary = RotaryTable(forest, configuration)
         var blocks: [KeptBlock] = []
         for layer in 0..<configuration.layerCount {
-            let block = TransformerBlock(configuration, adaptation, try parameters.acquire(group: layer + 1))
-            parameters.prefetch(group: layer + 2)
+            let block = block(try parameters.acquire(group: .block(layer)))
+            parameters.prefetch(group: layer + 1 < configuration.layerCount ? .block(layer + 1) : .head)
             let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
-            parameters.release(group: layer + 1)
+            parameters.release(group: .block(layer))
             if keepingActivations { blocks.append(recomputesBlocks ? .input(hidden) : .activations(activations)) }
             hidden = output
         }
@@ -69,15 +61,15 @@ package struct TransformerModel: Sendable {
     ///
     /// - Parameters:
     ///   - outputGradient: `[tokens, hidden]`, gradient at `pass.output`; overwritten.
-    ///   - gradients: receives the gradient of every block and, without adapters, of the embedding and is told when each is complete.
+    ///   - gradients: receives those of every trained parameter and is told when each group is complete.
     /// - Throws: what `parameters` and `gradients` throw.
     package func backward(
         _ pass: TrunkPass, outputGradient: Matrix, parameters: any ParameterSource, gradients: any GradientSink
     ) throws {
         precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
-            let block = TransformerBlock(configuration, adaptation, try parameters.acquire(group: layer + 1))
-            if layer > 0 { parameters.prefetch(group: layer) }
+            let block = block(try parameters.acquire(group: .block(layer)))
+            if layer > 0 { parameters.prefetch(group: .block(layer - 1)) }
             let activations =
                 switch pass.blocks[layer] {
                 case .activations(let kept): kept
@@ -85,16 +77,12 @@ package struct TransformerModel: Sendable {
                 }
             block.backward(
                 activations, gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
-                parameterGradients: gradients.gradients(group: layer + 1))
-            parameters.release(group: layer + 1)
-            try gradients.finish(group: layer + 1)
+                into: self.block(gradients: gradients.gradients(group: .block(layer))))
+            parameters.release(group: .block(layer))
+            try gradients.finish(group: .block(layer))
         }
-        if let embedding = gradients.gradients(group: 0).first {
-            for (row, token) in pass.forest.tokens.enumerated() {
-                Vectors.add(outputGradient.row(row), to: embedding.row(Int(token)), count: embedding.columns)
-            }
-        }
-        try gradients.finish(group: 0)
+        embedding(gradients: gradients.gradients(group: .embedding)).learn(outputGradient, tokens: pass.forest.tokens)
+        try gradients.finish(group: .embedding)
     }
 }
 

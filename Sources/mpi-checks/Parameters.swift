@@ -6,13 +6,13 @@ import Transformer
 /// A small layout with everything that can go wrong: vectors, one row, fewer rows than ranks, sizes that are no multiple
 /// of anything, a matrix of several messages and small parameters that share messages with it.
 let layout = ParameterLayout(specs: [
-    ParameterSpec(name: "embedding", shape: [13, 6], group: 0),
-    ParameterSpec(name: "norm", shape: [5], group: 1),
-    ParameterSpec(name: "query", shape: [7, 5], group: 1),
-    ParameterSpec(name: "large", shape: [700, 1100], group: 1),
-    ParameterSpec(name: "bias", shape: [3], group: 1),
-    ParameterSpec(name: "norm", shape: [6], group: 2),
-    ParameterSpec(name: "score.weight", shape: [1, 6], group: 2),
+    ParameterSpec(name: "embedding", shape: [13, 6], role: .embedding, group: .embedding),
+    ParameterSpec(name: "norm", shape: [5], role: .norm, group: .block(0)),
+    ParameterSpec(name: "query", shape: [7, 5], role: .weight(.query), group: .block(0)),
+    ParameterSpec(name: "large", shape: [700, 1100], role: .weight(.up), group: .block(0)),
+    ParameterSpec(name: "bias", shape: [3], role: .bias(.query), group: .block(0)),
+    ParameterSpec(name: "norm", shape: [6], role: .norm, group: .head),
+    ParameterSpec(name: "score", shape: [1, 6], role: .scalarHead, group: .head),
 ])
 
 /// A float that depends on all arguments and on nothing else, of widely varying magnitude so that the order of a sum shows.
@@ -50,15 +50,16 @@ func checkParameters(_ world: Communicator) throws {
             let parameters = try ShardedParameters(layout: layout, mesh: mesh, gather: policy)
             for variant in 0..<3 {
                 try fill(parameters, variant: variant)
-                // Forward, backward, and the embedding once more while it is in use, as a tied head does.
-                for group in [0, 1, 2, 2, 1, 0] {
+                // Forward and backward, each group twice and beside the next, as the embedding of a tied head is.
+                let order: [ParameterGroup] = [.embedding, .block(0), .head, .head, .block(0), .embedding]
+                for (group, next) in zip(order, order.dropFirst() + order.prefix(1)) {
                     try requireValues(try parameters.acquire(group: group), group, variant)
                     let again = try parameters.acquire(group: group)
-                    let other = try parameters.acquire(group: (group + 1) % 3)
-                    parameters.release(group: (group + 1) % 3)
+                    let other = try parameters.acquire(group: next)
+                    parameters.release(group: next)
                     parameters.release(group: group)
                     try requireValues(again, group, variant)
-                    if policy == .step { try requireValues(other, (group + 1) % 3, variant) }
+                    if policy == .step { try requireValues(other, next, variant) }
                     parameters.release(group: group)
                 }
             }
@@ -71,8 +72,8 @@ func checkParameters(_ world: Communicator) throws {
     }
 }
 
-private func requireValues(_ matrices: [Matrix], _ group: Int, _ variant: Int) throws {
-    for (index, matrix) in zip(layout.groups[group], matrices) {
+private func requireValues(_ matrices: [Matrix], _ group: ParameterGroup, _ variant: Int) throws {
+    for (index, matrix) in zip(layout.groups[layout.requiredPlace(of: group)], matrices) {
         let spec = layout.specs[index]
         let shape = spec.isMatrix ? spec.shape : [1, spec.rows]
         try require([matrix.rows, matrix.columns] == shape, "shape of \(spec.name)")
@@ -100,8 +101,10 @@ func checkFrozen(_ world: Communicator) throws {
         for storage in FrozenStorage.allCases {
             let parameters = try frozen(mesh, storage, short)
             // The one rank that asks is not waited for by the others.
-            for group in world.rank == 0 ? [0, 1, 2, 1, 0] : [] {
-                for (index, matrix) in zip(layout.groups[group], parameters.acquire(group: group)) {
+            let order: [ParameterGroup] = world.rank == 0 ? [.embedding, .block(0), .head, .block(0), .embedding] : []
+            for group in order {
+                let indices = layout.groups[layout.requiredPlace(of: group)]
+                for (index, matrix) in zip(indices, parameters.acquire(group: group)) {
                     let isRight = matrix.elements.enumerated().allSatisfy { $1 == short(index, $0) }
                     try require(isRight, "values of \(layout.specs[index].name)")
                 }

@@ -22,7 +22,7 @@ func checkTotals(_ world: Communicator) throws {
         let expected = world.rank == 0 ? reference(leaves: Array(0..<leafCount)) : []
         for (mesh, accumulator) in accumulators {
             // A leaf that failed half-way must leave no trace.
-            accumulator.gradients(group: 1)[2].fill(7)
+            accumulator.leaf().gradients(group: .block(0))[2].fill(7)
             accumulator.reset()
             for subStep in 0..<((leafCount + world.size - 1) / world.size) {
                 try runLeaf(subStep * world.size + world.rank, of: leafCount, accumulator)
@@ -50,17 +50,18 @@ private func isClose(_ a: [[Float]], _ b: [[Float]]) -> Bool {
     zip(a, b).allSatisfy { a, b in zip(a, b).allSatisfy { abs($0 - $1) <= 0.125 } }
 }
 
-/// One leaf as a backward pass runs it: last group first, group 0 touched early as by a tied head.
+/// One leaf as a backward pass runs it: last group first, the embedding touched early as by a tied head.
 private func runLeaf(_ leaf: Int, of leafCount: Int, _ accumulator: GradientAccumulator) throws {
-    for group in layout.groups.indices.reversed() {
+    let sink = accumulator.leaf()
+    for (group, indices) in zip(layout.groupNames, layout.groups).reversed() {
         if leaf < leafCount {
-            for (index, matrix) in zip(layout.groups[group], accumulator.gradients(group: group)) {
+            for (index, matrix) in zip(indices, sink.gradients(group: group)) {
                 let elements = matrix.elements
                 for element in elements.indices { elements[element] += value(index, element, leaf) }
             }
-            if group == 2 { accumulator.gradients(group: 0)[0].fill(0) }
+            if group == .head { sink.gradients(group: .embedding)[0].fill(0) }
         }
-        try accumulator.finish(group: group)
+        try sink.finish(group: group)
     }
 }
 
@@ -69,11 +70,11 @@ private func gatheredTotals(_ accumulator: GradientAccumulator, _ mesh: Mesh) th
     let carrier = try ShardedParameters(layout: layout, mesh: mesh, gather: .block)
     for (index, spec) in layout.specs.enumerated() {
         let slice = carrier.slice(index)
-        let total = try accumulator.total(group: spec.group)
+        let total = try accumulator.total(group: layout.requiredPlace(of: spec.group))
         slice.pointer.update(from: total.pointer + slice.offset, count: slice.rows * slice.columns)
     }
     var totals: [[Float]] = []
-    for group in layout.groups.indices {
+    for group in layout.groupNames {
         totals += try carrier.acquire(group: group).map { Array($0.elements) }
         carrier.release(group: group)
     }
@@ -113,14 +114,14 @@ func checkNorms(_ world: Communicator) throws {
         let gradients = parameters.makePackedBuffers()
         for (index, spec) in layout.specs.enumerated() {
             let slice = parameters.slice(index)
-            (gradients[spec.group].pointer + slice.offset).update(
+            (gradients[layout.requiredPlace(of: spec.group)].pointer + slice.offset).update(
                 from: slice.pointer, count: slice.rows * slice.columns)
         }
         norms.insert(try squaredNorm(gradients, of: parameters).bitPattern)
 
         if world.rank == 0, let first = layout.specs.indices.first(where: { !parameters.ownRows($0).isEmpty }) {
             let slice = parameters.slice(first)
-            gradients[layout.specs[first].group].pointer[slice.offset] = Float.nan
+            gradients[layout.requiredPlace(of: layout.specs[first].group)].pointer[slice.offset] = Float.nan
         }
         let poisoned = try squaredNorm(gradients, of: parameters)
         try require(

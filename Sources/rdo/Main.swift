@@ -83,9 +83,7 @@ struct RDO: ParsableCommand {
             "Aligns language models with human preferences offline, weighting every pair by how much better one response is.",
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
-        subcommands: [
-            Run.self, Train.self, Grid.self, Score.self, Reference.self, LogProbabilities.self, Inspect.self,
-            Verify.self,
-            Export.self, Tokenize.self, Plan.self, Bench.self,
+        subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
+            LogProbabilities.self, Inspect.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }

@@ -90,19 +90,13 @@ import Testing
         try work.fails(set + ["score.model=\(work.path("nowhere"))"], code: 4, mentions: "nowhere")
     }
 
-    /// With `RDO_PYTHON` naming a Python that has torch, transformers and h5py: their scores are ours, and a directory that
-    /// transformers wrote is read.
-    @Test func agreesWithTransformers() throws {
-        guard let python = ProcessInfo.processInfo.environment["RDO_PYTHON"] else {
-            print("skipped: RDO_PYTHON names no Python with torch, transformers and h5py")
-            return
-        }
+    /// Their scores are ours, and a directory that transformers wrote is read.
+    @Test(.enabled(if: Python.has("torch", "transformers", "h5py"), "RDO_PYTHON names no Python with transformers"))
+    func agreesWithTransformers() throws {
         let (work, model) = try trained()
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("scripts/compare_classifier.py").path
         func compare(_ directory: String, _ output: String, _ arguments: [String] = []) throws {
-            let result = try CommandRunner.run(
-                python, [script, directory, work.path("\(output)/coefficients.h5")] + arguments)
+            let result = try Python.run(
+                script: "compare_classifier.py", [directory, work.path("\(output)/coefficients.h5")] + arguments)
             #expect(result.status == 0, "\(result.output) \(result.error)")
         }
         try compare(model, "own", ["--save", work.path("theirs")])

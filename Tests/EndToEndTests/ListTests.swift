@@ -119,11 +119,12 @@ import Testing
         #expect(log.contains("ranking by reward differences: 0 cycles"), "\(log)")
     }
 
+    private static let eightResponses = "data/alpacaeval_lists_k8/lists.jsonl"
+
     /// Eight responses to a query, real lists and a real model.
-    @Test func listsOfEightTrainOnARealModel() throws {
-        guard let model = Assets.find("models/stories260K"),
-            let lists = Assets.find("data/alpacaeval_lists_k8/lists.jsonl")
-        else { return }
+    @Test(.enabled(if: Assets.has(StoriesRun.model, eightResponses), "no assets"))
+    func listsOfEightTrainOnARealModel() throws {
+        let (model, lists) = (Assets.path(StoriesRun.model), Assets.path(Self.eightResponses))
         let directory = try TemporaryDirectory()
         let training = "steps: 3, batch_size: 8, micro_batches: 8, learning_rate: 1e-4"
         let config = try directory.write(

@@ -22,8 +22,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["difference", "dpo"]) func changingRanksWithARealModel(pass: String) throws {
-        guard let run = try StoriesRun() else { return }
+    @Test(.enabled(if: StoriesRun.isPossible, "no assets"), arguments: ["difference", "dpo"])
+    func changingRanksWithARealModel(pass: String) throws {
+        let run = try StoriesRun()
         try Self.check(pass) { steps, ranks, output, arguments in
             try run.train(
                 pass, output: output, ranks: ranks, set: Self.settings(pass, steps: steps), arguments: arguments)
@@ -66,16 +67,15 @@ import Testing
     }
 }
 
-/// Training of a small real model on real pairs, when the assets are there.
+/// Training of a small real model on real pairs, where the assets are there.
 struct StoriesRun {
-    let work: Workspace
-    private let model: String
-    private let data: String
+    static let model = "models/stories260K"
+    static let data = "data/hh_mixed_100/pairs.jsonl"
+    static let isPossible = Assets.has(model, data)
 
-    init?() throws {
-        guard let model = Assets.find("models/stories260K"), let data = Assets.find("data/hh_mixed_100/pairs.jsonl")
-        else { return nil }
-        (self.model, self.data) = (model, data)
+    let work: Workspace
+
+    init() throws {
         work = try Workspace()
         try work.directory.write("output: unset\n", to: "config.yaml")
     }
@@ -86,7 +86,8 @@ struct StoriesRun {
         try work.rdo(
             ["train", pass], output: output, ranks: ranks,
             set: [
-                "data.train=\(data)", "data.test=[]", "model.path=\(model)", "data.template=hh", "data.max_tokens=96",
+                "data.train=\(Assets.path(Self.data))", "data.test=[]", "model.path=\(Assets.path(Self.model))",
+                "data.template=hh", "data.max_tokens=96",
                 "data.over_long=truncate", "data.on_error=skip", "difference.learning_rate=1e-4",
                 "dpo.learning_rate=1e-4", "dpo.variant=simpo", "dpo.beta=2", "dpo.coefficients.use=false",
             ] + set, arguments: arguments)

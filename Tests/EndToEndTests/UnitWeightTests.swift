@@ -11,8 +11,8 @@ import Testing
         """
 
     private static let objectives: [(pass: String, set: [String])] =
-        PairwiseVariant.allCases.map { variant in
-            let smoothing = variant.takesLabelSmoothing ? ["dpo.label_smoothing=0.1"] : []
+        PairwiseLoss.allCases.map { variant in
+            let smoothing = variant.takes(.labelSmoothing) ? ["dpo.label_smoothing=0.1"] : []
             return ("dpo", ["dpo.variant=\(variant.rawValue)", "dpo.steps=3", "dpo.micro_batches=4"] + smoothing)
         } + [("rrhf", []), ("rrhf", ["rrhf.length=padded"]), ("kto", []), ("kto", ["kto.kl_scope=micro"])]
 

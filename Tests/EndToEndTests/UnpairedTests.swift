@@ -98,10 +98,11 @@ import Testing
         }
     }
 
-    @Test func realLabelledResponsesTrain() throws {
-        guard let model = Assets.find("models/stories260K"),
-            let labelled = Assets.find("data/llamafactory_kto_en/kto.jsonl")
-        else { return }
+    private static let realLabels = "data/llamafactory_kto_en/kto.jsonl"
+
+    @Test(.enabled(if: Assets.has(StoriesRun.model, realLabels), "no assets"))
+    func realLabelledResponsesTrain() throws {
+        let (model, labelled) = (Assets.path(StoriesRun.model), Assets.path(Self.realLabels))
         let directory = try TemporaryDirectory()
         let config = try directory.write(
             """

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Objectives
@@ -77,10 +78,12 @@ import Testing
 
     @Test(arguments: Combination.allCases, Disagreement.allCases.filter { $0 != .flip })
     func oneSourceIsTheSameCombined(_ combination: Combination, _ disagreement: Disagreement) {
+        var random = SeededGenerator(seed: 11)
         for alpha in [0, 0.5, 1.3] {
             let rule = CoefficientRule(alpha: alpha, symmetric: true, disagreement: disagreement)
             for _ in 0..<100 {
-                let source = RewardDifference(difference: .random(in: -9...9), reversed: .random(in: -9...9))
+                let source = RewardDifference(
+                    difference: .random(in: -9...9, using: &random), reversed: .random(in: -9...9, using: &random))
                 #expect(rule.weight([source], combined: combination) == rule.weight(source))
             }
         }
@@ -111,10 +114,12 @@ import Testing
 
     /// Whichever response is named first, a symmetric R is the same up to its sign.
     @Test func exchangingNegatesASymmetricDifference() {
+        var random = SeededGenerator(seed: 12)
         let rule = CoefficientRule(alpha: 1, symmetric: true, disagreement: .zero)
         for _ in 0..<100 {
             let pair = RewardDifference(
-                difference: .random(in: -9...9), reversed: Bool.random() ? .random(in: -9...9) : nil)
+                difference: .random(in: -9...9, using: &random),
+                reversed: Bool.random(using: &random) ? .random(in: -9...9, using: &random) : nil)
             #expect(rule.rewardDifference(pair.exchanged) == -rule.rewardDifference(pair))
             #expect(pair.exchanged.exchanged == pair)
         }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Objectives
@@ -13,10 +14,12 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func agreesWithThePaper(_ isDesirable: Bool) {
+        var random = SeededGenerator(seed: 5)
         for _ in 0..<1000 {
             let objective = KTOObjective(
-                beta: .random(in: 0.02...2), desirableWeight: .random(in: 0...3), undesirableWeight: .random(in: 0...3))
-            let (rho, z0) = (Double.random(in: -10...10), Double.random(in: 0...4))
+                beta: .random(in: 0.02...2, using: &random), desirableWeight: .random(in: 0...3, using: &random),
+                undesirableWeight: .random(in: 0...3, using: &random))
+            let (rho, z0) = (Double.random(in: -10...10, using: &random), Double.random(in: 0...4, using: &random))
             let result = objective.evaluate(logRatio: rho, baseline: z0, isDesirable: isDesirable)
             let plain = Self.plain(objective, rho: rho, z0: z0, isDesirable: isDesirable)
             #expect(isClose(result.loss, plain, relative: 1e-9, absolute: 1e-12))
@@ -87,6 +90,7 @@ import Testing
     }
 
     @Test func balanceIsCheckedAgainstTheAdvice() {
+        var random = SeededGenerator(seed: 6)
         let plain = KTOObjective(beta: 0.1)
         #expect(plain.balance(desirable: 30, undesirable: 20) == 1.5)
         #expect(plain.advisedDesirableWeight(desirable: 20, undesirable: 20) == nil)
@@ -101,7 +105,7 @@ import Testing
         }
         // The weight advised makes the advice come true.
         for _ in 0..<100 {
-            let (n, m) = (Int.random(in: 1...1000), Int.random(in: 1...1000))
+            let (n, m) = (Int.random(in: 1...1000, using: &random), Int.random(in: 1...1000, using: &random))
             let weight = plain.advisedDesirableWeight(desirable: n, undesirable: m) ?? 1
             let advised = KTOObjective(beta: 0.1, desirableWeight: weight)
             #expect(advised.advisedDesirableWeight(desirable: n, undesirable: m) == nil)

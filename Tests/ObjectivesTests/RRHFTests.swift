@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Objectives
@@ -22,20 +23,24 @@ import Testing
         return loss - list.policy[best] / n(best)
     }
 
-    static func randomList(_ count: Int) -> ListLogProbabilities {
+    static func randomList(_ count: Int, using random: inout SeededGenerator) -> ListLogProbabilities {
         ListLogProbabilities(
-            policy: (0..<count).map { _ in .random(in: -60...0) }, tokens: (0..<count).map { _ in .random(in: 1...40) },
-            queryTokens: .random(in: 1...50))
+            policy: (0..<count).map { _ in .random(in: -60...0, using: &random) },
+            tokens: (0..<count).map { _ in .random(in: 1...40, using: &random) },
+            queryTokens: .random(in: 1...50, using: &random))
     }
 
     @Test(arguments: LengthRule.allCases, 2...9) func agreesWithThePaper(_ length: LengthRule, _ count: Int) {
+        var random = SeededGenerator(seed: 2)
         for _ in 0..<100 {
-            let list = Self.randomList(count)
+            let list = Self.randomList(count, using: &random)
             // Few different scores, so that some are equal.
-            let scores = (0..<count).map { _ in Double(Int.random(in: 0...4)) }
-            let coefficients = (0..<(count * count)).map { _ in Bool.random() ? Double.random(in: 0...3) : 0 }
+            let scores = (0..<count).map { _ in Double(Int.random(in: 0...4, using: &random)) }
+            let coefficients = (0..<(count * count)).map { _ in
+                Bool.random(using: &random) ? Double.random(in: 0...3, using: &random) : 0
+            }
             func coefficient(_ i: Int, _ j: Int) -> Double { coefficients[i * count + j] }
-            let (w, gamma) = (Double.random(in: 0...5), Double.random(in: 0...1.5))
+            let (w, gamma) = (Double.random(in: 0...5, using: &random), Double.random(in: 0...1.5, using: &random))
             let objective = RRHFObjective(rankingWeight: w, lengthExponent: gamma, length: length)
             let pairs = ListRanking.pairs(scores).map {
                 RankedPair(better: $0.better, worse: $0.worse, weight: coefficient($0.better, $0.worse))
@@ -88,13 +93,14 @@ import Testing
 
     /// The same operations, not only the same value.
     @Test func weightsOfOneAreTheUnweightedMethod() {
+        var random = SeededGenerator(seed: 3)
         for _ in 0..<200 {
-            let list = Self.randomList(6)
-            let order = ListRanking.pairs((0..<6).map { _ in Double(Int.random(in: 0...3)) })
+            let list = Self.randomList(6, using: &random)
+            let order = ListRanking.pairs((0..<6).map { _ in Double(Int.random(in: 0...3, using: &random)) })
             let objective = RRHFObjective(rankingWeight: 0.7)
             let rule = CoefficientRule(alpha: 0, symmetric: true, disagreement: .zero)
             let weighted = order.map { pair in
-                let (weight, _) = rule.weight(RewardDifference(difference: .random(in: -5...5)))
+                let (weight, _) = rule.weight(RewardDifference(difference: .random(in: -5...5, using: &random)))
                 return RankedPair(better: pair.better, worse: pair.worse, weight: weight)
             }
             let plain = order.map { RankedPair(better: $0.better, worse: $0.worse) }
@@ -136,10 +142,11 @@ import Testing
 @Suite("RRHF pair by pair") struct RRHFTermTests {
     /// The terms add up to the ranking loss and, with the supervised term, to its gradient.
     @Test(arguments: LengthRule.allCases) func addUp(_ length: LengthRule) {
+        var random = SeededGenerator(seed: 4)
         for _ in 0..<200 {
-            let list = RRHFTests.randomList(5)
-            let pairs = ListRanking.pairs((0..<5).map { _ in Double(Int.random(in: 0...3)) }).map {
-                RankedPair(better: $0.better, worse: $0.worse, weight: .random(in: 0...2))
+            let list = RRHFTests.randomList(5, using: &random)
+            let pairs = ListRanking.pairs((0..<5).map { _ in Double(Int.random(in: 0...3, using: &random)) }).map {
+                RankedPair(better: $0.better, worse: $0.worse, weight: .random(in: 0...2, using: &random))
             }
             let objective = RRHFObjective(rankingWeight: 1.7, lengthExponent: 0.8, length: length)
             let whole = objective.evaluate(list, pairs: pairs, best: 2)

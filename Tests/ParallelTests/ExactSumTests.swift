@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Parallel
@@ -19,7 +20,7 @@ import Testing
     }
 
     @Test func oneAddendComesBackUnchanged() {
-        var generator = SplitMix(state: 1)
+        var generator = SeededGenerator(seed: 1)
         let special = [
             0, 1, -1, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude,
             -.greatestFiniteMagnitude, .leastNormalMagnitude.nextDown, 0.1, .pi,
@@ -29,7 +30,7 @@ import Testing
     }
 
     @Test func twoAddendsRoundAsHardwareDoes() {
-        var generator = SplitMix(state: 2)
+        var generator = SeededGenerator(seed: 2)
         for _ in 0..<5000 {
             let a = finiteDoubles(1, &generator)[0]
             // Close in magnitude, so that both count and ties occur.
@@ -46,7 +47,7 @@ import Testing
     }
 
     @Test func anyOrderAndAnySplitGiveTheSameBits() {
-        var generator = SplitMix(state: 3)
+        var generator = SeededGenerator(seed: 3)
         for round in 0..<50 {
             var values = finiteDoubles(200, &generator)
             if round % 2 == 0 { values = values.map { $0.truncatingRemainder(dividingBy: 1e3) } }
@@ -65,7 +66,7 @@ import Testing
 
     /// Sums of integers times 2^-40, for which 64-bit integers are the high-precision sum.
     @Test func equalsTheSumOfIntegers() {
-        var generator = SplitMix(state: 4)
+        var generator = SeededGenerator(seed: 4)
         for _ in 0..<200 {
             let integers = (0..<100).map { _ in Int64(bitPattern: generator.next()) >> Int64(11 + generator.next() % 40)
             }
@@ -95,18 +96,5 @@ import Testing
         var merged = sum([1])
         merged.add(sum([.nan]))
         #expect(merged.value.isNaN)
-    }
-}
-
-/// A small seeded generator (splitmix64).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

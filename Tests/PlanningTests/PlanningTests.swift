@@ -1,6 +1,6 @@
+import Costs
 import Diagnostics
 import Foundation
-import Preferences
 import TestSupport
 import Testing
 import Transformer
@@ -8,15 +8,8 @@ import Transformer
 @testable import Planning
 
 @Suite struct PlanningTests {
-    private static func model(recomputes: Bool = false, head: HeadKind = .languageModel) throws -> TransformerModel {
-        let json = """
-            {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 8, "intermediate_size": 16,
-             "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 32,
-             "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu",
-             "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2}
-            """
-        return TransformerModel(
-            try ModelConfiguration(json: Data(json.utf8), file: "test"), head: head, recomputesBlocks: recomputes)
+    private static func model(recomputes: Bool = false) -> TransformerModel {
+        TransformerModel(.planned, head: .languageModel, recomputesBlocks: recomputes)
     }
 
     /// All rates 1: seconds are operations.
@@ -27,51 +20,8 @@ import Transformer
             streamBandwidth: 1e18, optimizerRate: 1e18, reduceBandwidth: 1e18, reduceLatency: 0, baseBytes: 1000)
     }
 
-    @Test func countsOfATree() {
-        var forest = TokenForest()
-        let query = forest.append([1, 2, 3])
-        forest.append([4, 5], under: query)
-        forest.append([6], under: query)
-        // 1 + 2 + 3, then 4 + 5, then 4.
-        #expect(OperationCounts(forest, headRows: 3) == OperationCounts(tokens: 6, attentionPairs: 19, headRows: 3))
-    }
-
-    /// Embedding 256; a block 8 + 8·8 + 2·(4·8) + 8·8 + 8 + 3·(8·16) = 592; final norm 8: 2040 parameters.
-    @Test func memoryByHand() throws {
-        let model = try Self.model()
-        #expect(model.layout.parameterCount == 2040)
-        let one = MemoryPlan(
-            model, mesh: PlannedMesh(ranks: 1, nodes: 1, shards: 1), leaves: 8, leafTokens: 10, gathersBlocks: false,
-            base: 1000)
-        #expect(one.parameters == 4 * 2040 && one.optimizer == 8 * 2040 && one.gathered == 0)
-        // Before the eighth leaf three partial sums wait.
-        #expect(one.gradients == 4 * 4 * 2040)
-        // Kept of a block: 2·8 + 16 + 8 + 2 + 2·16 floats a token; its backward pass: 3·8 + 16 + 8 + 3·16.
-        let kept: Double = 3 * 74 + 96
-        #expect(one.activations == 40 * kept)
-        #expect(one.buffers == 4 * 2 * 128 * 32)
-        let state = one.parameters + one.gradients + one.optimizer
-        #expect(one.perRank == 1000 + state + one.activations + one.buffers)
-
-        let four = MemoryPlan(
-            model, mesh: PlannedMesh(ranks: 4, nodes: 1, shards: 4), leaves: 8, leafTokens: 10, gathersBlocks: true,
-            base: 1000)
-        #expect(four.parameters == 2040 && four.optimizer == 2 * 2040)
-        let inUse: Double = 256 + 8 + 2 * 592
-        #expect(four.gathered == 4 * inUse)
-        let sums: Double = 2 * 2040 / 4
-        #expect(four.gradients == 4 * (sums + inUse))
-        #expect(four.perNode(ranks: 4, sharesMemory: true) == 4 * four.perRank - 3 * four.gathered)
-
-        let recomputed = MemoryPlan(
-            try Self.model(recomputes: true), mesh: PlannedMesh(ranks: 1, nodes: 1, shards: 1), leaves: 8,
-            leafTokens: 10, gathersBlocks: false, base: 1000)
-        let perToken: Double = 3 * 8 + 74 + 96
-        #expect(recomputed.activations == 40 * perToken)
-    }
-
     @Test func timeByHand() throws {
-        let model = try Self.model()
+        let model = Self.model()
         let costs = CostModel(model.configuration, head: .languageModel)
         let leaves = [
             OperationCounts(tokens: 10, attentionPairs: 50, headRows: 4),
@@ -93,13 +43,13 @@ import Transformer
         #expect(abs(two.compute + two.imbalance - seconds(leaves[0])) < 1e-6)
         // Recomputing is one more forward pass over the blocks.
         let again = StepPlan(
-            try Self.model(recomputes: true), leaves: leaves, mesh: PlannedMesh(ranks: 1, nodes: 1, shards: 1),
+            Self.model(recomputes: true), leaves: leaves, mesh: PlannedMesh(ranks: 1, nodes: 1, shards: 1),
             gathersBlocks: false, machine: Self.machine(), network: nil)
         #expect(abs(again.compute - one.compute - costs.perToken * 15 - costs.perAttentionPair * 70) < 1e-6)
     }
 
     @Test func networkByHand() throws {
-        let model = try Self.model()
+        let model = Self.model()
         let leaves = [OperationCounts](repeating: .init(tokens: 10, attentionPairs: 50, headRows: 4), count: 4)
         func plan(_ shards: Int, gathersBlocks: Bool = false) -> StepPlan {
             StepPlan(

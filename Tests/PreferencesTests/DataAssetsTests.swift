@@ -4,9 +4,8 @@ import Preferences
 import Testing
 
 /// All rows of all real files.
-@Suite struct DataAssetsTests {
+@Suite(.enabled(if: hasDataAssets, "no assets")) struct DataAssetsTests {
     @Test func everyFileIsRead() throws {
-        guard let assets = preferenceAssets() else { return }
         let expected: [(String, DataFormat, rows: Int, bad: [String: Int])] = [
             ("hh_harmless_test/pairs.jsonl", .pairs, 1617, [:]), ("hh_mixed_100/pairs.jsonl", .pairs, 70, [:]),
             ("ultrafeedback_1200/pairs.jsonl", .pairs, 835, [:]), ("llamafactory_dpo_en/pairs.jsonl", .pairs, 210, [:]),
@@ -20,7 +19,7 @@ import Testing
             ("tldr_schema/comparisons_example.jsonl", .tldr, 1, [:]),
         ]
         for (file, format, rows, bad) in expected {
-            let data = try PreferenceReader(policy: .skip).read([assets + file])
+            let data = try PreferenceReader(policy: .skip).read([dataAssets + file])
             #expect(data.report.files[0].format == format, "\(file)")
             #expect(data.report.rows == rows, "\(file)")
             #expect(data.records.count == rows - bad.values.reduce(0, +), "\(file)")
@@ -51,24 +50,22 @@ import Testing
     }
 
     @Test func theSummaryComparisonIsItsPair() throws {
-        guard let assets = preferenceAssets() else { return }
-        let comparison = try PreferenceReader().read([assets + "tldr_schema/comparisons_example.jsonl"]).records[0]
-        let pair = try PreferenceReader().read([assets + "tldr_schema/pairs.jsonl"]).records[0]
+        let comparison = try PreferenceReader().read([dataAssets + "tldr_schema/comparisons_example.jsonl"]).records[0]
+        let pair = try PreferenceReader().read([dataAssets + "tldr_schema/pairs.jsonl"]).records[0]
         #expect(comparison.prompt == pair.prompt)
         #expect(comparison.responses == pair.responses)
         #expect(PromptTemplate.tldr.prompt(pair.prompt) == pair.prompt)
         // Ratings of single summaries are no preferences.
         let error = #expect(throws: RDOError.self) {
-            _ = try PreferenceReader().read([assets + "tldr_schema/axis_evals_example.jsonl"])
+            _ = try PreferenceReader().read([dataAssets + "tldr_schema/axis_evals_example.jsonl"])
         }
         #expect(error?.what == "the row's fields fit no known data format (1 of 1 rows is bad)")
     }
 
     @Test func wholeDialoguesAreSplitBackIntoTheirPairs() throws {
-        guard let assets = preferenceAssets() else { return }
         let directory = try DataDirectory()
         for file in ["hh_harmless_test/pairs.jsonl", "hh_mixed_100/pairs.jsonl"] {
-            let pairs = try PreferenceReader().read([assets + file]).records
+            let pairs = try PreferenceReader().read([dataAssets + file]).records
             let lines = try pairs.map { pair in
                 let object = ["chosen": pair.prompt + pair.responses[0], "rejected": pair.prompt + pair.responses[1]]
                 return String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
-import Preferences
+
+@testable import Preferences
 
 /// A directory for one test's files; removed with it.
 final class DataDirectory {
@@ -70,16 +71,6 @@ func pair(_ prompt: String, _ chosen: String, _ rejected: String) -> PreferenceR
     PreferenceRecord(file: "f", line: 1, kind: .pair, prompt: prompt, responses: [chosen, rejected])
 }
 
-/// The same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state ^ state >> 31) &* 0x9E37_79B9_7F4A_7C15
-    }
-}
-
 /// Texts of all sorts of scalars.
 func randomText(length: ClosedRange<Int>, using generator: inout SeededGenerator) -> String {
     let alphabet = Array("abc XYZ.,\n\t\r'\"\\{}é漢字🙂👩‍👩‍👧e\u{301}\u{0}<|>").flatMap(\.unicodeScalars)
@@ -90,7 +81,6 @@ func randomText(length: ClosedRange<Int>, using generator: inout SeededGenerator
     return String(scalars)
 }
 
-/// Where the real data lies, or nil, said aloud, when it is absent.
-func preferenceAssets() -> String? {
-    Assets.find("data").map { $0 + "/" }
-}
+/// Where the real data lies when it is there.
+let dataAssets = Assets.path("data") + "/"
+let hasDataAssets = Assets.has("data")

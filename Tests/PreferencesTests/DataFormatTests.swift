@@ -1,7 +1,8 @@
 import Diagnostics
 import Foundation
-import Preferences
 import Testing
+
+@testable import Preferences
 
 @Suite struct DataFormatTests {
     let directory: DataDirectory
@@ -90,6 +91,7 @@ import Testing
     /// Every way in which a row can be bad, and what is said of it.
     private static let badRows: [(DataFormat, String, String)] = [
         (.pairs, #"{"prompt": "q", "chosen": "a""#, "malformed JSON"),
+        (.pairs, #"{"prompt": "q", "chosen": "a", "rejected": "b",}"#, "malformed JSON"),
         (.pairs, #"{"prompt": "q", "chosen": NaN, "rejected": "b"}"#, "malformed JSON"),
         (.pairs, #"{"prompt": "\ud800", "chosen": "a", "rejected": "b"}"#, "malformed JSON"),
         (.pairs, String(repeating: "[", count: 100_000), "malformed JSON"),

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import Preferences
+import TestSupport
 import Testing
 
 @Suite struct DataLineReaderTests {
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func damagedGzipIsAnErrorWhereverItIsCut() throws {
-        var generator = SeededGenerator(state: 1)
+        var generator = SeededGenerator(seed: 1)
         let text = (0..<2000).map { _ in randomText(length: 0...40, using: &generator) }
         let whole = try Data(contentsOf: URL(fileURLWithPath: directory.gzip(directory.write(text))))
         for count in [0, 1, 2, 5, 12, 100, whole.count / 2, whole.count - 8, whole.count - 4, whole.count - 1] {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Preferences
@@ -25,7 +26,7 @@ import Testing
 
     /// Any numbers of equal queries: never the same query; a permutation where one exists, else as even as can be.
     @Test func neverTheSameQuery() {
-        var generator = SeededGenerator(state: 7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<3000 {
             let count = Int.random(in: 0...24, using: &generator)
             let kinds = Int.random(in: 1...max(1, count), using: &generator)

@@ -1,5 +1,6 @@
-import Preferences
 import Testing
+
+@testable import Preferences
 
 @Suite struct TemplateTests {
     @Test func plainLeavesEverythingAsItIs() {

@@ -5,7 +5,10 @@ import Testing
 @testable import Preferences
 
 /// Three real tokenizers against the ids that sentencepiece and Hugging Face tokenizers give.
-@Suite struct TokenizerAssetTests {
+@Suite(
+    .enabled(
+        if: Assets.has("models/llama32k-tokenizer", "models/smollm2-135m-instruct", "models/stories260K"), "no assets"))
+struct TokenizerAssetTests {
     private struct Cases: Decodable {
         struct Case: Decodable {
             let text: String
@@ -17,10 +20,7 @@ import Testing
         let cases: [Case]
     }
 
-    /// Nil when this machine has no assets.
-    private static func model(_ name: String) -> URL? {
-        Assets.find("models/\(name)").map { URL(fileURLWithPath: $0) }
-    }
+    private static func model(_ name: String) -> URL { URL(fileURLWithPath: Assets.path("models/\(name)")) }
 
     @Test(arguments: [
         ("llama32k-tokenizer", "tokenizer.json"), ("llama32k-tokenizer", "tokenizer.model"),
@@ -28,7 +28,7 @@ import Testing
         ("stories260K", "tokenizer.model"),
     ])
     func agreesOnEveryCase(_ name: String, _ file: String) throws {
-        guard let directory = Self.model(name) else { return }
+        let directory = Self.model(name)
         let data = try Data(contentsOf: directory.appendingPathComponent("tokenizer_cases.json"))
         let cases = try JSONDecoder().decode(Cases.self, from: data).cases
         let tokenizer = try TokenizerLoader.load(directory.appendingPathComponent(file).path)
@@ -45,7 +45,7 @@ import Testing
         ("llama32k-tokenizer", 32000, 1 as Int32?), ("smollm2-135m-instruct", 49152, nil), ("stories260K", 512, 1),
     ])
     func describesItself(_ name: String, _ size: Int, _ bos: Int32?) throws {
-        guard let directory = Self.model(name) else { return }
+        let directory = Self.model(name)
         let tokenizer = try TokenizerLoader.load(directory.path)
         #expect(tokenizer is JSONTokenizer)
         #expect(tokenizer.vocabularySize == size)
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func aBareModelAddsNoBOSWhenItsConfigurationSaysSo() throws {
-        guard let directory = Self.model("stories260K") else { return }
+        let directory = Self.model("stories260K")
         let copy = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: copy) }
@@ -83,7 +83,7 @@ import Testing
         ("smollm2-135m-instruct", "tokenizer.json"),
     ])
     func decodingGivesTheTextBackByteForByte(_ name: String, _ file: String) throws {
-        guard let directory = Self.model(name) else { return }
+        let directory = Self.model(name)
         let tokenizer = try TokenizerLoader.load(directory.appendingPathComponent(file).path)
         // SmolLM2's vocabulary lacks 21 of the 256 bytes, which encoding therefore leaves out.
         let lacking =

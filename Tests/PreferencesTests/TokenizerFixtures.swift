@@ -1,5 +1,6 @@
 import Foundation
 
+import TestSupport
 @testable import Preferences
 
 /// Small tokenizers, written as tokenizer.json files.
@@ -159,9 +160,9 @@ enum TokenizerFixture {
 
 /// Random texts of every kind of character, repeatable.
 struct TextGenerator {
-    private var random: RepeatableGenerator
+    private var random: SeededGenerator
 
-    init(seed: UInt64) { random = RepeatableGenerator(state: seed) }
+    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     private static let fragments = [
         " ", "  ", "\n", "\r\n", "\t", "hello", " the", "'s", "'LL", "12345", "e\u{301}", "é", "Å", "\u{212B}",
@@ -185,18 +186,5 @@ struct TextGenerator {
         }
         scalars.removeAll(where: isExcluded)
         return String(scalars)
-    }
-}
-
-/// SplitMix64.
-struct RepeatableGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

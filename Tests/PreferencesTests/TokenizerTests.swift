@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Testing
@@ -150,8 +151,6 @@ import Testing
             #expect(tokenizer.encode(text) == text.utf8.map(Int32.init))
             #expect(Array(tokenizer.decode(tokenizer.encode(text)).utf8) == Array(text.utf8))
         }
-        // XXH3-128 is fixed by its specification; the empty input's value is published with it.
-        #expect(tokenizerDigest([]) == "99aa06d3014798d86001c324468d497f")
-        #expect(tokenizer.digest == tokenizerDigest(Array(Preferences.ByteTokenizer.tokenizerJSON())))
+        #expect(tokenizer.digest == Digest.of(Array(Preferences.ByteTokenizer.tokenizerJSON())).hex)
     }
 }

@@ -1,6 +1,8 @@
 import Diagnostics
-import Preferences
+import TestSupport
 import Testing
+
+@testable import Preferences
 
 @Suite struct TruncationTests {
     private let tokenizer = ByteTokenizer()
@@ -77,7 +79,7 @@ import Testing
 
     /// Whatever the lengths: nothing exceeds the limit, EOS ends exactly the whole responses, ids give texts back.
     @Test func randomRecordsKeepTheConventions() throws {
-        var generator = SeededGenerator(state: 7)
+        var generator = SeededGenerator(seed: 7)
         var (cutPrompts, cutResponses, rejected) = (0, 0, 0)
         for round in 0..<400 {
             let limit = Int.random(in: 8...120, using: &generator)
@@ -131,7 +133,7 @@ import Testing
     }
 
     @Test func noComparisonExceedsTheLimit() throws {
-        var generator = SeededGenerator(state: 9)
+        var generator = SeededGenerator(seed: 9)
         var cut = 0
         for _ in 0..<300 {
             let limit = Int.random(in: 70...200, using: &generator)
@@ -154,7 +156,7 @@ import Testing
     }
 
     @Test func rowsSurviveTheWayBetweenRanks() throws {
-        var generator = SeededGenerator(state: 11)
+        var generator = SeededGenerator(seed: 11)
         var records: [PreferenceRecord] = []
         for line in 1...60 {
             let texts = (0..<Int.random(in: 2...5, using: &generator)).map {
@@ -173,6 +175,14 @@ import Testing
         let bytes = TokenizedRowCoding.encode(examples)
         #expect(try TokenizedRowCoding.decode(bytes) == examples)
         #expect(examples.contains { if case .failure = $0 { true } else { false } })
+        let pairs = examples.map { example in
+            example.map { example in
+                var pair = example
+                pair.listPlaces = [2, 0]
+                return pair
+            }
+        }
+        #expect(try TokenizedRowCoding.decode(TokenizedRowCoding.encode(pairs)) == pairs)
         let comparisons = plan.differenceExamples(of: records, rows: 0..<60)
         #expect(try TokenizedRowCoding.decode(TokenizedRowCoding.encode(comparisons)) == comparisons)
         // Slices of ranks, one after the other, are the whole.

@@ -80,20 +80,21 @@ enum Sample {
         let tables = Sample.tables(pairs: 10)
         #expect(try file.readTables() == tables)
         #expect(file[tables.pairKeys[7]] == .init(difference: Sample.difference(7), reversed: Sample.reversed(7)))
-        #expect(try file.entries(for: tables.pairKeys.reversed()).map(\.difference) == file.differences.reversed())
+        #expect(tables.pairKeys.reversed().map { file[$0]?.difference } == file.differences.reversed())
         #expect(
             try HDF5File(opening: path).dataset("/pairs/position_bias").read(Float.self)
                 == .init(repeating: 0.0625, count: 10))
         #expect(try Artefacts.verify(path).contains("10 pairs"))
     }
 
-    @Test func missingPairsAreCounted() throws {
+    @Test func missingResponsesAreCounted() throws {
         let scratch = try Scratch()
-        try Sample.coefficients(scratch.file("c.h5"), pairs: 4)
-        let file = try CoefficientFile.read(scratch.file("c.h5"))
-        let asked = Sample.tables(pairs: 9).pairKeys
+        try Sample.reference(scratch.file("r.h5"), count: 4)
+        try Sample.reference(scratch.file("more.h5"), count: 9)
+        let file = try ReferenceFile.read(scratch.file("r.h5"))
+        let asked = try ReferenceFile.read(scratch.file("more.h5")).keys
         let error = artefactError { _ = try file.entries(for: asked) }
-        #expect(error?.what.hasPrefix("5 of 9 pairs are missing, the first is number 4 (\(asked[4]))") == true)
+        #expect(error?.what.hasPrefix("5 of 9 responses are missing, the first is number 4 (\(asked[4]))") == true)
         #expect(file[asked[8]] == nil)
     }
 

@@ -1,3 +1,4 @@
+import Coding
 import CHDF5
 import Diagnostics
 import Foundation

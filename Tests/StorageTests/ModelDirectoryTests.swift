@@ -140,6 +140,7 @@ extension ModelDirectory {
         #expect(try refused("{}")?.description == index + ": weight_map is missing or malformed")
         #expect(try refused("nothing")?.place == index)
         #expect(try refused(#"{"weight_map": {"a": 1}}"#)?.place == index)
+        #expect(try refused(#"{"weight_map": {"a": "x", "a": "y"}}"#)?.what == "weight_map is missing or malformed")
         #expect(
             try refused(#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#)?.description
                 == index + ": tensor a is not in model-00001-of-00002.safetensors")
@@ -275,15 +276,13 @@ extension ModelDirectory {
 
 /// Golden numbers were read with Python's safetensors.
 @Suite("Published models") struct PublishedModelTests {
-    /// The directory that a variable names, or `fallback`; nil, with a line that says so, when absent.
-    static func find(_ variable: String, _ fallback: String) -> String? {
-        let path = ProcessInfo.processInfo.environment[variable] ?? fallback
-        if FileManager.default.fileExists(atPath: path + "/model.safetensors") { return path }
-        print("skipped: no assets (\(path))")
-        return nil
-    }
-
-    static var stories: String? { Assets.find("models/stories260K") }
+    static let stories = "models/stories260K"
+    static let hasStories = Assets.has(stories)
+    /// SmolLM2-135M-Instruct with its weights: in `RDO_SMOLLM2` or where a program that fetches assets leaves it.
+    static let smolDirectory =
+        ProcessInfo.processInfo.environment["RDO_SMOLLM2"]
+        ?? NSHomeDirectory() + "/.cache/rdo-assets/smollm2-135m-instruct"
+    static let hasSmolLM2 = FileManager.default.fileExists(atPath: smolDirectory + "/model.safetensors")
 
     struct Golden {
         let name: String
@@ -307,8 +306,8 @@ extension ModelDirectory {
         }
     }
 
-    @Test func stories260K() throws {
-        guard let path = Self.stories else { return }
+    @Test(.enabled(if: hasStories, "no assets")) func stories260K() throws {
+        let path = Assets.path(Self.stories)
         let directory = try ModelDirectory.open(path, head: .languageModel)
         let c = directory.configuration
         #expect(c.hiddenSize == 64 && c.layerCount == 5 && c.headCount == 8 && c.keyValueHeadCount == 4)
@@ -331,8 +330,8 @@ extension ModelDirectory {
     }
 
     /// Written out as ours and read again, a published model is the same.
-    @Test func stories260KComesBack() throws {
-        guard let path = Self.stories else { return }
+    @Test(.enabled(if: hasStories, "no assets")) func stories260KComesBack() throws {
+        let path = Assets.path(Self.stories)
         let scratch = try Scratch()
         let source = try ModelDirectory.open(path, head: .languageModel)
         let writer = try ModelDirectoryWriter(
@@ -348,11 +347,8 @@ extension ModelDirectory {
         #expect(FileManager.default.fileExists(atPath: scratch.file("m/tokenizer.json")))
     }
 
-    @Test func smolLM2() throws {
-        guard let path = Self.find("RDO_SMOLLM2", NSHomeDirectory() + "/.cache/rdo-assets/smollm2-135m-instruct") else {
-            return
-        }
-        let directory = try ModelDirectory.open(path, head: .languageModel)
+    @Test(.enabled(if: hasSmolLM2, "no weights of SmolLM2-135M-Instruct")) func smolLM2() throws {
+        let directory = try ModelDirectory.open(Self.smolDirectory, head: .languageModel)
         let c = directory.configuration
         #expect(c.hiddenSize == 576 && c.layerCount == 30 && c.headCount == 9 && c.keyValueHeadCount == 3)
         #expect(c.ropeTheta == 100_000 && c.ropeScaling == .none)

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -24,6 +25,19 @@ extension Scratch {
         for (name, _, values) in tensors { try values.withUnsafeBufferPointer { try writer.write(name, values: $0) } }
         try writer.finish()
         return file(name)
+    }
+}
+
+extension SafetensorsFile {
+    /// A whole tensor, read as models read theirs: checked first.
+    func floats(_ name: String) throws -> [Float] {
+        let shape = entries[name]?.shape ?? []
+        try check(name, shape: shape)
+        let count = shape.reduce(1, *)
+        return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let start = buffer.baseAddress { try read(name, rows: 0..<(shape.first ?? 1), into: start) }
+            initialized = count
+        }
     }
 }
 
@@ -187,6 +201,7 @@ extension Scratch {
     /// Random damage to length and header: opening throws `.artefact` or reads tensors that lie within the file. Far more
     /// files than a process may hold open, so that a refused file must have been closed.
     @Test func damagedHeadersNeverCrash() throws {
+        var random = SeededGenerator(seed: 1)
         let scratch = try Scratch()
         let path = try scratch.writeSafetensors(
             "a", type: .f32, [("x", [7, 5], Self.rows), ("y", [2, 2], [1, 2, 3, 4])])
@@ -195,12 +210,18 @@ extension Scratch {
         var (opened, refused) = (0, 0)
         for _ in 0..<5000 {
             var damaged = data
-            for _ in 0..<Int.random(in: 1...3) {
-                let index = Bool.random() ? Int.random(in: 8..<headerEnd) : Int.random(in: 0..<headerEnd)
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                let index =
+                    Bool.random(using: &random)
+                    ? Int.random(in: 8..<headerEnd, using: &random) : Int.random(in: 0..<headerEnd, using: &random)
                 damaged[index] =
-                    Bool.random() ? .random(in: 0...255) : (Array("0123456789[]{},:\"-e.".utf8).randomElement() ?? 0)
+                    Bool.random(using: &random)
+                    ? .random(in: 0...255, using: &random)
+                    : (Array("0123456789[]{},:\"-e.".utf8).randomElement(using: &random) ?? 0)
             }
-            if Int.random(in: 0..<4) == 0 { damaged = damaged.prefix(Int.random(in: 0...damaged.count)) }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                damaged = damaged.prefix(Int.random(in: 0...damaged.count, using: &random))
+            }
             try damaged.write(to: URL(fileURLWithPath: scratch.file("b")))
             do {
                 let file = try SafetensorsFile.open(scratch.file("b"))

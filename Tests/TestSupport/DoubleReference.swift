@@ -139,7 +139,7 @@ package struct TwinModel {
         for (index, (spec, matrix)) in all.enumerated() {
             let random = KeyedRandom(seed: seed, stream: UInt64(index))
             for i in 0..<spec.count {
-                let center: Double = spec.name.hasSuffix("norm.weight") ? 1 : 0
+                let center: Double = spec.role == .norm ? 1 : 0
                 matrix.elements[i] = Float(center + 0.25 * random.normal(at: UInt64(i)))
             }
             values[spec.name] = matrix.elements.map(Double.init)
@@ -155,7 +155,7 @@ package struct TwinModel {
             ? parameters : AdaptedParameters(base: parameters, adapters: trained, layout: trained.layout)
     }
     package var gradients: any GradientSink {
-        model.adaptation == nil ? trained : AdapterGradients(trained, layout: trained.layout)
+        trained
     }
 
     /// Central difference of `loss` along one coordinate of one parameter.
@@ -184,6 +184,11 @@ package struct TwinModel {
 }
 
 extension ModelConfiguration {
+    /// Three blocks of 592 parameters, an embedding of 256 that is the head too: small enough to count by hand.
+    package static let planned = ModelConfiguration(
+        hiddenSize: 8, intermediateSize: 16, layerCount: 3, headCount: 2, keyValueHeadCount: 1, headSize: 4,
+        vocabularySize: 32, maxPositions: 64, normEpsilon: 1e-5, tiesEmbeddings: true)
+
     /// Two blocks, four heads that share two key-value heads, 31 tokens: small enough for finite differences.
     package static func small(tied: Bool, bias: Bool) throws -> ModelConfiguration {
         let json = """

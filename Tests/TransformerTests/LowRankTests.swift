@@ -81,7 +81,7 @@ import Transformer
         #expect(abs(Double(scalar) - twin.reference.scalar(ids)) <= 1e-5 * max(1, abs(Double(scalar))))
         try twin.model.backward(
             scalarsAtRows: [16], weights: [1.5], pass: pass, parameters: twin.weights, gradients: twin.gradients)
-        #expect(twin.trained.layout.specs.last?.name == "score.weight")
+        #expect(twin.trained.layout.specs.last?.role == .scalarHead)
         let found = twin.disagreements { 1.5 * $0.scalar(ids) }
         #expect(found.isEmpty, "\(found)")
     }
@@ -91,7 +91,7 @@ import Transformer
         let twin = TwinModel(try .small(tied: true, bias: false), head: .languageModel, adaptation: Self.all)
         for (spec, matrix) in zip(twin.trained.layout.specs, twin.trained.values) {
             initialValues(for: spec, rows: 0..<spec.rows, seed: 3, range: 0.02, into: matrix.pointer)
-            let isB = spec.name.hasSuffix("lora_B.weight")
+            let isB = if case .adapterB = spec.role { true } else { false }
             #expect(matrix.elements.allSatisfy { $0 == 0 } == isB)
             let bound = 1 / Float(spec.columns).squareRoot()
             #expect(matrix.elements.allSatisfy { abs($0) <= bound })
@@ -105,9 +105,9 @@ import Transformer
     @Test func mergedWeightsComputeTheSame() throws {
         let twin = TwinModel(try .small(tied: false, bias: true), head: .languageModel, adaptation: Self.all)
         let merged = LocalParameters(twin.model.layout)
-        for group in 0..<twin.model.layout.groupCount {
+        for (place, group) in twin.model.layout.groupNames.enumerated() {
             let matrices = twin.model.merged(try twin.weights.acquire(group: group), group: group)
-            for (matrix, target) in zip(matrices, merged.values[twin.model.layout.groups[group]]) {
+            for (matrix, target) in zip(matrices, merged.values[twin.model.layout.groups[place]]) {
                 target.copy(from: matrix)
             }
         }
@@ -119,7 +119,8 @@ import Transformer
     }
 
     @Test func initialAdaptersDoNotDependOnHowRowsAreSplit() {
-        let spec = ParameterSpec(name: "model.layers.0.mlp.up_proj.lora_A.weight", shape: [4, 6], group: 0)
+        let spec = ParameterSpec(
+            name: "model.layers.0.mlp.up_proj.lora_A.weight", shape: [4, 6], role: .adapterA(.up), group: .block(0))
         var whole = [Float](repeating: 0, count: 24)
         var parts = whole
         initialValues(for: spec, rows: 0..<4, seed: 9, range: 0, into: &whole)

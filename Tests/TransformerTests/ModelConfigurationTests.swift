@@ -256,8 +256,11 @@ import Testing
         ]
         #expect(layouts.map(\.specs.count) == [20, 21, 21, 21])
         #expect(layouts.map(\.groupCount) == [4, 4, 4, 4])
-        #expect(layouts[1].specs.last == ParameterSpec(name: "lm_head.weight", shape: [512, 64], group: 3))
-        #expect(layouts[2].specs.last == ParameterSpec(name: "score.weight", shape: [1, 64], group: 3))
+        let heads = [
+            ParameterSpec(name: "lm_head.weight", shape: [512, 64], role: .vocabularyHead, group: .head),
+            ParameterSpec(name: "score.weight", shape: [1, 64], role: .scalarHead, group: .head),
+        ]
+        #expect([layouts[1].specs.last, layouts[2].specs.last] == heads)
         #expect(layouts[2] == layouts[3])
         let block = 2 * 64 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 172 * 64
         #expect(layouts[0].parameterCount == 512 * 64 + 2 * block + 64)
@@ -266,7 +269,10 @@ import Testing
 
     @Test func namesAndShapesOfABlock() throws {
         let layout = ParameterLayout(try ModelConfigurationTests.read(), head: .languageModel)
-        #expect(layout.specs[0] == ParameterSpec(name: "model.embed_tokens.weight", shape: [512, 64], group: 0))
+        let embedding = ParameterSpec(
+            name: "model.embed_tokens.weight", shape: [512, 64], role: .embedding, group: .embedding)
+        #expect(layout.specs[0] == embedding)
+        #expect(layout.groupNames == [.embedding, .block(0), .block(1), .head])
         let block = layout.specs[layout.groups[2]].map { "\($0.name.dropFirst("model.layers.1.".count)) \($0.shape)" }
         #expect(
             block == [
@@ -303,14 +309,18 @@ import Testing
         return values
     }
 
+    static func spec(_ name: String, _ shape: [Int], _ role: ParameterRole = .weight(.up)) -> ParameterSpec {
+        ParameterSpec(name: name, shape: shape, role: role, group: .block(0))
+    }
+
     @Test func doNotDependOnHowRowsAreSplit() {
-        let spec = ParameterSpec(name: "model.layers.0.mlp.up_proj.weight", shape: [11, 7], group: 1)
+        let spec = Self.spec("model.layers.0.mlp.up_proj.weight", [11, 7])
         let whole = Self.values(spec, 0..<11)
         for cut in 0...11 { #expect(Self.values(spec, 0..<cut) + Self.values(spec, cut..<11) == whole) }
     }
 
     @Test func areNormalWithTheGivenDeviation() {
-        let spec = ParameterSpec(name: "model.embed_tokens.weight", shape: [400, 250], group: 0)
+        let spec = Self.spec("model.embed_tokens.weight", [400, 250], .embedding)
         let values = Self.values(spec, 0..<400).map { Double($0) / 0.02 }
         let mean = values.reduce(0, +) / 1e5
         let variance = values.reduce(0) { $0 + $1 * $1 } / 1e5 - mean * mean
@@ -322,8 +332,8 @@ import Testing
     }
 
     @Test func differByNameAndSeed() {
-        let a = ParameterSpec(name: "a.weight", shape: [4, 4], group: 0)
-        let b = ParameterSpec(name: "b.weight", shape: [4, 4], group: 0)
+        let a = Self.spec("a.weight", [4, 4])
+        let b = Self.spec("b.weight", [4, 4])
         #expect(Self.values(a, 0..<4) != Self.values(b, 0..<4))
         #expect(Self.values(a, 0..<4) != Self.values(a, 0..<4, seed: 2))
         #expect(Self.values(a, 0..<4) == Self.values(a, 0..<4))
@@ -331,20 +341,15 @@ import Testing
 
     /// A scalar head answers near 0 at first: standard deviation 1 / (hidden + 1), whatever the range of the others.
     @Test func scalarHeadsStartSmall() {
-        let values = Self.values(ParameterSpec(name: "score.weight", shape: [1, 9999], group: 1), 0..<1).map(
-            Double.init)
+        let values = Self.values(Self.spec("score.weight", [1, 9999], .scalarHead), 0..<1).map(Double.init)
         let deviation = (values.reduce(0) { $0 + $1 * $1 } / 9999).squareRoot()
         // Five standard errors.
         #expect(abs(deviation * 10_000 - 1) < 0.036)
     }
 
     @Test func vectorsAreOnesOrZeros() {
-        #expect(
-            Self.values(ParameterSpec(name: "model.layers.0.input_layernorm.weight", shape: [3], group: 1), 0..<3)
-                == [1, 1, 1])
-        #expect(Self.values(ParameterSpec(name: "model.norm.weight", shape: [3], group: 1), 1..<3) == [1, 1])
-        #expect(
-            Self.values(ParameterSpec(name: "model.layers.0.self_attn.q_proj.bias", shape: [3], group: 1), 0..<3)
-                == [0, 0, 0])
+        #expect(Self.values(Self.spec("input_layernorm.weight", [3], .norm), 0..<3) == [1, 1, 1])
+        #expect(Self.values(Self.spec("model.norm.weight", [3], .norm), 1..<3) == [1, 1])
+        #expect(Self.values(Self.spec("self_attn.q_proj.bias", [3], .bias(.query)), 0..<3) == [0, 0, 0])
     }
 }

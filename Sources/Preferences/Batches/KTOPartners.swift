@@ -23,18 +23,13 @@ package struct ResponsePlace: Hashable, Sendable {
     package let example: Int
     /// Index of the response within it.
     package let response: Int
-
-    package init(example: Int, response: Int) {
-        self.example = example
-        self.response = response
-    }
 }
 
 /// Which response to another query stands beside each query when KTO's baseline is estimated, for every batch of the
 /// endless stream of samples: a function of seed and place without state, so that the reference model's log-probabilities
 /// of these combinations can be computed before training and any step can be resumed.
 package struct KTOPartners: Sendable {
-    /// Of the samples that the batches are made of.
+    /// The order of the samples that the batches are made of.
     package let order: SampleOrder
     package let batchSize: Int
     /// Parts of a batch with a baseline of their own.

@@ -4,17 +4,11 @@ package struct BadRow: Error, Sendable, Equatable {
     package let line: Int
     package let reason: String
 
-    package init(file: String, line: Int, reason: String) {
-        self.file = file
-        self.line = line
-        self.reason = reason
-    }
-
     var place: String { "\(file):\(line)" }
 }
 
 /// What to do about bad rows (`data.on_error`).
-package enum BadRowPolicy: String, Sendable, Codable, CaseIterable {
+package enum BadRowPolicy: String, Sendable, CaseIterable {
     /// Any bad row is an error.
     case fail
     /// Bad rows are left out and reported.

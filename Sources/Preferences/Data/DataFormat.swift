@@ -1,5 +1,5 @@
 /// How rows of preference data are laid out (`data.format`).
-package enum DataFormat: String, Sendable, Codable, CaseIterable {
+package enum DataFormat: String, Sendable, Encodable, CaseIterable {
     /// Decided for each file from the keys of its first row that has known ones.
     case auto
     /// `{prompt, chosen, rejected}`.
@@ -33,40 +33,15 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
     }
 
     /// Reads one row.
-    func parse(_ row: JSONRow) throws(RowError) -> RowContent {
-        var content =
-            switch self {
-            case .auto: preconditionFailure("the format must be decided before rows are read")
-            case .pairs, .dahoas: try PairFormat.parse(row)
-            case .hh: try DialogueFormat.parse(row)
-            case .tldr: try SummaryFormat.parse(row)
-            case .messages: try ChatFormat.parse(row)
-            case .lists: try ListFormat.parse(row)
-            case .kto: try UnpairedFormat.parse(row)
-            }
-        content.weight = try row.weight()
-        try content.check()
-        return content
-    }
-}
-
-/// What a row says, without its place.
-struct RowContent {
-    var kind: PreferenceRecord.Kind
-    var prompt: String
-    var messages: [ChatMessage]?
-    var responses: [String]
-    var scores: [Double]?
-    var label: Bool?
-    var weight: Double?
-
-    func check() throws(RowError) {
-        if prompt.isBlank { throw RowError("empty prompt") }
-        if responses.contains(where: \.isBlank) { throw RowError("empty response") }
-        for (index, response) in responses.enumerated() {
-            if responses[..<index].contains(where: { $0.hasSameBytes(as: response) }) {
-                throw RowError("identical responses")
-            }
+    func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
+        switch self {
+        case .auto: preconditionFailure("the format must be decided before rows are read")
+        case .pairs, .dahoas: try PairFormat.parse(row)
+        case .hh: try DialogueFormat.parse(row)
+        case .tldr: try SummaryFormat.parse(row)
+        case .messages: try ChatFormat.parse(row)
+        case .lists: try ListFormat.parse(row)
+        case .kto: try UnpairedFormat.parse(row)
         }
     }
 }

@@ -2,15 +2,15 @@ import Diagnostics
 import Foundation
 
 /// What became of every row of a data set: how many were read, kept, cut, and which were bad for what reason.
-package struct DataReport: Sendable, Equatable, Codable {
-    package struct File: Sendable, Equatable, Codable {
+package struct DataReport: Sendable, Equatable, Encodable {
+    package struct File: Sendable, Equatable, Encodable {
         package var path: String
         package var format: DataFormat
         /// Rows that are not blank.
         package var rows: Int
     }
 
-    package struct Reason: Sendable, Equatable, Codable {
+    package struct Reason: Sendable, Equatable, Encodable {
         package var reason: String
         package var count: Int
         /// `file:line` of the first of them.

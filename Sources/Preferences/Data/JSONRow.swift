@@ -1,79 +1,94 @@
-import Foundation
+import Coding
 
 /// One row of a JSONL file with typed access to its fields.
 struct JSONRow {
-    private let fields: [String: Any]
+    private let fields: JSONValue
+    private let file: String
+    private let line: Int
     /// How messages name this object: "" for the row itself, "info." for the object under `info`.
     private let prefix: String
 
-    init(_ line: LineReader.Line) throws(RowError) {
-        guard line.text != nil else { throw RowError("not valid UTF-8") }
-        guard let value = try? JSONSerialization.jsonObject(with: Data(line.bytes), options: [.fragmentsAllowed]) else {
-            throw RowError("malformed JSON")
+    /// - Parameter file: the line's.
+    init(_ line: LineReader.Line, file: String) throws(RowError) {
+        let fields: JSONValue
+        do {
+            fields = try JSONParser.parse(file: line.bytes)
+        } catch {
+            throw RowError(error.what == JSONSyntaxError.encoding ? error.what : "malformed JSON")
         }
-        guard let fields = value as? [String: Any] else { throw RowError("not a JSON object") }
-        self.init(fields: fields, prefix: "")
+        guard fields.isObject else { throw RowError("not a JSON object") }
+        self.init(fields: fields, file: file, line: line.number, prefix: "")
     }
 
-    private init(fields: [String: Any], prefix: String) {
+    private init(fields: JSONValue, file: String, line: Int, prefix: String) {
         self.fields = fields
+        self.file = file
+        self.line = line
         self.prefix = prefix
     }
 
+    private func part(_ fields: JSONValue, _ prefix: String) -> JSONRow {
+        JSONRow(fields: fields, file: file, line: line, prefix: self.prefix + prefix)
+    }
+
+    /// What this row says, with its place and its weight.
+    func record(
+        _ kind: PreferenceRecord.Kind, prompt: String, messages: [ChatMessage]? = nil, responses: [String],
+        scores: [Double]? = nil, label: Bool? = nil
+    ) throws(RowError) -> PreferenceRecord {
+        let weight = try weight()
+        if prompt.isBlank { throw RowError("empty prompt") }
+        if responses.contains(where: \.isBlank) { throw RowError("empty response") }
+        for (index, response) in responses.enumerated() {
+            if responses[..<index].contains(where: { $0.hasSameBytes(as: response) }) {
+                throw RowError("identical responses")
+            }
+        }
+        return PreferenceRecord(
+            file: file, line: line, kind: kind, prompt: prompt, messages: messages, responses: responses,
+            scores: scores, label: label, weight: weight)
+    }
+
     /// A null counts as absent.
-    func has(_ name: String) -> Bool { fields[name].map { !($0 is NSNull) } ?? false }
+    func has(_ name: String) -> Bool { fields[name] != nil }
 
-    func isArray(_ name: String) -> Bool { fields[name] is [Any] }
+    func isArray(_ name: String) -> Bool { fields[name]?.elements != nil }
 
-    func string(_ name: String) throws(RowError) -> String { try value(name, "a string") { $0 as? String } }
+    func string(_ name: String) throws(RowError) -> String { try value(name, "a string", \.text) }
 
     func strings(_ name: String) throws(RowError) -> [String] {
-        try value(name, "an array of strings") { $0 as? [String] }
+        try value(name, "an array of strings") { $0.elements(\.text) }
     }
 
-    func integer(_ name: String) throws(RowError) -> Int { try value(name, "an integer") { Self.number($0) as? Int } }
+    func integer(_ name: String) throws(RowError) -> Int { try value(name, "an integer", \.integer) }
 
-    func bool(_ name: String) throws(RowError) -> Bool {
-        try value(name, "true or false") { Self.isBool($0) ? $0 as? Bool : nil }
-    }
+    func bool(_ name: String) throws(RowError) -> Bool { try value(name, "true or false", \.bool) }
 
     func numbers(_ name: String) throws(RowError) -> [Double] {
-        try value(name, "an array of numbers") { value in
-            guard let elements = value as? [Any] else { return nil }
-            let numbers = elements.compactMap { Self.number($0)?.doubleValue }
-            return numbers.count == elements.count && numbers.allSatisfy(\.isFinite) ? numbers : nil
-        }
+        try value(name, "an array of numbers") { $0.elements(\.double) }
     }
 
     func object(_ name: String) throws(RowError) -> JSONRow {
-        let fields = try value(name, "an object") { $0 as? [String: Any] }
-        return JSONRow(fields: fields, prefix: "\(prefix)\(name).")
+        part(try value(name, "an object", Self.object), "\(name).")
     }
 
     func objects(_ name: String) throws(RowError) -> [JSONRow] {
-        let objects = try value(name, "an array of objects") { $0 as? [[String: Any]] }
-        return objects.map { JSONRow(fields: $0, prefix: "\(prefix)\(name)[].") }
+        try value(name, "an array of objects") { $0.elements(Self.object) }.map { part($0, "\(name)[].") }
     }
 
     /// The optional weight of a row: a number that is not negative.
-    func weight() throws(RowError) -> Double? {
+    private func weight() throws(RowError) -> Double? {
         guard has("weight") else { return nil }
-        return try value("weight", "a number of at least 0") { value in
-            Self.number(value).map(\.doubleValue).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
-        }
+        return try value("weight", "a number of at least 0") { value in value.double.flatMap { $0 >= 0 ? $0 : nil } }
     }
 
-    private func value<Value>(_ name: String, _ expected: String, _ convert: (Any) -> Value?) throws(RowError) -> Value
-    {
-        guard has(name), let raw = fields[name] else { throw RowError("missing field \"\(prefix)\(name)\"") }
+    private func value<Value>(
+        _ name: String, _ expected: String, _ convert: (JSONValue) -> Value?
+    ) throws(RowError) -> Value {
+        guard let raw = fields[name] else { throw RowError("missing field \"\(prefix)\(name)\"") }
         guard let value = convert(raw) else { throw RowError("field \"\(prefix)\(name)\" is not \(expected)") }
         return value
     }
 
-    /// Foundation converts between true and 1 on its own; data that says one for the other is wrong.
-    private static func isBool(_ value: Any) -> Bool {
-        (value as? NSNumber).map { String(cString: $0.objCType) == "c" } ?? false
-    }
-
-    private static func number(_ value: Any) -> NSNumber? { isBool(value) ? nil : value as? NSNumber }
+    private static func object(_ value: JSONValue) -> JSONValue? { value.isObject ? value : nil }
 }

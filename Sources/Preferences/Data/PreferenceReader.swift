@@ -35,13 +35,12 @@ package struct PreferenceReader: Sendable {
             if line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
             summary.rows += 1
             do throws(RowError) {
-                let row = try JSONRow(line)
+                let row = try JSONRow(line, file: path)
                 if summary.format == .auto {
                     guard let detected = DataFormat.detect(row) else { throw RowError(DataFormat.unrecognised) }
                     summary.format = detected
                 }
-                let content = try summary.format.parse(row)
-                records.append(PreferenceRecord(content, file: path, line: line.number))
+                records.append(try summary.format.parse(row))
             } catch {
                 bad.append(BadRow(file: path, line: line.number, reason: error.reason))
             }
@@ -57,12 +56,4 @@ package struct PreferenceReader: Sendable {
 package struct PreferenceData: Sendable {
     package var records: [PreferenceRecord]
     package var report: DataReport
-}
-
-extension PreferenceRecord {
-    fileprivate init(_ content: RowContent, file: String, line: Int) {
-        self.init(
-            file: file, line: line, kind: content.kind, prompt: content.prompt, messages: content.messages,
-            responses: content.responses, scores: content.scores, label: content.label, weight: content.weight)
-    }
 }

@@ -1,6 +1,6 @@
 /// One row of preference data, whatever format it came in.
 package struct PreferenceRecord: Sendable, Equatable {
-    package enum Kind: String, Sendable, Codable, CaseIterable {
+    package enum Kind: String, Sendable, CaseIterable {
         /// Two responses: chosen, then rejected.
         case pair
         /// Two or more responses with scores.
@@ -18,40 +18,20 @@ package struct PreferenceRecord: Sendable, Equatable {
     /// The query as a chat, when the row has one: then templates render this and not `prompt`.
     package var messages: [ChatMessage]?
     package var responses: [String]
-    /// Of a list: one for each response.
+    /// One for each response of a list.
     package var scores: [Double]?
-    /// Of an unpaired response: is it desirable?
+    /// Is the response of an unpaired record desirable?
     package var label: Bool?
     /// The row's optional `weight` field.
     package var weight: Double?
-
-    package init(
-        file: String, line: Int, kind: Kind, prompt: String, messages: [ChatMessage]? = nil, responses: [String],
-        scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil
-    ) {
-        self.file = file
-        self.line = line
-        self.kind = kind
-        self.prompt = prompt
-        self.messages = messages
-        self.responses = responses
-        self.scores = scores
-        self.label = label
-        self.weight = weight
-    }
 }
 
 /// One turn of a chat.
 package struct ChatMessage: Sendable, Equatable {
-    package enum Role: String, Sendable, Codable, CaseIterable { case system, user, assistant }
+    package enum Role: String, Sendable, CaseIterable { case system, user, assistant }
 
     package var role: Role
     package var content: String
-
-    package init(role: Role, content: String) {
-        self.role = role
-        self.content = content
-    }
 
     /// Byte by byte, as tokenizers see texts.
     package static func == (a: ChatMessage, b: ChatMessage) -> Bool {

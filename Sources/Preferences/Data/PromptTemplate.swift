@@ -12,7 +12,7 @@
 /// A chat has one turn after the other: in `chatml` `<|im_start|>{role}\n{content}<|im_end|>\n`, in `hh`
 /// `\n\nHuman: {content}`, `\n\nAssistant: {content}`, `\n\nSystem: {content}`; then the opening of the assistant's
 /// turn. No system message is added. The other templates cannot render chats.
-package enum PromptTemplate: String, Sendable, Codable, CaseIterable {
+package enum PromptTemplate: String, Sendable, CaseIterable {
     case plain, hh, alpaca, tldr, chatml
 
     static let chatUnsupported = "chat messages need the template chatml or hh"

@@ -13,7 +13,7 @@ package struct TokenizedExample: TokenizedRow, Equatable {
     package var scores: [Double]?
     package var label: Bool?
     package var weight: Double?
-    /// Of a pair that was made from a list: where its two responses stand there.
+    /// Where the two responses of a pair that was made from a list stand there.
     package var listPlaces: [Int]?
     /// The record's own texts, before the template.
     package var promptText: String

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// A record as token ids that ranks can send to each other.
@@ -56,9 +57,10 @@ extension TokenizedExample {
         bytes.write(responses) { $1.write($0) }
         bytes.write(truncatedResponses) { $1.write($0) }
         bytes.write(isPromptTruncated)
-        bytes.write(optional: scores) { $1.write($0) { $1.write($0) } }
+        bytes.write(optional: scores) { $1.write($0) }
         bytes.write(optional: label) { $1.write($0) }
         bytes.write(optional: weight) { $1.write($0) }
+        bytes.write(optional: listPlaces) { $1.write($0) { $1.write($0) } }
         bytes.write(promptText)
         bytes.write(responseTexts) { $1.write($0) }
     }
@@ -71,9 +73,10 @@ extension TokenizedExample {
         responses = try bytes.readArray { try $0.readIDs() }
         truncatedResponses = try bytes.readArray { try $0.readBool() }
         isPromptTruncated = try bytes.readBool()
-        scores = try bytes.readOptional { try $0.readArray { try $0.readDouble() } }
+        scores = try bytes.readOptional { try $0.readDoubles() }
         label = try bytes.readOptional { try $0.readBool() }
         weight = try bytes.readOptional { try $0.readDouble() }
+        listPlaces = try bytes.readOptional { try $0.readArray { try $0.readInt() } }
         promptText = try bytes.readString()
         responseTexts = try bytes.readArray { try $0.readString() }
     }

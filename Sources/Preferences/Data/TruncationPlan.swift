@@ -1,5 +1,5 @@
 /// What to do with a response that does not fit (`data.over_long`).
-package enum OverLongPolicy: String, Sendable, Codable, CaseIterable {
+package enum OverLongPolicy: String, Sendable, CaseIterable {
     /// The row is bad: `data.on_error` says what becomes of it.
     case reject
     /// The response is cut at its end, gets no EOS and is flagged.

@@ -1,3 +1,5 @@
+import Coding
+
 /// The tokens that stand beside the model's vocabulary (`added_tokens` in tokenizer.json). They are cut out of a text
 /// before anything else is done to it.
 struct AddedVocabulary: Sendable {

@@ -1,3 +1,5 @@
+import Coding
+
 /// Byte-pair encoding (Sennrich et al. 2016): a word begins as single characters, and the adjacent pair that was
 /// learned first is merged, again and again, the leftmost first among equals.
 struct BytePairEncoding: Sendable {

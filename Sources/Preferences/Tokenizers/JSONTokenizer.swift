@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// The tokenizer that a tokenizer.json describes: normalizer, pre-tokenizer, byte-pair encoding and decoder, with the
@@ -29,7 +30,7 @@ final class JSONTokenizer: Tokenizer {
         let decoder = try root["decoder"].map(TokenDecoder.init)
         self.decoder = decoder
         added = try AddedVocabulary(root["added_tokens"], ids: model.ids, normalizer: normalizer)
-        digest = tokenizerDigest(bytes)
+        digest = Digest.of(bytes).hex
 
         let highest = max(model.ids.values.max() ?? -1, added.tokens.map(\.id).max() ?? -1)
         vocabularySize = Int(highest) + 1

@@ -1,3 +1,4 @@
+import Coding
 import Foundation
 
 /// Rewrites a text before it is cut into words (`normalizer` in tokenizer.json).

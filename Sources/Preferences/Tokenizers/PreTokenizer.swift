@@ -1,3 +1,5 @@
+import Coding
+
 /// A text cut into pieces that the model then encodes one by one.
 struct PreTokenizedText {
     private(set) var bytes: [UInt8]

@@ -1,3 +1,4 @@
+import Coding
 import CSentencePiece
 import Diagnostics
 
@@ -26,7 +27,7 @@ final class SentencePieceTokenizer: Tokenizer, @unchecked Sendable {
         vocabularySize = Int(sentencepiece_piece_count(model))
         let bos = sentencepiece_bos_id(model)
         bosTokenID = addsBOS && bos >= 0 ? bos : nil
-        digest = tokenizerDigest(bytes)
+        digest = Digest.of(bytes).hex
     }
 
     deinit { sentencepiece_free(model) }

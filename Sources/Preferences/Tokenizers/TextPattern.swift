@@ -1,3 +1,5 @@
+import Coding
+
 /// What a `Split` or `Replace` component looks for.
 enum TextPattern: Sendable {
     case literal([UInt8])

@@ -1,3 +1,5 @@
+import Coding
+
 /// Turns the spellings of tokens back into text (`decoder` in tokenizer.json), each step a rewriting of the list.
 indirect enum TokenDecoder: Sendable {
     /// Undoes `ByteLevelAlphabet` and joins the list.

@@ -1,4 +1,4 @@
-import CXXHash
+import Coding
 import Diagnostics
 import Foundation
 
@@ -67,10 +67,4 @@ package enum TokenizerLoader {
         let root = try JSONField(parsing: [UInt8](data), file: config.path)
         return try root["add_bos_token"]?.bool() ?? true
     }
-}
-
-/// XXH3-128 of `bytes` as 32 hexadecimal digits, most significant first.
-func tokenizerDigest(_ bytes: [UInt8]) -> String {
-    let hash = bytes.withUnsafeBytes { XXH3_128bits($0.baseAddress, $0.count) }
-    return String(format: "%016llx%016llx", hash.high64, hash.low64)
 }

@@ -2,7 +2,7 @@ import Diagnostics
 import Foundation
 
 /// The root attributes that every file of the program has.
-package struct ArtefactHeader: Sendable, Equatable, Codable {
+package struct ArtefactHeader: Sendable, Equatable, Encodable {
     /// What the file holds and the version of its layout, for example `rdo.coefficients/1`.
     package var schema: String
     /// When it was made: ISO 8601, UTC. Empty when the file does not say.
@@ -54,7 +54,7 @@ package struct ArtefactHeader: Sendable, Equatable, Codable {
 }
 
 /// What an artefact was computed with. A file made by another program may leave any of it out.
-package struct Provenance: Sendable, Equatable, Codable {
+package struct Provenance: Sendable, Equatable, Encodable {
     package var modelDigest: String?
     package var tokenizerDigest: String?
     package var dataDigest: String?

@@ -3,7 +3,7 @@ import Foundation
 
 /// What a file or directory of the program is, and whether it is intact.
 package enum Artefacts {
-    package enum Kind: String, Sendable, Codable {
+    package enum Kind: String, Sendable, Encodable {
         case coefficients, reference, logprobs, ledger, checkpoint
         /// One shard file of a checkpoint.
         case shard

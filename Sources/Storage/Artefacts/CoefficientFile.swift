@@ -1,8 +1,9 @@
+import Coding
 import Diagnostics
 
 /// What computed the differences.
-package struct ScorerDescription: Sendable, Equatable, Codable {
-    package enum Kind: String, Sendable, Codable {
+package struct ScorerDescription: Sendable, Equatable {
+    package enum Kind: String, Sendable {
         /// The difference model: reads both responses.
         case difference
         /// A pointwise reward model: the difference is one reward minus the other.
@@ -77,15 +78,6 @@ package struct CoefficientFile: Sendable {
     package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
 
     package func entry(row: Int) -> Entry { Entry(difference: differences[row], reversed: reversed?[row]) }
-
-    /// The entries of all `keys`, in their order.
-    ///
-    /// - Throws: `RDOError(.artefact)` when some are missing: how many, and which first.
-    package func entries(for keys: [ContentKey]) throws -> [Entry] {
-        try keys.map(self.row(of:), orMissing: "pairs", at: path).map(entry(row:))
-    }
-
-    private func row(of key: ContentKey) -> Int? { rows[key] }
 
     /// Texts, token counts and labels: what a file made by rdo has beside the differences.
     ///

@@ -1,7 +1,5 @@
-import Foundation
-
 /// What orders pairs in a summary.
-package enum PairOrder: String, Sendable, Codable, CaseIterable {
+package enum PairOrder: String, Sendable, Encodable, CaseIterable {
     /// The signed difference.
     case difference
     /// Its absolute value.
@@ -12,12 +10,6 @@ package enum PairOrder: String, Sendable, Codable, CaseIterable {
 
 /// Differences of a coefficient file.
 package struct CoefficientSummary: Encodable, Sendable {
-    package struct Quantile: Encodable, Sendable {
-        /// From 0 (minimum) to 1 (maximum).
-        package let share: Double
-        package let difference: Double
-    }
-
     /// One pair; what the file does not hold is nil.
     package struct Pair: Encodable, Sendable {
         package let row: Int
@@ -35,8 +27,8 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let pairs: Int
     package let queries: Int?
     package let responses: Int?
-    /// Of d(x, first, second).
-    package let quantiles: [Quantile]
+    /// Those of d(x, first, second).
+    package let quantiles: Quantiles
     package let meanDifference: Double?
     /// Share of the pairs with a known label whose difference has its sign, zero being wrong. Without labels the first
     /// response is taken for the preferred one.
@@ -57,15 +49,15 @@ package struct CoefficientSummary: Encodable, Sendable {
         queries = tables?.queryTexts.count
         responses = tables?.responseTexts.count
         let differences = file.differences.map(Double.init)
-        quantiles = CoefficientSummary.quantiles(differences)
-        meanDifference = CoefficientSummary.mean(differences)
+        quantiles = Quantiles(of: differences, named: "difference")
+        meanDifference = differences.mean
         let labels = try tables?.labels ?? file.readLabels() ?? [Int8](repeating: 1, count: file.count)
         agreement = CoefficientSummary.agreement(differences, labels)
         let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
         symmetricAgreement = file.reversed.flatMap { reversed in
             CoefficientSummary.agreement(zip(differences, reversed).map { $0 - Double($1) }, labels)
         }
-        meanPositionBias = biases.flatMap { CoefficientSummary.mean($0.map(Double.init)) }
+        meanPositionBias = biases.flatMap { $0.map(Double.init).mean }
 
         let values: [Float] =
             switch order {
@@ -86,23 +78,6 @@ package struct CoefficientSummary: Encodable, Sendable {
         smallest = rows.prefix(listed).map(pair)
     }
 
-    /// Quantiles with linear interpolation between neighbours, as numpy computes them; none without values.
-    static func quantiles(_ values: [Double]) -> [Quantile] {
-        let sorted = values.sorted()
-        guard let last = sorted.indices.last else { return [] }
-        return [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1].map { share in
-            let position = share * Double(last)
-            let lower = min(Int(position), last)
-            let upper = min(lower + 1, last)
-            let weight = position - Double(lower)
-            return Quantile(share: share, difference: sorted[lower] + weight * (sorted[upper] - sorted[lower]))
-        }
-    }
-
-    static func mean(_ values: [Double]) -> Double? {
-        values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
-    }
-
     static func agreement(_ values: [Double], _ labels: [Int8]) -> Double? {
         let known = zip(values, labels).filter { $0.1 != 0 }
         if known.isEmpty { return nil }
@@ -114,7 +89,7 @@ package struct CoefficientSummary: Encodable, Sendable {
             ("scorer", scorer ?? ""), ("pairs", String(pairs)), ("queries", queries.map(String.init) ?? ""),
             ("responses", responses.map(String.init) ?? ""), ("mean difference", rounded(meanDifference)),
         ])
-        lines += labelled(quantiles.map { ("quantile \($0.share)", rounded($0.difference)) })
+        lines += labelled(quantiles.values.map { ("quantile \($0.share)", rounded($0.value)) })
         lines += labelled([
             ("agrees with label", rounded(agreement)), ("agrees, symmetric", symmetricAgreement.map(rounded) ?? ""),
             ("mean position bias", meanPositionBias.map(rounded) ?? ""),

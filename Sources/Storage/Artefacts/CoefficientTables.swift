@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// Queries, responses and pairs of a coefficient file: everything that is known before a difference is computed.

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// What a training step did with one pair of responses, or in KTO with one response.

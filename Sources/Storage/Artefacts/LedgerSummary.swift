@@ -1,5 +1,4 @@
-import Diagnostics
-import Foundation
+import Coding
 
 /// What a ledger says of a whole training pass.
 ///
@@ -8,7 +7,7 @@ package struct LedgerSummary: Encodable, Sendable {
     /// One pair over all of its visits.
     package struct Pair: Encodable, Sendable {
         package let key: String
-        /// Of its first visit.
+        /// Where its first visit found it.
         package let row: Int
         package let better: Int?
         package let worse: Int?
@@ -39,7 +38,7 @@ package struct LedgerSummary: Encodable, Sendable {
     package let firstStep: Int?
     package let lastStep: Int?
     /// Over pairs, at their last visit.
-    package let coefficientQuantiles: [CoefficientQuantile]
+    package let coefficientQuantiles: Quantiles
     package let zeroCoefficientShare: Double?
     package let gradientScale: Double
     /// Share of the gradient scale that the 1 % and 10 % of the pairs (rounded up) with most of it have.
@@ -51,12 +50,6 @@ package struct LedgerSummary: Encodable, Sendable {
     /// Pairs with the largest gradient scale.
     package let strongest: [Pair]
 
-    package struct CoefficientQuantile: Encodable, Sendable {
-        /// From 0 (minimum) to 1 (maximum).
-        package let share: Double
-        package let coefficient: Double
-    }
-
     init(of file: LedgerFile, pairs listed: Int) {
         pass = file.pass
         visits = file.count
@@ -67,10 +60,8 @@ package struct LedgerSummary: Encodable, Sendable {
 
         let histories = grouped.map { $0.map { file.visits[$0] } }
         let coefficients = histories.compactMap { $0.last?.coefficient }
-        coefficientQuantiles = CoefficientSummary.quantiles(coefficients).map {
-            CoefficientQuantile(share: $0.share, coefficient: $0.difference)
-        }
-        zeroCoefficientShare = CoefficientSummary.mean(coefficients.map { $0 == 0 ? 1 : 0 })
+        coefficientQuantiles = Quantiles(of: coefficients, named: "coefficient")
+        zeroCoefficientShare = coefficients.map { $0 == 0 ? 1 : 0 }.mean
 
         let scales = histories.map { $0.reduce(0) { $0 + $1.gradientScale } }
         let order = scales.indices.sorted { (scales[$1], $0) < (scales[$0], $1) }
@@ -84,8 +75,8 @@ package struct LedgerSummary: Encodable, Sendable {
         gradientShareOfTopTenth = topShare(0.1)
 
         let margins = histories.map { (first: $0[0].margin, last: $0[$0.count - 1].margin) }
-        meanFirstMargin = CoefficientSummary.mean(margins.map(\.first))
-        meanLastMargin = CoefficientSummary.mean(margins.map(\.last))
+        meanFirstMargin = margins.map(\.first).mean
+        meanLastMargin = margins.map(\.last).mean
         let repeated = zip(histories, margins).filter { $0.0.count > 1 }.map(\.1)
         changes = Changes(
             pairs: repeated.count, becameRight: repeated.count { $0.first <= 0 && $0.last > 0 },
@@ -129,7 +120,7 @@ package struct LedgerSummary: Encodable, Sendable {
         var lines = labelled([
             ("pass", pass ?? ""), ("visits", String(visits)), ("pairs", String(pairs)), ("steps", "\(steps)\(range)"),
         ])
-        lines += labelled(coefficientQuantiles.map { ("coefficient \($0.share)", rounded($0.coefficient)) })
+        lines += labelled(coefficientQuantiles.values.map { ("coefficient \($0.share)", rounded($0.value)) })
         lines += labelled([
             ("coefficient is 0", rounded(zeroCoefficientShare)), ("gradient scale", significant(gradientScale)),
             ("held by top 1 %", rounded(gradientShareOfTopPercent)),
@@ -154,109 +145,5 @@ package struct LedgerSummary: Encodable, Sendable {
                         rounded($0.firstMargin), rounded($0.lastMargin),
                     ]
                 })
-    }
-}
-
-/// Every visit to one pair: its life.
-package struct PairHistory: Encodable, Sendable {
-    package struct Visit: Encodable, Sendable {
-        package let step: Int
-        package let row: Int
-        package let better: Int?
-        package let worse: Int?
-        package let coefficient: Double
-        package let margin: Double
-        package let loss: Double
-        package let gradientScale: Double
-    }
-
-    package let path: String
-    package let pass: String?
-    package let key: String
-    package let visits: [Visit]
-
-    /// Finds the pair whose key begins with `prefix`.
-    ///
-    /// - Parameter prefix: hexadecimal digits; as many as it takes to mean one key.
-    /// - Throws: `RDOError(.usage)` when it is no key, or none or several keys begin with it;
-    ///   `.artefact` when the file is damaged.
-    package init(of prefix: String, in path: String) throws {
-        let kind = try Artefacts.kind(of: path)
-        guard kind == .ledger else {
-            throw RDOError(
-                .usage, "--pair is for ledgers, and the kind of this file is \(kind.rawValue)", at: path,
-                remedy: "a training pass with `ledger: true` writes ledger.h5")
-        }
-        let wanted = prefix.lowercased()
-        guard (1...32).contains(wanted.utf8.count), wanted.allSatisfy({ "0123456789abcdef".contains($0) }) else {
-            throw RDOError(.usage, "--pair \(prefix) is no key", remedy: "give up to 32 hexadecimal digits")
-        }
-        let file = try LedgerFile.read(path)
-        let keys = Set(file.visits.map(\.key))
-        let matching = keys.filter { $0.description.hasPrefix(wanted) }
-        guard let found = matching.first, matching.count == 1 else {
-            throw PairHistory.failure(wanted, matching.map(\.description).sorted(), keys.map(\.description), path)
-        }
-        self.path = path
-        pass = file.pass
-        key = found.description
-        visits = zip(file.steps, file.visits).filter { $1.key == found }.map { step, visit in
-            Visit(
-                step: step, row: visit.row, better: visit.better, worse: visit.worse, coefficient: visit.coefficient,
-                margin: visit.margin, loss: visit.loss, gradientScale: visit.gradientScale)
-        }
-    }
-
-    private static func failure(_ wanted: String, _ matching: [String], _ keys: [String], _ path: String) -> RDOError {
-        func listed(_ keys: [String]) -> String {
-            keys.prefix(3).joined(separator: ", ") + (keys.count > 3 ? ", …" : "")
-        }
-        if matching.count > 1 {
-            return RDOError(
-                .usage, "\(matching.count) keys begin with \(wanted): \(listed(matching))", at: path,
-                remedy: "give more digits")
-        }
-        // The longest beginning that some key shares, and who does.
-        let shared = keys.map { $0.commonPrefix(with: wanted).count }.max() ?? 0
-        let nearest = keys.filter { $0.commonPrefix(with: wanted).count == shared }.sorted()
-        return RDOError(
-            .usage,
-            "no key begins with \(wanted)" + (keys.isEmpty ? ": the ledger is empty" : "; nearest: \(listed(nearest))"),
-            at: path, remedy: "`rdo inspect \(path) --pairs 10` lists keys")
-    }
-
-    /// Lines for a terminal, one a visit.
-    package var text: String {
-        let title = "\(path): pair \(key), \(visits.count) visits" + (pass.map { " by \($0)" } ?? "")
-        let rows = visits.map {
-            [
-                String($0.step), String($0.row), responses(better: $0.better, worse: $0.worse), rounded($0.coefficient),
-                rounded($0.margin), rounded($0.loss), significant($0.gradientScale),
-            ]
-        }
-        let header = ["step", "row", "responses", "coefficient", "margin", "loss", "gradient scale"]
-        return ([title] + table(header, rows)).joined(separator: "\n") + "\n"
-    }
-}
-
-/// Which responses a visit compared, counted from 0 in the row: `0 > 1`, or of KTO `0 +` (desirable) and `1 -`.
-private func responses(better: Int?, worse: Int?) -> String {
-    switch (better, worse) {
-    case (let better?, let worse?): "\(better) > \(worse)"
-    case (let better?, nil): "\(better) +"
-    case (nil, let worse?): "\(worse) -"
-    case (nil, nil): ""
-    }
-}
-
-/// Six digits, however small.
-private func significant(_ value: Double) -> String { String(format: "%.6g", value) }
-
-/// Columns aligned to the right.
-private func table(_ header: [String], _ rows: [[String]]) -> [String] {
-    let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-    return ([header] + rows).map { row in
-        "  "
-            + zip(row, widths).map { String(repeating: " ", count: 2 + $1 - $0.count) + $0 }.joined()
     }
 }

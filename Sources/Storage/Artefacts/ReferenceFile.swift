@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// Log-probabilities of responses under one model (`rdo.reference/1`, or `rdo.logprobs/1`), found by response key.

@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 
 /// What `rdo inspect` says of an artefact, as an encodable value and as text.
 package struct ArtefactSummary: Encodable, Sendable {
@@ -134,13 +133,3 @@ package struct CheckpointSummary: Encodable, Sendable {
         return lines
     }
 }
-
-/// "label   value" lines in one column; pairs without a value are left out.
-func labelled(_ pairs: [(String, String)]) -> [String] {
-    pairs.filter { !$0.1.isEmpty }.map { label, value in
-        "  " + label + String(repeating: " ", count: max(1, 22 - label.count)) + value
-    }
-}
-
-/// Six decimals; "none" for nil.
-func rounded(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "none" }

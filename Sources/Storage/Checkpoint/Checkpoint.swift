@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -7,7 +8,7 @@ import Foundation
 /// index's virtual datasets a missing shard would read as fill values without an error.
 package final class Checkpoint {
     /// A parameter of the model.
-    package struct Parameter: Sendable, Equatable, Codable {
+    package struct Parameter: Sendable, Equatable, Encodable {
         package let name: String
         package let shape: [Int]
     }

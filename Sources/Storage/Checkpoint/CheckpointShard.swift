@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 
 /// Writes one rank's shard of a checkpoint: its rows of every parameter and of the optimizer's state.

@@ -5,8 +5,8 @@ import Diagnostics
 package enum HDF5Layout: Sendable {
     /// One piece, allocated when it is created: later writes change data only, never the file's bookkeeping. No checksum.
     case contiguous
-    /// Pieces of `rows` rows, each with a Fletcher32 checksum; `gzip` is a level from 1 to 9. An extensible dataset can grow.
-    case chunked(rows: Int, extensible: Bool = false, gzip: Int? = nil)
+    /// Pieces of `rows` rows, each with a Fletcher32 checksum.
+    case chunked(rows: Int)
 
     /// Chunks of about 1 MiB: the size of the library's chunk cache.
     package static func checked(rowBytes: Int) -> HDF5Layout { .chunked(rows: max(1, (1 << 20) / max(1, rowBytes))) }
@@ -22,7 +22,7 @@ package final class HDF5Dataset: HDF5Object {
     package let file: HDF5File
     package let path: String
     package let id: Int64
-    package private(set) var shape: [Int]
+    package let shape: [Int]
     package let element: Element
     /// Bytes of one element in the file.
     package let elementSize: Int
@@ -106,15 +106,6 @@ package final class HDF5Dataset: HDF5Object {
         }
     }
 
-    /// Grows an extensible dataset to `rows` rows.
-    package func extend(toRows rows: Int) throws {
-        var extents = shape.map { hsize_t($0) }
-        precondition(!extents.isEmpty && rows >= shape[0], "a dataset of one or more dimensions can only grow")
-        extents[0] = hsize_t(rows)
-        try HDF5.call("extend \(path)", at: place) { H5Dset_extent(id, extents) }
-        shape[0] = rows
-    }
-
     /// How many elements to make room for. A damaged shape must not become an attempt to allocate petabytes: nothing is
     /// more than 1032 times as large as its compressed form.
     func elementCount(_ selection: [Range<Int>], size: Int) throws -> Int {
@@ -187,10 +178,8 @@ extension HDF5Location {
         let (path, place) = (absolute(name), file.filePath)
         let purpose = "create dataset \(path)"
         let extents = shape.map { hsize_t($0) }
-        var limits = extents
-        if case .chunked(_, extensible: true, _)? = layout, !limits.isEmpty { limits[0] = rdo_h5_unlimited() }
         let created = try HDF5.with(
-            purpose, at: place, open: { H5Screate_simple(Int32(extents.count), extents, limits) }, close: H5Sclose
+            purpose, at: place, open: { H5Screate_simple(Int32(extents.count), extents, nil) }, close: H5Sclose
         ) { space in
             try HDF5.with(purpose, at: place, open: { H5Pcreate(rdo_h5_dataset_create()) }, close: H5Pclose) { list in
                 if let layout { try apply(layout, to: list, shape: shape, purpose) }
@@ -209,11 +198,10 @@ extension HDF5Location {
     private func apply(_ layout: HDF5Layout, to list: Int64, shape: [Int], _ purpose: String) throws {
         let place = file.filePath
         switch layout {
-        case .chunked(let rows, let extensible, let gzip) where !shape.isEmpty && (extensible || !shape.contains(0)):
-            var chunk = shape.map { hsize_t(max($0, 1)) }
-            chunk[0] = hsize_t(max(1, extensible ? rows : min(rows, shape[0])))
+        case .chunked(let rows) where !shape.isEmpty && !shape.contains(0):
+            var chunk = shape.map { hsize_t($0) }
+            chunk[0] = hsize_t(max(1, min(rows, shape[0])))
             try HDF5.call(purpose, at: place) { H5Pset_chunk(list, Int32(chunk.count), chunk) }
-            if let gzip { try HDF5.call(purpose, at: place) { H5Pset_deflate(list, UInt32(gzip)) } }
             try HDF5.call(purpose, at: place) { H5Pset_fletcher32(list) }
         case .contiguous, .chunked:  // An empty array cannot be chunked.
             try HDF5.call(purpose, at: place) { H5Pset_layout(list, H5D_CONTIGUOUS) }

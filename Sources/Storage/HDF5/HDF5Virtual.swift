@@ -9,12 +9,6 @@ package struct HDF5VirtualSource: Sendable {
     package let dataset: String
     /// Which rows of the virtual dataset it holds.
     package let rows: Range<Int>
-
-    package init(fileName: String, dataset: String, rows: Range<Int>) {
-        self.fileName = fileName
-        self.dataset = dataset
-        self.rows = rows
-    }
 }
 
 extension HDF5Location {

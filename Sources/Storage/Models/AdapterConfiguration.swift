@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Transformer
@@ -17,22 +18,25 @@ package struct AdapterConfiguration: Equatable, Sendable {
     /// - Throws: `RDOError.artefact` when it is no LoRA, or one that computes something else than `LowRankAdaptation`.
     package init(json: Data, file: String) throws {
         func bad(_ what: String) -> RDOError { RDOError(.artefact, what, at: file) }
-        guard let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
+        guard let object = try? JSONParser.parse(file: [UInt8](json)), object.isObject else {
             throw bad("the file is not a JSON object")
         }
-        guard object["peft_type"] as? String == "LORA" else {
-            throw bad("peft_type is \(object["peft_type"] ?? "missing"), only LORA is known")
+        guard object["peft_type"]?.text == "LORA" else {
+            throw bad("peft_type is \(object["peft_type"]?.text ?? "missing"), only LORA is known")
         }
-        for key in ["use_rslora", "use_dora", "fan_in_fan_out", "lora_bias"] where object[key] as? Bool == true {
-            throw bad("\(key) is not supported")
+        for key in ["use_rslora", "use_dora", "fan_in_fan_out", "lora_bias"] {
+            if let value = object[key], value.bool != false { throw bad("\(key) is not supported") }
         }
-        for key in ["rank_pattern", "alpha_pattern"] where (object[key] as? [String: Any])?.isEmpty == false {
-            throw bad("\(key) is not supported: all adapters have one rank and one alpha")
+        for key in ["rank_pattern", "alpha_pattern"] {
+            guard let pattern = object[key] else { continue }
+            guard case .object(let members) = pattern, members.isEmpty else {
+                throw bad("\(key) is not supported: all adapters have one rank and one alpha")
+            }
         }
-        guard ["none", nil].contains(object["bias"] as? String) else { throw bad("trained biases are not supported") }
-        guard let rank = object["r"] as? Int, rank >= 1 else { throw bad("r is missing or not an integer ≥ 1") }
-        guard let alpha = object["lora_alpha"] as? Double else { throw bad("lora_alpha is missing or no number") }
-        guard let names = object["target_modules"] as? [String], !names.isEmpty else {
+        if let bias = object["bias"], bias.text != "none" { throw bad("trained biases are not supported") }
+        guard let rank = object["r"]?.integer, rank >= 1 else { throw bad("r is missing or not an integer ≥ 1") }
+        guard let alpha = object["lora_alpha"]?.double else { throw bad("lora_alpha is missing or no number") }
+        guard let names = object["target_modules"]?.elements(\.text), !names.isEmpty else {
             throw bad("target_modules is missing or no list of names")
         }
         let targets = try names.map { name in
@@ -43,8 +47,8 @@ package struct AdapterConfiguration: Equatable, Sendable {
             return target
         }
         adaptation = LowRankAdaptation(rank: rank, alpha: alpha, targets: targets)
-        base = object["base_model_name_or_path"] as? String ?? ""
-        head = object["task_type"] as? String == "SEQ_CLS" ? .scalar : .languageModel
+        base = object["base_model_name_or_path"]?.text ?? ""
+        head = object["task_type"]?.text == "SEQ_CLS" ? .scalar : .languageModel
     }
 
     package var json: Data {

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Tensors
@@ -38,7 +39,7 @@ package struct AdapterDirectory {
                 remedy: "set lora.rank, lora.alpha and lora.targets to the adapter's")
         }
         let weights = try SafetensorsFile.open(path + "/" + weightsName)
-        for spec in layout.specs where spec.name != "score.weight" || weights.contains(prefix + spec.name) {
+        for spec in layout.specs where spec.role != .scalarHead || weights.contains(prefix + spec.name) {
             try weights.check(prefix + spec.name, shape: spec.shape)
         }
         let known = Set(layout.specs.map { prefix + $0.name })

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Transformer
@@ -48,9 +49,9 @@ package final class ModelDirectory {
             files[single] = file
             for name in file.entries.keys { places[name] = single }
         } else if let data = FileManager.default.contents(atPath: index) {
-            guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
-                let map = object["weight_map"] as? [String: String]
-            else { throw RDOError(.artefact, "weight_map is missing or malformed", at: index) }
+            guard let map = Self.weightMap(data) else {
+                throw RDOError(.artefact, "weight_map is missing or malformed", at: index)
+            }
             for name in Set(map.values).sorted() {
                 files[path + "/" + name] = try SafetensorsFile.open(path + "/" + name)
             }
@@ -70,8 +71,21 @@ package final class ModelDirectory {
         self.places = places
     }
 
+    /// The file of each tensor as an index states it; nil when it states none, or two for a tensor.
+    private static func weightMap(_ index: Data) -> [String: String]? {
+        guard case .object(let members)? = (try? JSONParser.parse(file: [UInt8](index)))?["weight_map"] else {
+            return nil
+        }
+        var map: [String: String] = [:]
+        for (tensor, file) in members {
+            guard let file = file.text, map.updateValue(file, forKey: String(decoding: tensor, as: UTF8.self)) == nil
+            else { return nil }
+        }
+        return map
+    }
+
     private func check(_ layout: ParameterLayout) throws {
-        let needed = layout.specs.filter { $0.name != "score.weight" || contains($0.name) }
+        let needed = layout.specs.filter { $0.role != .scalarHead || contains($0.name) }
         let missing = needed.filter { !contains($0.name) }
         if let first = missing.first {
             throw RDOError(
@@ -86,7 +100,7 @@ package final class ModelDirectory {
     package func unusedTensors(head: HeadKind) -> [String] {
         let used = Set(ParameterLayout(configuration, head: head).specs.map(\.name))
         return places.keys.filter { name in
-            !used.contains(name) && !["lm_head.weight", "score.weight"].contains(name)
+            !used.contains(name) && !HeadKind.allCases.map(\.weightName).contains(name)
                 && !name.hasSuffix("rotary_emb.inv_freq")
         }.sorted()
     }

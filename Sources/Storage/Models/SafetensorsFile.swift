@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Tensors
@@ -44,19 +45,18 @@ package final class SafetensorsFile {
         guard length <= UInt64(size - 8) else {
             throw bad("its header claims \(length) bytes but the file has \(size): truncated or damaged")
         }
-        var header = Data(count: Int(length))
+        var header = [UInt8](repeating: 0, count: Int(length))
         let count = header.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 8) }
-        guard count == Int(length), let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any]
-        else {
+        guard count == Int(length), case .object(let members)? = try? JSONParser.parse(header) else {
             throw bad("its header is not JSON")
         }
-        // The JSON parser keeps one of two equal names; the format forbids them.
-        guard Self.memberCount(header) == object.count else { throw bad("its header names a tensor twice") }
+        let names = members.map { String(decoding: $0.key, as: UTF8.self) }
+        guard Set(names).count == names.count else { throw bad("its header names a tensor twice") }
         let start = 8 + Int(length)
         var entries: [String: Entry] = [:]
         // In order of names, so that every rank reports the same tensor.
-        for (name, value) in object.sorted(by: { $0.key < $1.key }) where name != "__metadata__" {
-            entries[name] = try Self.entry(name, value, start: start, size: size, bad: bad)
+        for (name, member) in zip(names, members).sorted(by: { $0.0 < $1.0 }) where name != "__metadata__" {
+            entries[name] = try Self.entry(name, member.value, start: start, size: size, bad: bad)
         }
         // An empty tensor overlaps nothing.
         let ordered = entries.filter { !$0.value.bytes.isEmpty }.sorted {
@@ -77,37 +77,12 @@ package final class SafetensorsFile {
 
     deinit { close(descriptor) }
 
-    /// Members of the outermost object of valid JSON, equal names included.
-    private static func memberCount(_ json: Data) -> Int {
-        var (count, depth, isText, isEscaped) = (0, 0, false, false)
-        for byte in json {
-            if isText {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isText = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isText = true
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-            case UInt8(ascii: ":") where depth == 1: count += 1
-            default: break
-            }
-        }
-        return count
-    }
-
     private static func entry(
-        _ name: String, _ value: Any, start: Int, size: Int, bad: (String) -> RDOError
+        _ name: String, _ value: JSONValue, start: Int, size: Int, bad: (String) -> RDOError
     ) throws -> Entry {
-        guard let members = value as? [String: Any], let typeName = members["dtype"] as? String,
-            let shape = members["shape"] as? [Int], let offsets = members["data_offsets"] as? [Int], offsets.count == 2,
-            shape.allSatisfy({ $0 >= 0 }), offsets[0] >= 0, offsets[0] <= offsets[1]
+        guard let typeName = value["dtype"]?.text, let shape = value["shape"]?.elements(\.integer),
+            let offsets = value["data_offsets"]?.elements(\.integer), offsets.count == 2, shape.allSatisfy({ $0 >= 0 }),
+            offsets[0] >= 0, offsets[0] <= offsets[1]
         else { throw bad("the header's entry for \(name) is malformed") }
         // Types that no model here uses are kept out of sight until somebody asks for them.
         let type = SafetensorsType(rawValue: typeName) ?? .other
@@ -171,19 +146,6 @@ package final class SafetensorsFile {
                 }
             }
         case .other: preconditionFailure("check the tensor first")
-        }
-    }
-
-    /// A whole tensor as floats.
-    ///
-    /// - Throws: `RDOError.artefact` when it is missing, of an unsupported type or cannot be read.
-    package func floats(_ name: String) throws -> [Float] {
-        guard let entry = entries[name] else { throw RDOError(.artefact, "tensor \(name) is missing", at: path) }
-        try check(name, shape: entry.shape)
-        let count = entry.shape.reduce(1, *)
-        return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            if let start = buffer.baseAddress { try read(name, rows: 0..<(entry.shape.first ?? 1), into: start) }
-            initialized = count
         }
     }
 

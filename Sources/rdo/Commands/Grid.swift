@@ -1,8 +1,7 @@
 import ArgumentParser
-import Configuration
 import Diagnostics
 import Parallel
-import Passes
+import Tools
 
 struct Grid: DistributedCommand {
     static let configuration = CommandConfiguration(
@@ -12,8 +11,8 @@ struct Grid: DistributedCommand {
             loss and the best by held-out accuracy.
             """)
 
-    @Argument(help: "sft, reward, difference, dpo, rrhf or kto.")
-    var pass: TrainingPassName
+    @Argument(help: "\(TrainingPassArgument.names).")
+    var pass: TrainingPassArgument
 
     @Argument(help: "The configuration (YAML).")
     var config: String
@@ -32,9 +31,6 @@ struct Grid: DistributedCommand {
             }
             return GridSearch.Axis(key: String(parts[0]), values: values.map(String.init))
         }
-        let (settings, path) = (options.settings, config)
-        try GridSearch(options.session(config, world: world), pass: pass.passName, axes: axes) {
-            try Configuration.load(path: path, settings: settings + $0)
-        }.run()
+        try GridSearch(options.session(config, world: world), pass.stage, axes: axes).run()
     }
 }

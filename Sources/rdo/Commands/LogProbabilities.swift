@@ -25,7 +25,7 @@ struct LogProbabilities: DistributedCommand {
 
     func run(on world: Communicator) throws {
         let run = try world.collectively {
-            try LogProbabilityRun(model: model, output: out, chunk: chunk, settings: ["data.train=\(data)"] + settings)
+            try LogProbabilityRun(model: model, data: data, output: out, chunk: chunk, settings: settings)
         }
         try run.run(on: world)
     }

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Configuration
 import Diagnostics
 import Foundation
 import Parallel
 import Passes
 import Planning
+import Tools
 
 struct Plan: DistributedCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,8 @@
 import ArgumentParser
-import Configuration
-import Diagnostics
-import Foundation
 import Parallel
 import Passes
+import Settings
+import Tools
 import Training
 
 /// The arguments that all commands with a configuration share.
@@ -57,8 +56,8 @@ struct Run: DistributedCommand {
 struct Train: DistributedCommand {
     static let configuration = CommandConfiguration(abstract: "Run one training pass.")
 
-    @Argument(help: "sft, reward, difference, dpo, rrhf or kto.")
-    var pass: TrainingPassName
+    @Argument(help: "\(TrainingPassArgument.names).")
+    var pass: TrainingPassArgument
 
     @Argument(help: "The configuration (YAML).")
     var config: String
@@ -66,28 +65,34 @@ struct Train: DistributedCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run(on world: Communicator) throws {
-        try Pipeline(try options.session(config, world: world)).run([pass.passName])
+        try Pipeline(try options.session(config, world: world)).run([pass.stage.name])
     }
 }
 
-enum TrainingPassName: String, ExpressibleByArgument, CaseIterable {
-    case sft, reward, difference, dpo, rrhf, kto
+/// The name of a pass that trains.
+struct TrainingPassArgument: ExpressibleByArgument {
+    let stage: any TrainingStage
 
-    var passName: PassName {
-        switch self {
-        case .sft: .sft
-        case .reward: .reward
-        case .difference: .difference
-        case .dpo: .dpo
-        case .rrhf: .rrhf
-        case .kto: .kto
+    init?(argument: String) {
+        guard let stage = Configuration.trainingPasses.first(where: { $0.name.rawValue == argument }) else {
+            return nil
         }
+        self.stage = stage
+    }
+
+    static var allValueStrings: [String] { Configuration.trainingPasses.map(\.name.rawValue) }
+
+    /// "sft, reward or dpo".
+    static var names: String {
+        allValueStrings.dropLast().joined(separator: ", ") + " or " + (allValueStrings.last ?? "")
     }
 }
 
-struct Score: DistributedCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Predict every pair's reward difference and store the coefficients.")
+/// `rdo NAME CONFIG` for a pass with a command of its own.
+struct PassCommand<Stage: CommandPass>: DistributedCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: Stage.name.rawValue, abstract: Stage.summary)
+    }
 
     @Argument(help: "The configuration (YAML).")
     var config: String
@@ -95,20 +100,13 @@ struct Score: DistributedCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run(on world: Communicator) throws {
-        try Pipeline(try options.session(config, world: world)).run([.score])
+        try Pipeline(try options.session(config, world: world)).run([Stage.name])
     }
+
 }
 
-struct Reference: DistributedCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Store the reference model's log-probabilities of every response.")
-
-    @Argument(help: "The configuration (YAML).")
-    var config: String
-
-    @OptionGroup var options: ConfigurationOptions
-
-    func run(on world: Communicator) throws {
-        try Pipeline(try options.session(config, world: world)).run([.reference])
-    }
+/// The commands of all such passes.
+func passCommands() -> [any ParsableCommand.Type] {
+    func command<Stage: CommandPass>(_ pass: Stage) -> any ParsableCommand.Type { PassCommand<Stage>.self }
+    return Configuration.allPasses.compactMap { ($0 as? any CommandPass).map { command($0) } }
 }

@@ -4,12 +4,12 @@
 /// already; as a text it must be one of the user's messages, or is the only one when chosen and rejected hold nothing
 /// but the response.
 enum ChatFormat {
-    static func parse(_ row: JSONRow) throws(RowError) -> RowContent {
+    static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         let chosen = try dialogue(row, "chosen")
         let rejected = try dialogue(row, "rejected")
         guard chosen.query == rejected.query else { throw RowError("the prompts of chosen and rejected differ") }
-        return RowContent(
-            kind: .pair, prompt: text(of: chosen.query), messages: chosen.query,
+        return try row.record(
+            .pair, prompt: text(of: chosen.query), messages: chosen.query,
             responses: [chosen.response, rejected.response])
     }
 

@@ -6,13 +6,13 @@ enum DialogueFormat {
     static let assistantTurn = "\n\nAssistant:"
     static let humanTurn = "\n\nHuman:"
 
-    static func parse(_ row: JSONRow) throws(RowError) -> RowContent {
+    static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         let chosen = try split(try row.string("chosen"), field: "chosen")
         let rejected = try split(try row.string("rejected"), field: "rejected")
         guard chosen.prompt.hasSameBytes(as: rejected.prompt) else {
             throw RowError("the prompts of chosen and rejected differ")
         }
-        return RowContent(kind: .pair, prompt: chosen.prompt, responses: [chosen.response, rejected.response])
+        return try row.record(.pair, prompt: chosen.prompt, responses: [chosen.response, rejected.response])
     }
 
     private static func split(_ dialogue: String, field: String) throws(RowError) -> (prompt: String, response: String)

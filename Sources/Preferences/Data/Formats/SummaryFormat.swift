@@ -2,7 +2,7 @@
 ///
 /// The query is "SUBREDDIT: r/…", "TITLE: …", "POST: …" and "TL;DR:", blank lines between them.
 enum SummaryFormat {
-    static func parse(_ row: JSONRow) throws(RowError) -> RowContent {
+    static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         let info = try row.object("info")
         let (subreddit, title, post) = (
             try info.string("subreddit"), try info.string("title"), try info.string("post")
@@ -13,8 +13,8 @@ enum SummaryFormat {
         let choice = try row.integer("choice")
         guard summaries.indices.contains(choice) else { throw RowError("field \"choice\" is neither 0 nor 1") }
         if post.isBlank { throw RowError("empty prompt") }
-        return RowContent(
-            kind: .pair, prompt: "SUBREDDIT: r/\(subreddit)\n\nTITLE: \(title)\n\nPOST: \(post)\n\nTL;DR:",
+        return try row.record(
+            .pair, prompt: "SUBREDDIT: r/\(subreddit)\n\nTITLE: \(title)\n\nPOST: \(post)\n\nTL;DR:",
             responses: [summaries[choice], summaries[1 - choice]])
     }
 }

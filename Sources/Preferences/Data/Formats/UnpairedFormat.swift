@@ -1,10 +1,10 @@
 /// `{prompt, completion, label}`: one response and whether it is desirable, as KTO takes them.
 enum UnpairedFormat {
-    static func parse(_ row: JSONRow) throws(RowError) -> RowContent {
+    static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         let messages = row.isArray("prompt") ? try ChatFormat.messages(row, "prompt") : nil
         let prompt = if let messages { ChatFormat.text(of: messages) } else { try row.string("prompt") }
-        return RowContent(
-            kind: .unpaired, prompt: prompt, messages: messages, responses: [try completion(row)],
+        return try row.record(
+            .unpaired, prompt: prompt, messages: messages, responses: [try completion(row)],
             label: try row.bool("label"))
     }
 

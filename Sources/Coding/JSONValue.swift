@@ -1,0 +1,81 @@
+/// A JSON value whose strings are UTF-8 bytes and whose objects keep every member in file order.
+///
+/// Foundation's JSON gives dictionaries keyed by `String`, which takes canonically equivalent spellings ("é" composed
+/// and decomposed) for the same key, and keeps one of two equal keys. A vocabulary holds both spellings, and a tensor
+/// that is named twice must be noticed. A Boolean is no number here, nor a number a Boolean.
+package enum JSONValue: Sendable {
+    case null
+    case bool(Bool)
+    case integer(Int)
+    case number(Double)
+    case string([UInt8])
+    case array([JSONValue])
+    case object([(key: [UInt8], value: JSONValue)])
+
+    /// For error messages.
+    package var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+
+    /// The member `key`, the last of equal ones; nil when it is absent or null, or when this is not an object.
+    package subscript(key: String) -> JSONValue? {
+        guard case .object(let members) = self, let member = members.last(where: { $0.key.elementsEqual(key.utf8) })
+        else { return nil }
+        if case .null = member.value { return nil }
+        return member.value
+    }
+
+    package var isObject: Bool {
+        if case .object = self { true } else { false }
+    }
+
+    /// Nil when this is not a string.
+    package var text: String? {
+        guard case .string(let bytes) = self else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Nil when this is not a Boolean.
+    package var bool: Bool? {
+        guard case .bool(let bool) = self else { return nil }
+        return bool
+    }
+
+    /// Nil when this is not a number.
+    package var double: Double? {
+        switch self {
+        case .integer(let integer): Double(integer)
+        case .number(let number): number
+        default: nil
+        }
+    }
+
+    /// Nil when this is not a number, or not a whole one; 2.0 is.
+    package var integer: Int? {
+        switch self {
+        case .integer(let integer): integer
+        case .number(let number): Int(exactly: number)
+        default: nil
+        }
+    }
+
+    /// Nil when this is not an array.
+    package var elements: [JSONValue]? {
+        guard case .array(let elements) = self else { return nil }
+        return elements
+    }
+
+    /// Nil when this is not an array, or `element` is nil for one of its elements.
+    package func elements<Element>(_ element: (JSONValue) -> Element?) -> [Element]? {
+        guard let elements else { return nil }
+        let converted = elements.compactMap(element)
+        return converted.count == elements.count ? converted : nil
+    }
+}

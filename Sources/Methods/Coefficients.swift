@@ -1,0 +1,131 @@
+import Coding
+import Diagnostics
+import Objectives
+import Preferences
+import Settings
+import Storage
+
+/// Where the weights of a training pass come from: coefficient files, joined by content key and never by row number, and
+/// the rows' own `weight`.
+struct CoefficientSources {
+    private let files: [CoefficientFile]
+    private let settings: CoefficientSettings
+    let rule: CoefficientRule
+
+    /// - Parameter needsFiles: read the files even where weights do not come from them.
+    /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another tokenizer.
+    init(_ settings: CoefficientSettings, _ context: MethodContext, needsFiles: Bool = false) throws {
+        self.settings = settings
+        rule = CoefficientRule(
+            alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
+        let paths = needsFiles || settings.column != .only ? settings.file ?? [context.coefficientFile.path] : []
+        guard needsFiles || !paths.isEmpty || settings.column == .only else {
+            throw RDOError(
+                .usage, "coefficients.file names no file",
+                remedy: "name one, remove the key, or set coefficients.use to false")
+        }
+        files = try paths.map { path in
+            let file = try CoefficientFile.read(path)
+            try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path)
+            return file
+        }
+    }
+
+    /// Says in the log what weights came of it.
+    func log(_ weights: [Double], _ context: MethodContext) {
+        context.log.info(
+            "coefficients: \(weights.count) pairs, mean weight "
+                + "\(weights.reduce(0, +) / Double(max(weights.count, 1))), "
+                + "\(weights.count { $0 == 0 }) of weight 0 (\(description))")
+    }
+
+    private var description: String {
+        let names = files.map(\.path)
+        return (settings.column == .ignore || names.isEmpty ? names : names + ["the rows' own weights"])
+            .joined(separator: ", ")
+    }
+
+    /// The weight of every (chosen, rejected) pair.
+    ///
+    /// - Throws: `RDOError.artefact` when a file lacks pairs, `.data` when a row has no weight of its own and should.
+    func weights(of examples: [TokenizedExample]) throws -> [(weight: Double, flipped: Bool)] {
+        let columns = try examples.map(column)
+        guard settings.column != .only else { return columns.map { ($0, false) } }
+        let found = try differences(of: examples, pairs: examples.map { _ in [(0, 1)] })
+        return zip(columns, found).map { weight($1[0], column: $0) }
+    }
+
+    /// The row's own weight where it counts, else 1.
+    func column(_ example: TokenizedExample) throws -> Double {
+        guard settings.column != .ignore else { return 1 }
+        guard let weight = example.weight else {
+            throw RDOError(
+                .data, "row \(example.row + 1) has no field \"weight\"",
+                remedy: "add it, or set coefficients.column to ignore")
+        }
+        return weight
+    }
+
+    /// The weight of the ordered pair (better, worse) of a list's responses.
+    ///
+    /// - Parameter differences: what the files say of (better, worse).
+    func weight(_ differences: [RewardDifference], column: Double) -> (weight: Double, flipped: Bool) {
+        guard settings.column != .only else { return (column, false) }
+        let (weight, flipped) = rule.weight(differences, combined: settings.combine)
+        return (column * weight, flipped)
+    }
+
+    /// What the files say of pairs of an example's responses, whichever of the two stands first there.
+    ///
+    /// - Parameter pairs: of each example, the pairs (first, second) that are needed.
+    /// - Returns: for each of them one value per file, of first over second.
+    /// - Throws: `RDOError.artefact` when a file lacks pairs: how many, and which first.
+    func differences(
+        of examples: [TokenizedExample], pairs: [[(first: Int, second: Int)]]
+    ) throws -> [[[RewardDifference]]] {
+        var missing: [(path: String, row: Int, first: Int, second: Int)] = []
+        let found = zip(examples, pairs).map { example, pairs in
+            pairs.map { first, second in
+                files.compactMap { file -> RewardDifference? in
+                    if let entry = file[example.pairKey(first, second)] { return RewardDifference(entry) }
+                    if let entry = file[example.pairKey(second, first)] { return RewardDifference(entry).exchanged }
+                    missing.append((file.path, example.row, first, second))
+                    return nil
+                }
+            }
+        }
+        guard let first = missing.first else { return found }
+        throw RDOError(
+            .artefact,
+            "\(missing.count) of \(pairs.reduce(0) { $0 + $1.count } * files.count) pairs are missing, the first is of responses "
+                + "\(first.first + 1) and \(first.second + 1) of row \(first.row + 1)",
+            at: first.path, remedy: "make the file again from the same data, template and tokenizer")
+    }
+}
+
+extension RewardDifference {
+    init(_ entry: CoefficientFile.Entry) {
+        self.init(difference: Double(entry.difference), reversed: entry.reversed.map(Double.init))
+    }
+}
+
+/// The weight of every pair of a part of the data, from its stored reward differences and its own weight.
+struct PairWeights {
+    let values: [(weight: Double, flipped: Bool)]
+    /// Digest of the values.
+    let digest: String
+
+    /// Collective.
+    /// - Throws: `RDOError.artefact` when a file is missing, of another tokenizer or lacks pairs; `.data` when a row lacks its
+    ///   weight.
+    init(for part: DataSet, _ settings: CoefficientSettings, _ context: MethodContext) throws {
+        let values = try context.world.collectively {
+            let sources = try CoefficientSources(settings, context)
+            let values = try sources.weights(of: part.examples)
+            sources.log(values.map(\.weight), context)
+            return values
+        }
+        self.values = values
+        digest = DigestStream.hex(of: values.flatMap { [$0.weight, $0.flipped ? 1 : 0] })
+    }
+}

@@ -1,0 +1,166 @@
+import Costs
+import Objectives
+import Preferences
+import Settings
+import Tensors
+import Training
+import Transformer
+
+/// The difference model (arXiv 2408.09385, section 3): a scalar head that reads a query and two responses; main,
+/// duplication and reverse terms of a pair from one token tree.
+package struct DifferenceMethod: TrainingMethod {
+    package static let name = PassName(rawValue: "difference")
+    package static let head = HeadKind.scalar
+    package static let purpose = MethodPurpose.trainsScorer
+    private let settings: DifferenceSettings
+
+    package init(_ settings: DifferenceSettings) { self.settings = settings }
+
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { try data.asPairs(context) }
+
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<DifferenceTask> {
+        PreparedTask(
+            task: task(part, costs: start.costs, eos: context.conventions.eosTokenID, seed: context.seed))
+    }
+
+    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
+        task(part, costs: costs, eos: 0, seed: 0)
+    }
+
+    private func task(_ part: DataSet, costs: CostModel, eos: Int32, seed: UInt64) -> DifferenceTask {
+        DifferenceTask(
+            examples: part.differenceExamples,
+            objective: DifferenceObjective(
+                lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
+            eosTokenID: eos, seed: seed, costs: costs)
+    }
+}
+
+package struct DifferenceSettings: MethodSettings {
+    package var training = TrainingSettings()
+    package var headSettings = ScalarHeadSettings()
+    package var lambdaDuplication = 0.5
+    package var lambdaReverse = 0.5
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) } + [
+            .value(\.lambdaDuplication, "lambda_duplication", .atLeast(0), "Weight of d(x, y, y)²."),
+            .value(\.lambdaReverse, "lambda_reverse", .atLeast(0), "Weight of (d(x, a, b) + d(x, b, a))²."),
+        ]
+    }
+
+    package var scalarHead: ScalarHeadSettings? { headSettings }
+}
+
+package struct DifferenceTask: TrainingTask {
+    let examples: [DifferenceExample]
+    let objective: DifferenceObjective
+    let eosTokenID: Int32
+    let seed: UInt64
+    private let costs: [Double]
+
+    package enum Figure: Int, StepFigure {
+        case loss, main, duplication, reverse, correct, bias, difference
+    }
+
+    package struct Metrics: StepMetrics {
+        package let loss: Double
+        let lossMain: Double
+        let lossDuplication: Double
+        let lossReverse: Double
+        package let accuracy: Double?
+        let difference: Double
+        let positionBias: Double
+    }
+
+    package struct Draw: Encodable {
+        let first: [String]
+        let duplicated: [String]
+        let differenceMain: [Double]
+        let differenceDuplication: [Double]
+        let differenceReverse: [Double]
+    }
+
+    init(
+        examples: [DifferenceExample], objective: DifferenceObjective, eosTokenID: Int32, seed: UInt64,
+        costs: CostModel
+    ) {
+        (self.examples, self.objective, self.eosTokenID, self.seed) = (examples, objective, eosTokenID, seed)
+        self.costs = examples.map { costs.cost(of: $0) }
+    }
+
+    /// What is drawn anew for each comparison and epoch.
+    struct Drawn {
+        /// The rejected response is Response 1.
+        let isSwapped: Bool
+        /// Response index (0 chosen, 1 rejected) that is compared with itself.
+        let duplicated: Int
+    }
+
+    /// A stateless function of (seed, sample number): the same on every rank and after every resume.
+    func draw(_ sample: Sample) -> Drawn {
+        let bits = KeyedRandom(seed: seed, stream: 0xD1FF).bits(at: UInt64(sample.number))
+        return Drawn(isSwapped: bits & 1 == 1, duplicated: Int(bits >> 1 & 1))
+    }
+
+    package var exampleCount: Int { examples.count }
+    package func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
+    package func cost(of sample: Sample) -> Double { costs[sample.row] }
+    package func outputCount(of sample: Sample) -> Int { 3 }
+    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
+
+    package func request(_ samples: [Sample]) -> ForestRequest {
+        var forest = TokenForest()
+        var rows: [Int] = []
+        for sample in samples {
+            let drawn = draw(sample)
+            let ends = DifferenceTree.append(
+                examples[sample.row], swap: drawn.isSwapped, duplicated: drawn.duplicated, eos: eosTokenID, to: &forest)
+            rows += [ends.main, ends.duplication, ends.reverse]
+        }
+        return ForestRequest(forest: forest, outputs: .scalars(rows))
+    }
+
+    package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
+        var gradients: [Double] = []
+        var sums = FigureSums<Figure>()
+        for (index, sample) in samples.enumerated() {
+            let (main, duplication, reverse) = (outputs[3 * index], outputs[3 * index + 1], outputs[3 * index + 2])
+            let isSwapped = draw(sample).isSwapped
+            let result = objective.evaluate(
+                main: main, duplication: duplication, reverse: reverse, firstIsPreferred: !isSwapped)
+            gradients += [result.gradientMain, result.gradientDuplication, result.gradientReverse].map {
+                $0 / denominator
+            }
+            let towardsChosen = isSwapped ? -main : main
+            sums[.loss] += result.loss
+            sums[.main] += result.lossMain
+            sums[.duplication] += result.lossDuplication
+            sums[.reverse] += result.lossReverse
+            sums[.correct] += towardsChosen > 0 ? 1 : 0
+            sums[.bias] += (main + reverse) / 2
+            sums[.difference] += towardsChosen
+        }
+        return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+        func mean(_ figure: Figure) -> Double { sums[figure] / denominator }
+        return Metrics(
+            loss: mean(.loss), lossMain: mean(.main), lossDuplication: mean(.duplication), lossReverse: mean(.reverse),
+            accuracy: mean(.correct), difference: mean(.difference), positionBias: mean(.bias))
+    }
+
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+        let drawn = samples.map(draw)
+        return Draw(
+            first: drawn.map { $0.isSwapped ? "rejected" : "chosen" },
+            duplicated: drawn.map { $0.duplicated == 0 ? "chosen" : "rejected" },
+            differenceMain: outputs.map { $0[0] }, differenceDuplication: outputs.map { $0[1] },
+            differenceReverse: outputs.map { $0[2] })
+    }
+}

@@ -1,0 +1,376 @@
+import Coding
+import Costs
+import Diagnostics
+import Objectives
+import Preferences
+import Settings
+import Storage
+import Training
+import Transformer
+
+/// KTO on single responses: of pairs, whose chosen response is desirable and the other not, or labelled one by one.
+///
+/// A batch has two phases: the baseline from responses beside queries that they do not answer, then the losses.
+package struct KTOMethod: TrainingMethod {
+    package static let name = PassName(rawValue: "kto")
+    package static let head = HeadKind.languageModel
+    private let settings: UnpairedSettings
+
+    package init(_ settings: UnpairedSettings) { self.settings = settings }
+
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
+        for example in data.examples where example.kind == .list {
+            throw RDOError(
+                .data, "row \(example.row + 1) is a list",
+                remedy: "KTO needs pairs or labelled responses; lists are for rrhf")
+        }
+        let labels = Set(data.train.examples.map(\.label))
+        guard labels.count > 1 || labels.contains(nil) else {
+            throw RDOError(
+                .data, "every response is \(labels.contains(true) ? "desirable" : "undesirable")",
+                remedy: "KTO needs both kinds; sft learns from desirable responses alone")
+        }
+        return data
+    }
+
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<KTOTask> {
+        if role == .training { try requireCoefficients(for: part) }
+        let file = context.referenceFile.of(role)
+        let references = try References(for: part.examples, in: file, context)
+        // Held-out responses are judged unweighted.
+        let weights =
+            role == .heldOut || !settings.coefficients.use
+            ? nil : try PairWeights(for: part, settings.coefficients, context)
+        let (mismatched, batches) = try combinations(of: part, role, context)
+        let combined = mismatched.all(batches: batches)
+        // A held-out part of one query alone has none, and a baseline of 0.
+        let values =
+            combined.isEmpty ? [] : try References(for: combined, in: file.mismatched, context).values.flatMap { $0 }
+        let task = KTOTask(
+            examples: part.examples.indices.map { index in
+                KTOTask.Judged(
+                    example: part.examples[index], references: references.values[index],
+                    weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
+            },
+            objective: objective, denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator,
+            costs: start.costs, mismatched: mismatched,
+            mismatchedReferences: Dictionary(
+                zip(combined.flatMap(\.responseKeys), values), uniquingKeysWith: { first, _ in first }),
+            startsAtReference: role == .training && references.areOf(start))
+        if role == .training { warnOfImbalance(task, context) }
+        let labels = DigestStream.hex(of: task.examples.map { $0.isDesirable(0) ? 1 : 0 })
+        return PreparedTask(
+            task: task,
+            inputs: [.reference: references.digest, .coefficients: weights?.digest, .labels: labels])
+    }
+
+    package func mismatched(
+        _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
+    ) throws -> [TokenizedExample] {
+        _ = try prepare(data, context)
+        let (mismatched, batches) = try combinations(of: part, role, context)
+        return mismatched.all(batches: batches)
+    }
+
+    private var objective: KTOObjective {
+        KTOObjective(
+            beta: settings.beta, desirableWeight: settings.desirableWeight,
+            undesirableWeight: settings.undesirableWeight)
+    }
+
+    /// The combinations on which the baselines of a run over `part` are estimated, and in how many batches.
+    ///
+    /// - Throws: `RDOError.data` when a batch has no response to another query.
+    private func combinations(
+        of part: DataSet, _ role: DataRole, _ context: MethodContext
+    ) throws -> (MismatchedResponses, batches: Int) {
+        let count = part.examples.count
+        // The held-out part is one batch in file order.
+        let isTest = role == .heldOut
+        let partners = KTOPartners(
+            of: part.examples,
+            order: SampleOrder(count: count, seed: context.seed, shuffle: !isTest && context.shuffle),
+            batchSize: isTest ? count : settings.training.batchSize, scope: isTest ? .global : settings.klScope,
+            microBatches: isTest ? 1 : settings.training.microBatches, pairing: isTest ? .permuted : settings.klPairing,
+            seed: context.seed)
+        let batches = isTest ? 1 : settings.training.totalSteps(exampleCount: count)
+        if !isTest, let batch = partners.firstBatchWithoutPartner(among: 0..<batches) {
+            throw RDOError(
+                .data, "the batch of step \(batch) has no response to another query, so KTO's baseline has no estimate",
+                remedy: settings.klScope == .micro
+                    ? "set kto.kl_scope to global, or lower kto.micro_batches"
+                    : "raise kto.batch_size or shuffle the data")
+        }
+        return (
+            MismatchedResponses(
+                examples: part.examples, partners: partners, maxTokens: context.conventions.maxTokens), batches
+        )
+    }
+
+    /// Coefficient files know pairs.
+    private func requireCoefficients(for part: DataSet) throws {
+        guard settings.coefficients.use, settings.coefficients.column != .only,
+            let example = part.examples.first(where: { $0.kind == .unpaired })
+        else { return }
+        throw RDOError(
+            .usage, "coefficients are for pairs, row \(example.row + 1) is a labelled response",
+            remedy: "set kto.coefficients.use to false, or kto.coefficients.column to only and give the rows a weight")
+    }
+
+    private func warnOfImbalance(_ task: KTOTask, _ context: MethodContext) {
+        let desirable = task.examples.reduce(0) { sum, judged in
+            sum + judged.references.indices.count { judged.isDesirable($0) }
+        }
+        let undesirable = task.examples.reduce(0) { $0 + $1.references.count } - desirable
+        guard let advised = objective.advisedDesirableWeight(desirable: desirable, undesirable: undesirable) else {
+            return
+        }
+        context.log.warning(
+            "\(desirable) desirable and \(undesirable) undesirable responses with these weights are "
+                + "\(objective.balance(desirable: desirable, undesirable: undesirable)) to 1, advised are 1 to 4/3: "
+                + "kto.desirable_weight=\(advised) would do")
+    }
+}
+
+package struct UnpairedSettings: MethodSettings {
+    package var training = TrainingSettings()
+    package var beta = 0.1
+    package var desirableWeight = 1.0
+    package var undesirableWeight = 1.0
+    package var klScope = BaselineScope.global
+    package var klPairing = BaselinePairing.permuted
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
+
+    package init() { training.learningRate = 5e-7 }
+
+    package static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
+            .value(\.desirableWeight, "desirable_weight", .atLeast(0), "Weight of desirable responses."),
+            .value(\.undesirableWeight, "undesirable_weight", .atLeast(0), "Weight of undesirable responses."),
+            .value(
+                \.klScope, "kl_scope",
+                "The baseline is a mean over the whole batch, or over each of micro_batches consecutive parts of it."),
+            .value(
+                \.klPairing, "kl_pairing",
+                "Queries meet responses to other queries drawn from the seed, or the response of the row before (TRL's rule)."
+            ),
+            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .section(
+                \.coefficients, "coefficients", "How reward differences weight the responses: a pair's goes to both."),
+        ]
+    }
+
+    package var weighting: CoefficientSettings? { coefficients }
+}
+
+package struct KTOTask: TrainingTask {
+    /// What is known of an example before training.
+    struct Judged {
+        let example: TokenizedExample
+        /// Reference log-probability sum of each response.
+        let references: [Double]
+        /// Of the pair, for both of its responses; 1 without coefficients.
+        let weight: Double
+        /// The scorer turned the pair's label round (`disagreement: flip`).
+        let isFlipped: Bool
+
+        func isDesirable(_ response: Int) -> Bool { (example.label ?? (response == 0)) != isFlipped }
+    }
+
+    let examples: [Judged]
+    let objective: KTOObjective
+    let denominatorRule: Denominator
+    let mismatched: MismatchedResponses
+    /// Reference log-probability sums of the mismatched combinations.
+    let mismatchedReferences: [ContentKey: Double]
+    /// Policy and reference start as the same model: every log-ratio of the first step must be 0.
+    let startsAtReference: Bool
+    private let costs: CostModel
+    /// z₀ of each of the batch's groups, once the first phase is done.
+    private var baselines: [Double] = []
+
+    package enum Figure: Int, StepFigure {
+        case loss, responses, desirable, rewardsDesirable, rewardsUndesirable, logpsDesirable, logpsUndesirable
+        case baseline, beyondBaseline, weight, zeroWeights, pairs, correct, ratiosOffZero
+    }
+
+    /// A batch may lack a kind of response, or pairs: then there is nothing to average.
+    package struct Metrics: StepMetrics {
+        package let loss: Double
+        let ktoBaseline: Double
+        let beyondBaseline: Double
+        let desirableShare: Double
+        let rewardsChosen: Double?
+        let logpsChosen: Double?
+        let rewardsRejected: Double?
+        let logpsRejected: Double?
+        package let margin: Double?
+        package let accuracy: Double?
+        let coefficientMean: Double
+        let coefficientZeroShare: Double
+    }
+
+    package struct Draw: Encodable {
+        let coefficients: [Double]
+        let desirable: [[Bool]]
+        let logps: [[Double]]
+        let reference: [[Double]]
+        /// Data row and response beside each of the sample's queries.
+        let partners: [[[Int]]]
+        let baselineGroups: [Int]
+    }
+
+    init(
+        examples: [Judged], objective: KTOObjective, denominatorRule: Denominator, costs: CostModel,
+        mismatched: MismatchedResponses, mismatchedReferences: [ContentKey: Double], startsAtReference: Bool
+    ) {
+        (self.examples, self.objective, self.denominatorRule) = (examples, objective, denominatorRule)
+        (self.mismatched, self.mismatchedReferences) = (mismatched, mismatchedReferences)
+        (self.costs, self.startsAtReference) = (costs, startsAtReference)
+    }
+
+    package var exampleCount: Int { examples.count }
+    package func dataRow(of sample: Sample) -> Int { examples[sample.row].example.row }
+    package func outputCount(of sample: Sample) -> Int { examples[sample.row].example.responses.count }
+
+    /// The first phase has no backward pass, which costs twice the forward one.
+    package func cost(of sample: Sample) -> Double {
+        costs.cost(of: examples[sample.row].example) + costs.cost(of: mismatched.example(of: sample)) / 3
+    }
+
+    package func denominator(of samples: [Sample]) -> Double {
+        denominatorRule.divisor(
+            count: samples.reduce(0) { $0 + outputCount(of: $1) },
+            weights: samples.map { examples[$0.row].weight * Double(outputCount(of: $0)) })
+    }
+
+    package func request(_ samples: [Sample]) -> ForestRequest {
+        ForestRequest.responses(of: samples.map { examples[$0.row].example })
+    }
+
+    // MARK: - The baseline
+
+    /// The sum of ρ and the number of combinations, for each group.
+    package var preparation: Preparation<KTOTask>? {
+        Preparation(
+            sumCount: 2 * mismatched.partners.groupCount,
+            request: { ForestRequest.responses(of: $0.map { mismatched.example(of: $0) }) }, sums: ratioSums,
+            complete: { totals in
+                var task = self
+                task.baselines = stride(from: 0, to: totals.count, by: 2).map {
+                    KTOObjective.baseline(sum: totals[$0], count: totals[$0 + 1])
+                }
+                return task
+            })
+    }
+
+    private func ratioSums(_ samples: [Sample], _ outputs: [Double]) -> [Double] {
+        var sums = [Double](repeating: 0, count: 2 * mismatched.partners.groupCount)
+        var outputs = outputs[...]
+        for sample in samples {
+            let group = mismatched.partners.group(of: sample)
+            for key in mismatched.example(of: sample).responseKeys {
+                // Known for every planned combination, or the pass would not have begun.
+                sums[2 * group] += outputs.removeFirst() - mismatchedReferences[key, default: .nan]
+                sums[2 * group + 1] += 1
+            }
+        }
+        return sums
+    }
+
+    // MARK: - The loss
+
+    package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
+        precondition(!baselines.isEmpty, "KTO's loss needs its baseline: run the first phase")
+        var gradients: [Double] = []
+        var sums = FigureSums<Figure>()
+        for sample in samples {
+            let judged = examples[sample.row]
+            let baseline = baselines[mismatched.partners.group(of: sample)]
+            var rewards: [Bool: Double] = [:]
+            for (response, reference) in judged.references.enumerated() {
+                let (logProbability, isDesirable) = (outputs[gradients.count], judged.isDesirable(response))
+                let ratio = logProbability - reference
+                let result = objective.evaluate(logRatio: ratio, baseline: baseline, isDesirable: isDesirable)
+                gradients.append(result.gradient * judged.weight / denominator)
+                rewards[isDesirable] = result.reward
+                sums[.loss] += judged.weight * result.loss
+                sums[.responses] += 1
+                sums[.desirable] += isDesirable ? 1 : 0
+                sums[isDesirable ? .rewardsDesirable : .rewardsUndesirable] += result.reward
+                sums[isDesirable ? .logpsDesirable : .logpsUndesirable] += logProbability
+                sums[.baseline] += baseline
+                sums[.beyondBaseline] += (isDesirable ? ratio > baseline : ratio < baseline) ? 1 : 0
+                sums[.weight] += judged.weight
+                sums[.zeroWeights] += judged.weight == 0 ? 1 : 0
+                sums[.ratiosOffZero] += abs(ratio) > 1e-3 ? 1 : 0
+            }
+            if let better = rewards[true], let worse = rewards[false] {
+                sums[.pairs] += 1
+                sums[.correct] += better > worse ? 1 : 0
+            }
+        }
+        return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).flatMap { sample, outputs in
+            let judged = examples[sample.row]
+            let (example, baseline) = (judged.example, baselines[mismatched.partners.group(of: sample)])
+            let key = judged.references.count == 2 ? example.ledgerKey(0, 1) : example.responseKeys[0]
+            return judged.references.indices.map { response in
+                let isDesirable = judged.isDesirable(response)
+                let ratio = outputs[response] - judged.references[response]
+                let result = objective.evaluate(logRatio: ratio, baseline: baseline, isDesirable: isDesirable)
+                return PairVisit(
+                    row: example.row, key: key, better: isDesirable ? response : nil,
+                    worse: isDesirable ? nil : response, coefficient: judged.weight,
+                    margin: (isDesirable ? 1 : -1) * objective.beta * (ratio - baseline),
+                    loss: judged.weight * result.loss, gradientScale: judged.weight * abs(result.gradient) / denominator
+                )
+            }
+        }
+    }
+
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+        let (responses, desirable) = (sums[.responses], sums[.desirable])
+        func mean(_ figure: Figure, over count: Double) -> Double? { count > 0 ? sums[figure] / count : nil }
+        let undesirable = responses - desirable
+        let rewards = (
+            chosen: mean(.rewardsDesirable, over: desirable), rejected: mean(.rewardsUndesirable, over: undesirable)
+        )
+        return Metrics(
+            loss: sums[.loss] / denominator, ktoBaseline: sums[.baseline] / responses,
+            beyondBaseline: sums[.beyondBaseline] / responses, desirableShare: desirable / responses,
+            rewardsChosen: rewards.chosen, logpsChosen: mean(.logpsDesirable, over: desirable),
+            rewardsRejected: rewards.rejected, logpsRejected: mean(.logpsUndesirable, over: undesirable),
+            margin: rewards.chosen.flatMap { chosen in rewards.rejected.map { chosen - $0 } },
+            accuracy: mean(.correct, over: sums[.pairs]), coefficientMean: sums[.weight] / responses,
+            coefficientZeroShare: sums[.zeroWeights] / responses)
+    }
+
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+        let drawn = samples.map { examples[$0.row] }
+        return Draw(
+            coefficients: drawn.map(\.weight),
+            desirable: drawn.map { judged in judged.references.indices.map { judged.isDesirable($0) } },
+            logps: outputs, reference: drawn.map(\.references),
+            partners: samples.map { sample in
+                mismatched.places(of: sample).map { place in
+                    place.map { [examples[$0.example].example.row, $0.response] } ?? []
+                }
+            },
+            baselineGroups: samples.map { mismatched.partners.group(of: $0) })
+    }
+
+    package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {
+        let off = Int(sums[.ratiosOffZero])
+        if startsAtReference && off > 0 {
+            throw RDOError.startIsOffReference("\(off) of \(Int(sums[.responses])) log-ratios")
+        }
+    }
+}

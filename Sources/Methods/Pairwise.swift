@@ -1,0 +1,248 @@
+import Coding
+import Costs
+import Diagnostics
+import Objectives
+import Preferences
+import Settings
+import Storage
+import Training
+import Transformer
+
+/// DPO and its pairwise relatives on pairs, each pair's loss weighted by its coefficient.
+package struct PairwiseMethod: TrainingMethod {
+    package static let name = PassName(rawValue: "dpo")
+    package static let head = HeadKind.languageModel
+    private let settings: PairwiseSettings
+
+    package init(_ settings: PairwiseSettings) { self.settings = settings }
+
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { try data.asPairs(context) }
+
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<PairwiseTask> {
+        let references =
+            settings.variant.needsReference
+            ? try References(for: part.examples, in: context.referenceFile.of(role), context) : nil
+        // Held-out pairs are judged unweighted.
+        let weights =
+            role == .heldOut || !settings.coefficients.use
+            ? nil : try PairWeights(for: part, settings.coefficients, context)
+        let task = PairwiseTask(
+            pairs: part.examples.indices.map { index in
+                PairwiseTask.Pair(
+                    example: part.examples[index], references: references?.values[index] ?? [0, 0],
+                    weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
+            },
+            objective: PairwiseObjective(settings.variant, beta: settings.beta, settings.parameters),
+            denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator, costs: start.costs,
+            startsAtReference: role == .training && references?.areOf(start) == true)
+        return PreparedTask(
+            task: task, inputs: [.reference: references?.digest, .coefficients: weights?.digest])
+    }
+}
+
+package struct PairwiseSettings: MethodSettings {
+    package var training = TrainingSettings()
+    package var variant = PairwiseLoss.dpo
+    package var beta = 0.1
+    /// Those that are given; the others have their standard values.
+    package var parameters: [LossParameter: Double] = [:]
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
+
+    package init() { training.learningRate = 5e-7 }
+
+    package static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.variant, "variant", "The pairwise loss (docs/objectives.md)."),
+            .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
+        ] + LossParameter.all.map(field) + [
+            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
+        ]
+    }
+
+    /// The key of a parameter that some of the losses have.
+    private static func field(_ parameter: LossParameter) -> Field<Self> {
+        let losses = PairwiseLoss.allCases.filter { $0.takes(parameter) }.map(\.name).joined(separator: ", ")
+        let help = "\(parameter.help.dropLast()) (\(losses))"
+        if parameter.neutral != nil {
+            return .value(\.parameters[orNone: parameter], parameter.key, parameter.bounds, help + ".")
+        }
+        return .value(
+            \.parameters[parameter], parameter.key, parameter.bounds, help + "; \(parameter.standard) by default.")
+    }
+
+    package var weighting: CoefficientSettings? { coefficients }
+
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
+        for (parameter, value) in parameters where !variant.takes(parameter) && value != parameter.neutral {
+            throw fail("dpo.\(parameter.key) has no meaning for the variant \(variant)", "remove it")
+        }
+    }
+}
+
+extension [LossParameter: Double] {
+    /// Of a parameter with a value that says "none": that value is the same as not being given.
+    fileprivate subscript(orNone parameter: LossParameter) -> Double {
+        get { self[parameter] ?? parameter.standard }
+        set { self[parameter] = newValue == parameter.standard ? nil : newValue }
+    }
+}
+
+package struct PairwiseTask: TrainingTask {
+    /// What is known of a pair before training.
+    struct Pair {
+        let example: TokenizedExample
+        /// Reference log-probability sums of both responses.
+        let references: [Double]
+        /// `f(R)^α`; 1 without coefficients.
+        let weight: Double
+        /// The scorer turned the label round (`disagreement: flip`).
+        let isFlipped: Bool
+
+        /// Response indices of the better and the worse response, as the loss sees them.
+        var order: (better: Int, worse: Int) { isFlipped ? (1, 0) : (0, 1) }
+    }
+
+    let pairs: [Pair]
+    let objective: PairwiseObjective
+    let denominatorRule: Denominator
+    /// Policy and reference start as the same model: every margin of the first step must be 0.
+    let startsAtReference: Bool
+    private let costs: [Double]
+
+    package enum Figure: Int, StepFigure {
+        case loss, correct, margin, rewardsChosen, rewardsRejected, logpsChosen, logpsRejected, weight, zeroWeights
+        case marginsOffZero
+    }
+
+    package struct Metrics: StepMetrics {
+        package let loss: Double
+        package let accuracy: Double?
+        package let margin: Double?
+        let rewardsChosen: Double
+        let rewardsRejected: Double
+        let logpsChosen: Double
+        let logpsRejected: Double
+        let coefficientMean: Double
+        let coefficientZeroShare: Double
+    }
+
+    package struct Draw: Encodable {
+        let coefficients: [Double]
+        let flipped: [Bool]
+        let logpsChosen: [Double]
+        let logpsRejected: [Double]
+        let referenceChosen: [Double]
+        let referenceRejected: [Double]
+        let tokensChosen: [Int]
+        let tokensRejected: [Int]
+    }
+
+    init(
+        pairs: [Pair], objective: PairwiseObjective, denominatorRule: Denominator, costs: CostModel,
+        startsAtReference: Bool
+    ) {
+        (self.pairs, self.objective, self.denominatorRule) = (pairs, objective, denominatorRule)
+        self.startsAtReference = startsAtReference
+        self.costs = pairs.map { costs.cost(of: $0.example) }
+    }
+
+    package var exampleCount: Int { pairs.count }
+    package func dataRow(of sample: Sample) -> Int { pairs[sample.row].example.row }
+    package func cost(of sample: Sample) -> Double { costs[sample.row] }
+    package func outputCount(of sample: Sample) -> Int { 2 }
+
+    package func denominator(of samples: [Sample]) -> Double {
+        denominatorRule.divisor(count: samples.count, weights: samples.map { pairs[$0.row].weight })
+    }
+
+    package func request(_ samples: [Sample]) -> ForestRequest {
+        ForestRequest.responses(of: samples.map { pairs[$0.row].example })
+    }
+
+    package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
+        var gradients = [Double](repeating: 0, count: outputs.count)
+        var sums = FigureSums<Figure>()
+        for (index, sample) in samples.enumerated() {
+            let pair = pairs[sample.row]
+            let (better, worse) = pair.order
+            let result = evaluate(pair, outputs: outputs[(2 * index)..<(2 * index + 2)])
+            gradients[2 * index + better] = result.gradientChosen * pair.weight / denominator
+            gradients[2 * index + worse] = result.gradientRejected * pair.weight / denominator
+            sums[.loss] += pair.weight * result.loss
+            sums[.correct] += result.rewardChosen > result.rewardRejected ? 1 : 0
+            sums[.margin] += result.rewardChosen - result.rewardRejected
+            sums[.rewardsChosen] += result.rewardChosen
+            sums[.rewardsRejected] += result.rewardRejected
+            sums[.logpsChosen] += outputs[2 * index + better]
+            sums[.logpsRejected] += outputs[2 * index + worse]
+            sums[.weight] += pair.weight
+            sums[.zeroWeights] += pair.weight == 0 ? 1 : 0
+            sums[.marginsOffZero] += abs(result.margin) > 1e-3 ? 1 : 0
+        }
+        return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    /// - Parameter outputs: log-probability sums of the two responses.
+    private func evaluate(_ pair: Pair, outputs: some Collection<Double>) -> PairwiseResult {
+        let policy = Array(outputs)
+        let (better, worse) = pair.order
+        return objective.evaluate(
+            PairLogProbabilities(
+                policyChosen: policy[better], policyRejected: policy[worse], referenceChosen: pair.references[better],
+                referenceRejected: pair.references[worse], chosenTokens: pair.example.responses[better].count,
+                rejectedTokens: pair.example.responses[worse].count))
+    }
+
+    package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).map { sample, outputs in
+            let pair = pairs[sample.row]
+            let (better, worse) = pair.order
+            let result = evaluate(pair, outputs: outputs)
+            return PairVisit(
+                row: pair.example.row, key: pair.example.ledgerKey(0, 1), better: pair.example.place(of: better),
+                worse: pair.example.place(of: worse), coefficient: pair.weight,
+                margin: result.rewardChosen - result.rewardRejected, loss: pair.weight * result.loss,
+                gradientScale: pair.weight * (abs(result.gradientChosen) + abs(result.gradientRejected)) / 2
+                    / denominator)
+        }
+    }
+
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+        func mean(_ figure: Figure) -> Double { sums[figure] / Double(count) }
+        return Metrics(
+            loss: sums[.loss] / denominator, accuracy: mean(.correct), margin: mean(.margin),
+            rewardsChosen: mean(.rewardsChosen), rewardsRejected: mean(.rewardsRejected),
+            logpsChosen: mean(.logpsChosen), logpsRejected: mean(.logpsRejected), coefficientMean: mean(.weight),
+            coefficientZeroShare: mean(.zeroWeights))
+    }
+
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+        let drawn = samples.map { pairs[$0.row] }
+        return Draw(
+            coefficients: drawn.map(\.weight), flipped: drawn.map(\.isFlipped), logpsChosen: outputs.map { $0[0] },
+            logpsRejected: outputs.map { $0[1] }, referenceChosen: drawn.map { $0.references[0] },
+            referenceRejected: drawn.map { $0.references[1] },
+            tokensChosen: drawn.map { $0.example.responses[0].count },
+            tokensRejected: drawn.map { $0.example.responses[1].count })
+    }
+
+    package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {
+        let off = Int(sums[.marginsOffZero])
+        if startsAtReference && off > 0 { throw RDOError.startIsOffReference("\(off) of \(count) margins") }
+    }
+}
+
+extension Denominator {
+    /// What the summed loss of a batch of `count` pairs or responses is divided by.
+    func divisor(count: Int, weights: [Double]) -> Double {
+        switch self {
+        case .pairs: Double(count)
+        // A batch of zero weights has a loss of zero, not 0/0.
+        case .weights: max(weights.reduce(0, +), .leastNormalMagnitude)
+        }
+    }
+}

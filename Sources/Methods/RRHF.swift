@@ -1,0 +1,271 @@
+import Coding
+import Costs
+import Diagnostics
+import Objectives
+import Preferences
+import Settings
+import Storage
+import Training
+import Transformer
+
+/// RRHF on lists of responses, each ordered pair of a list weighted by its coefficient.
+package struct RRHFMethod: TrainingMethod {
+    package static let name = PassName(rawValue: "rrhf")
+    package static let head = HeadKind.languageModel
+    private let settings: ListSettings
+
+    package init(_ settings: ListSettings) { self.settings = settings }
+
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
+        try data.requireComparable()
+        return data
+    }
+
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<RRHFTask> {
+        // Held-out lists are judged by their own scores and unweighted.
+        let lists =
+            role == .heldOut
+            ? part.examples.map(RankedList.init(byScoresOf:))
+            : try context.world.collectively { try ranked(part.examples, context) }
+        let objective = RRHFObjective(
+            rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)
+        let digest = DigestStream.hex(
+            of: lists.flatMap { list in
+                [Double(list.best)] + list.pairs.flatMap { [Double($0.better), Double($0.worse), $0.weight] }
+            })
+        return PreparedTask(
+            task: RRHFTask(lists: lists, objective: objective, costs: start.costs), inputs: [.coefficients: digest])
+    }
+
+    /// Orders the responses of lists and gives every ordered pair its weight.
+    ///
+    /// - Throws: `RDOError.artefact` when a coefficient file is missing, of another tokenizer or lacks pairs; `.data` when a
+    ///   row lacks its weight.
+    private func ranked(_ examples: [TokenizedExample], _ context: MethodContext) throws -> [RankedList] {
+        let usesWeights = settings.coefficients.use
+        let ranksByDifference = settings.ranking == .difference
+        guard usesWeights || ranksByDifference else {
+            let lists = examples.map(RankedList.init(byScoresOf:))
+            logTies(in: lists, context)
+            return lists
+        }
+        let sources = try CoefficientSources(settings.coefficients, context, needsFiles: ranksByDifference)
+        let scores =
+            ranksByDifference ? try Self.scores(of: examples, sources, context) : examples.map(\.listScores)
+        let ordered = scores.map { ListRanking.pairs($0) }
+        let differences =
+            usesWeights
+            ? try sources.differences(
+                of: examples, pairs: ordered.map { $0.map { (first: $0.better, second: $0.worse) } }) : nil
+        let lists = try examples.indices.map { index in
+            let column = usesWeights ? try sources.column(examples[index]) : 1
+            let pairs = ordered[index].enumerated().map { number, pair in
+                let (weight, flipped) =
+                    differences.map { sources.weight($0[index][number], column: column) } ?? (1, false)
+                return flipped
+                    ? RankedPair(better: pair.worse, worse: pair.better, weight: weight)
+                    : RankedPair(better: pair.better, worse: pair.worse, weight: weight)
+            }
+            return RankedList(example: examples[index], pairs: pairs, best: ListRanking.best(scores[index]))
+        }
+        if usesWeights { sources.log(lists.flatMap { $0.pairs.map(\.weight) }, context) }
+        logTies(in: lists, context)
+        return lists
+    }
+
+    /// The scores whose differences are nearest to what the files say of every two responses.
+    private static func scores(
+        of examples: [TokenizedExample], _ sources: CoefficientSources, _ context: MethodContext
+    ) throws -> [[Double]] {
+        let differences = try sources.differences(of: examples, pairs: examples.map(\.comparisons))
+        let matrices = examples.indices.map { index in
+            DifferenceMatrix(count: examples[index].responses.count) { i, j in
+                // Of the comparisons, (i, j) is number i of those with j, after all that have an earlier one second.
+                sources.rule.rewardDifference(differences[index][j * (j - 1) / 2 + i])
+            }
+        }
+        let cycles = matrices.reduce(0) { $0 + $1.cycles }
+        context.log.info(
+            "ranking by reward differences: \(cycles) cycles of three responses in "
+                + "\(matrices.count { $0.cycles > 0 }) of \(matrices.count) lists")
+        return matrices.map(\.scores)
+    }
+
+    private func logTies(in lists: [RankedList], _ context: MethodContext) {
+        let unranked = lists.count { $0.pairs.isEmpty }
+        guard unranked > 0 else { return }
+        context.log.warning(
+            "\(unranked) of \(lists.count) lists have equally good responses only: of them the first is learned, nothing ranked"
+        )
+    }
+}
+
+package struct ListSettings: MethodSettings {
+    /// What says which response of a list is better.
+    package enum Ranking: String, SettingChoice { case scores, difference }
+
+    package var training = TrainingSettings()
+    package var ranking = Ranking.scores
+    package var rankingWeight = 1.0
+    package var length = LengthRule.tokens
+    package var lengthExponent = 1.0
+    package var ledger = false
+    package var coefficients = CoefficientSettings()
+
+    package init() { training.learningRate = 2e-5 }
+
+    package static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(
+                \.ranking, "ranking",
+                "What orders a list's responses: its scores, or the reward differences of the coefficient files."),
+            .value(
+                \.rankingWeight, "ranking_weight", .atLeast(0), "Weight of the ranking term beside the supervised one."),
+            .value(
+                \.length, "length",
+                "What log-probabilities are divided by: the response's tokens, or the list's padded width as in the released "
+                    + "code (docs/objectives.md)."),
+            .value(
+                \.lengthExponent, "length_exponent", .atLeast(0), "Power of that length when responses are compared."),
+            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .section(\.coefficients, "coefficients", "How reward differences weight the ordered pairs of a list."),
+        ]
+    }
+
+    package var weighting: CoefficientSettings? { coefficients }
+
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
+        if coefficients.denominator == .weights {
+            throw fail(
+                "rrhf.coefficients.denominator weights has no meaning: RRHF is a mean over lists", "remove it")
+        }
+    }
+}
+
+/// What is known of a list before training.
+struct RankedList {
+    let example: TokenizedExample
+    /// None when all responses are equally good: then the supervised term is alone.
+    let pairs: [RankedPair]
+    /// The response that the supervised term learns.
+    let best: Int
+
+    init(example: TokenizedExample, pairs: [RankedPair], best: Int) {
+        (self.example, self.pairs, self.best) = (example, pairs, best)
+    }
+
+    /// Ordered by the list's own scores, every pair of weight 1.
+    init(byScoresOf example: TokenizedExample) {
+        let scores = example.listScores
+        self.init(
+            example: example,
+            pairs: ListRanking.pairs(scores).map { RankedPair(better: $0.better, worse: $0.worse) },
+            best: ListRanking.best(scores))
+    }
+
+    /// - Parameter policy: log-probability sums of the responses.
+    func logProbabilities(_ policy: [Double]) -> ListLogProbabilities {
+        ListLogProbabilities(
+            policy: policy, tokens: example.responses.map(\.count), queryTokens: example.prompt.count)
+    }
+}
+
+package struct RRHFTask: TrainingTask {
+    let lists: [RankedList]
+    let objective: RRHFObjective
+    private let costs: [Double]
+
+    package enum Figure: Int, StepFigure {
+        case loss, ranking, supervised, pairs, correct, weight, zeroWeights, unranked, logpsBest
+    }
+
+    package struct Metrics: StepMetrics {
+        package let loss: Double
+        let lossRanking: Double
+        let lossSupervised: Double
+        let logpsBest: Double
+        let unrankedShare: Double
+        /// A batch whose lists are all of equally good responses has no pair to average over.
+        package let accuracy: Double?
+        let coefficientMean: Double?
+        let coefficientZeroShare: Double?
+    }
+
+    package struct Draw: Encodable {
+        let pairs: [[[Int]]]
+        let coefficients: [[Double]]
+        let best: [Int]
+        let logps: [[Double]]
+        let tokens: [[Int]]
+        let queryTokens: [Int]
+    }
+
+    init(lists: [RankedList], objective: RRHFObjective, costs: CostModel) {
+        (self.lists, self.objective) = (lists, objective)
+        self.costs = lists.map { costs.cost(of: $0.example) }
+    }
+
+    package var exampleCount: Int { lists.count }
+    package func dataRow(of sample: Sample) -> Int { lists[sample.row].example.row }
+    package func cost(of sample: Sample) -> Double { costs[sample.row] }
+    package func outputCount(of sample: Sample) -> Int { lists[sample.row].example.responses.count }
+    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
+
+    package func request(_ samples: [Sample]) -> ForestRequest {
+        ForestRequest.responses(of: samples.map { lists[$0.row].example })
+    }
+
+    package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
+        var gradients: [Double] = []
+        var sums = FigureSums<Figure>()
+        for sample in samples {
+            let list = lists[sample.row]
+            let own = Array(outputs[gradients.count..<(gradients.count + list.example.responses.count)])
+            let result = objective.evaluate(list.logProbabilities(own), pairs: list.pairs, best: list.best)
+            gradients += result.gradients.map { $0 / denominator }
+            sums[.loss] += result.loss
+            sums[.ranking] += result.lossRanking
+            sums[.supervised] += result.lossSupervised
+            sums[.pairs] += Double(list.pairs.count)
+            sums[.correct] += Double(result.correctPairs)
+            sums[.weight] += list.pairs.reduce(0) { $0 + $1.weight }
+            sums[.zeroWeights] += Double(list.pairs.count { $0.weight == 0 })
+            sums[.unranked] += list.pairs.isEmpty ? 1 : 0
+            sums[.logpsBest] += own[list.best]
+        }
+        return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
+        zip(samples, outputs).flatMap { sample, outputs in
+            let list = lists[sample.row]
+            let terms = objective.terms(list.logProbabilities(outputs), pairs: list.pairs)
+            return zip(list.pairs, terms).map { pair, term in
+                PairVisit(
+                    row: list.example.row, key: list.example.ledgerKey(pair.better, pair.worse), better: pair.better,
+                    worse: pair.worse, coefficient: pair.weight, margin: term.margin, loss: term.loss,
+                    gradientScale: (abs(term.gradientBetter) + abs(term.gradientWorse)) / 2 / denominator)
+            }
+        }
+    }
+
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+        func perPair(_ figure: Figure) -> Double? { sums[.pairs] > 0 ? sums[figure] / sums[.pairs] : nil }
+        return Metrics(
+            loss: sums[.loss] / denominator, lossRanking: sums[.ranking] / denominator,
+            lossSupervised: sums[.supervised] / denominator, logpsBest: sums[.logpsBest] / Double(count),
+            unrankedShare: sums[.unranked] / Double(count), accuracy: perPair(.correct),
+            coefficientMean: perPair(.weight), coefficientZeroShare: perPair(.zeroWeights))
+    }
+
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+        let drawn = samples.map { lists[$0.row] }
+        return Draw(
+            pairs: drawn.map { $0.pairs.map { [$0.better, $0.worse] } },
+            coefficients: drawn.map { $0.pairs.map(\.weight) }, best: drawn.map(\.best), logps: outputs,
+            tokens: drawn.map { $0.example.responses.map(\.count) },
+            queryTokens: drawn.map(\.example.prompt.count))
+    }
+}

@@ -1,0 +1,61 @@
+import Coding
+import Diagnostics
+import Preferences
+import Storage
+
+/// Reference log-probabilities of the responses of some examples, joined by content key and never by row number.
+struct References {
+    /// Of each example's responses.
+    let values: [[Double]]
+    let modelDigest: String?
+    /// Digest of the values.
+    let digest: String
+
+    /// Collective.
+    /// - Throws: `RDOError.artefact` when the file is missing, of another tokenizer or lacks responses.
+    init(for examples: [TokenizedExample], in file: ArtefactPath, _ context: MethodContext) throws {
+        self = try context.world.collectively { try References(reading: file, for: examples, context) }
+    }
+
+    private init(reading path: ArtefactPath, for examples: [TokenizedExample], _ context: MethodContext) throws {
+        let file = try ReferenceFile.read(path.path)
+        try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
+        let entries = try file.entries(for: examples.flatMap(\.responseKeys))
+        var start = 0
+        values = examples.map { example in
+            defer { start += example.responses.count }
+            return entries[start..<(start + example.responses.count)].map(\.logprob)
+        }
+        modelDigest = file.provenance.modelDigest
+        digest = DigestStream.hex(of: entries.map(\.logprob))
+    }
+
+    /// Training starts as the model that these are of: every log-ratio of its first step must be 0.
+    func areOf(_ start: StartModel) -> Bool { start.digest != nil && modelDigest == start.digest }
+}
+
+/// A file that names its tokenizer must name ours; one made by another program may say nothing.
+func requireTokenizer(_ tokenizer: any Tokenizer, made provenance: Provenance, path: String) throws {
+    guard let digest = provenance.tokenizerDigest, digest != tokenizer.digest else { return }
+    throw RDOError(
+        .artefact, "the file was made with another tokenizer", at: path,
+        remedy: "run the pass that makes it again with this configuration")
+}
+
+extension DigestStream {
+    /// The digest of numbers, as 32 hexadecimal digits.
+    static func hex(of values: [Double]) -> String {
+        let stream = DigestStream()
+        stream.update(values)
+        return stream.digest.hex
+    }
+}
+
+extension RDOError {
+    /// Policy and reference are the same model, yet `count` figures that must be 0 at step 0 are not.
+    static func startIsOffReference(_ figures: String) -> RDOError {
+        RDOError(
+            .numerical, "policy and reference are the same model, yet \(figures) at step 0 are not 0",
+            remedy: "the reference log-probabilities are not this model's; delete the reference file and run again")
+    }
+}

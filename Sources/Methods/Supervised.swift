@@ -1,0 +1,106 @@
+import Costs
+import Objectives
+import Preferences
+import Settings
+import Training
+import Transformer
+
+/// Supervised fine-tuning, which prepares a base model: mean token cross-entropy of the responses, over the tokens of the
+/// whole global batch.
+package struct SupervisedMethod: TrainingMethod {
+    package static let name = PassName(rawValue: "sft")
+    package static let head = HeadKind.languageModel
+    package static let purpose = MethodPurpose.preparesModel
+    private let settings: SupervisedSettings
+
+    package init(_ settings: SupervisedSettings) { self.settings = settings }
+
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { data }
+
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<SupervisedTask> {
+        PreparedTask(task: SupervisedTask(examples: learned(part), costs: start.costs))
+    }
+
+    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
+        SupervisedTask(examples: learned(part), costs: costs)
+    }
+
+    private func learned(_ part: DataSet) -> [TokenizedExample] {
+        settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) }
+    }
+}
+
+package struct SupervisedSettings: MethodSettings {
+    package enum Responses: String, SettingChoice { case chosen, all }
+
+    package var training = TrainingSettings()
+    package var responses = Responses.chosen
+    package var data: [String]?
+
+    package init() {
+        training.learningRate = 2e-5
+        training.schedule = .cosine
+    }
+
+    package static var fields: [Field<Self>] {
+        TrainingSettings.fields(in: \.training) + [
+            .value(\.responses, "responses", "Learn the chosen responses or all."),
+            .value(\.data, "data", "Other files than data.train.").neutral,
+        ]
+    }
+
+    package var trainFiles: [String]? { data }
+}
+
+package struct SupervisedTask: TrainingTask {
+    /// Examples reduced to the responses to learn.
+    let examples: [TokenizedExample]
+    private let costs: [Double]
+
+    package enum Figure: Int, StepFigure { case loss }
+
+    package struct Metrics: StepMetrics {
+        package let loss: Double
+        let responseTokens: Double
+    }
+
+    package struct Draw: Encodable {
+        let logps: [[Double]]
+        let tokens: [[Int]]
+    }
+
+    init(examples: [TokenizedExample], costs: CostModel) {
+        self.examples = examples
+        self.costs = examples.map { costs.cost(of: $0) }
+    }
+
+    package var exampleCount: Int { examples.count }
+    package func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
+    package func cost(of sample: Sample) -> Double { costs[sample.row] }
+    package func outputCount(of sample: Sample) -> Int { examples[sample.row].responses.count }
+
+    package func denominator(of samples: [Sample]) -> Double {
+        Double(samples.reduce(0) { sum, sample in examples[sample.row].responses.reduce(sum) { $0 + $1.count } })
+    }
+
+    package func request(_ samples: [Sample]) -> ForestRequest {
+        ForestRequest.responses(of: samples.map { examples[$0.row] })
+    }
+
+    package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
+        var sums = FigureSums<Figure>()
+        for output in outputs { sums[.loss] += SupervisedObjective.loss(logProbability: output) }
+        return LeafLoss(
+            gradients: outputs.map { _ in SupervisedObjective.gradient(totalTokens: denominator) }, sums: sums)
+    }
+
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+        Metrics(loss: sums[.loss] / denominator, responseTokens: denominator)
+    }
+
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+        Draw(logps: outputs, tokens: samples.map { examples[$0.row].responses.map(\.count) })
+    }
+}

@@ -1,0 +1,139 @@
+import Costs
+import Diagnostics
+import Parallel
+import Preferences
+import Settings
+import Training
+import Transformer
+
+/// One way to train: its settings, the data it needs, the model's head, and the task that it makes of them. Everything
+/// that sets a method apart stands in its one file of this folder; `TrainingPass` runs any of them.
+package protocol TrainingMethod {
+    associatedtype Settings: MethodSettings
+    associatedtype Task: TrainingTask
+
+    static var name: PassName { get }
+    static var head: HeadKind { get }
+    static var purpose: MethodPurpose { get }
+
+    init(_ settings: Settings)
+
+    /// The data as this method reads it.
+    /// - Throws: `RDOError.data` when it cannot learn from them.
+    func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData
+
+    /// Collective.
+    /// - Throws: `RDOError` when an artefact that the method reads is missing or does not fit.
+    func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<Task>
+
+    /// The same trees as training's, made from the data alone, to plan with.
+    func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask
+
+    /// Queries with responses beside the data's own whose reference log-probabilities training needs.
+    ///
+    /// - Parameter part: one of `data`, which are as they were read.
+    /// - Throws: as `prepare`.
+    func mismatched(
+        _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
+    ) throws -> [TokenizedExample]
+}
+
+extension TrainingMethod {
+    /// The trees of every objective on log-probabilities: a prompt and its responses.
+    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
+        SupervisedTask(examples: part.examples, costs: costs)
+    }
+
+    package static var purpose: MethodPurpose { .alignsPolicy }
+
+    package func mismatched(
+        _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
+    ) throws -> [TokenizedExample] { [] }
+}
+
+/// What the trained model is for.
+package enum MethodPurpose: Sendable { case preparesModel, trainsScorer, alignsPolicy }
+
+/// A method's section of the configuration.
+package protocol MethodSettings: ConfigurationSection {
+    var training: TrainingSettings { get set }
+    /// Other files than `data.train`.
+    var trainFiles: [String]? { get }
+    var scalarHead: ScalarHeadSettings? { get }
+    var ledger: Bool { get }
+    /// What the method's coefficients are made with, where it takes any.
+    var weighting: CoefficientSettings? { get }
+    /// What no single key can tell.
+    /// - Throws: what `fail` makes of it.
+    func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws
+}
+
+extension MethodSettings {
+    package var trainFiles: [String]? { nil }
+    package var scalarHead: ScalarHeadSettings? { nil }
+    package var ledger: Bool { false }
+    package var weighting: CoefficientSettings? { nil }
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {}
+
+    /// Said of the same key in several sections.
+    static var ledgerHelp: String { "Note what every step does with every pair in ledger.h5 (docs/ledger.md)." }
+}
+
+/// How a scalar head starts and learns.
+package struct ScalarHeadSettings: ConfigurationSection {
+    package var headLearningRate = 1e-4
+    package var head: String?
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        [
+            .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
+            .value(
+                \.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."
+            ).neutral,
+        ]
+    }
+}
+
+/// What a part of the data is for.
+package enum DataRole: Sendable { case training, heldOut }
+
+/// What training starts from.
+package struct StartModel {
+    package let costs: CostModel
+    /// Of the directory's configuration and weights; nil when training does not start as that model.
+    package let digest: String?
+
+    package init(costs: CostModel, digest: String?) { (self.costs, self.digest) = (costs, digest) }
+}
+
+/// A task, and digests of what it reads beside the data.
+package struct PreparedTask<Task> {
+    package let task: Task
+    package var inputs: [RunIdentity.Input: String?] = [:]
+}
+
+/// What a method may know of the run that it is part of.
+package struct MethodContext {
+    package let seed: UInt64
+    package let shuffle: Bool
+    /// `data.pairs_per_list`.
+    package let pairsPerList: Int?
+    package let conventions: PassConventions
+    package let coefficientFile: ArtefactPath
+    package let referenceFile: ArtefactPath
+    package let world: Communicator
+    package let log: Log
+
+    package init(
+        seed: UInt64, shuffle: Bool, pairsPerList: Int?, conventions: PassConventions, coefficientFile: ArtefactPath,
+        referenceFile: ArtefactPath, world: Communicator, log: Log
+    ) {
+        (self.seed, self.shuffle, self.pairsPerList, self.conventions) = (seed, shuffle, pairsPerList, conventions)
+        (self.coefficientFile, self.referenceFile) = (coefficientFile, referenceFile)
+        (self.world, self.log) = (world, log)
+    }
+}

@@ -1,0 +1,87 @@
+import Coding
+import Diagnostics
+import Parallel
+import Storage
+import Transformer
+
+/// A forward pass of a model over many items into one file, in durable chunks: scoring and reference log-probabilities.
+///
+/// A file that is complete and was made from the same things is left as it is. A team of ranks that is done with its
+/// chunks gets the next ones at once; what it found is on the disk before it gets them. What a chunk contains does not
+/// depend on the ranks, so neither do the numbers.
+struct ForwardPass {
+    /// For messages.
+    let title: String
+    let path: String
+    /// How many items there are, and how many make a chunk of a new file.
+    let itemCount: Int
+    let chunk: Int
+    let model: FrozenModel
+    let session: Session
+
+    /// Collective.
+    ///
+    /// - Parameters:
+    ///   - isComplete: the file is there and says that it was made from the same things; rank 0's answer counts.
+    ///   - open: the writer of the file, on rank 0.
+    ///   - compute: the figures of some items, as many for each. Called with nothing on a rank that has no chunk while its
+    ///     team works, because gathering parameters needs the whole team.
+    /// - Returns: false when the file was complete before.
+    /// - Throws: `RDOError.stopped` when a signal came; all stored chunks stay.
+    func run(
+        isComplete: () throws -> Bool, open: () throws -> any ChunkWriter, compute: (Range<Int>) throws -> [Double]
+    ) throws -> Bool {
+        if try session.world.isTrueOnRankZero(isComplete) {
+            session.log.info("\(title): \(path) is complete and unchanged")
+            return false
+        }
+        let writer = try session.world.onRankZero(open)
+        let rows = try session.world.numberFromRankZero { writer?.chunkRows ?? chunk }
+        func range(_ chunk: Int) -> Range<Int> { chunk * rows..<min((chunk + 1) * rows, itemCount) }
+        let finished = writer?.done ?? [Bool](repeating: false, count: (itemCount + rows - 1) / rows)
+        let remaining = finished.indices.filter { !finished[$0] }
+        let progress = Progress(title, total: finished.count, start: finished.count - remaining.count, log: session.log)
+        var stored = finished.count - remaining.count
+        let dealer = try ChunkDealer(world: session.world, chunks: remaining) { result in
+            try writer?.write(rows: range(result.chunk), values: result.values)
+            stored += 1
+            progress.update(stored)
+        }
+        let team = model.team
+        var chunks = try next(dealer, [])
+        while !chunks.isEmpty {
+            let values = try compute(team.rank < chunks.count ? range(chunks[team.rank]) : 0..<0)
+            let parts = try team.allGather(ByteWriter.bytes(of: values) { $1.write($0) })
+            chunks = try next(
+                dealer, zip(chunks, parts).map { ($0, try ByteReader.array(of: $1) { try $0.readDouble() }) })
+        }
+        if try dealer.conclude() {
+            let left = try session.world.numberFromRankZero { stored }
+            throw RDOError(
+                .stopped, "\(title): stopped with \(left) of \(finished.count) chunks stored",
+                remedy: "run the same command again to continue")
+        }
+        try session.world.onRankZero { try writer?.finish() }
+        return true
+    }
+
+    /// The team's next chunks. Its first rank speaks for it.
+    private func next(_ dealer: ChunkDealer, _ results: [ChunkDealer.Result]) throws -> [Int] {
+        let team = model.team
+        let isStopping = try team.allReduceMax(StopSignal.isRequested(reserve: 30) ? 1 : 0) == 1
+        let dealt = team.rank == 0 ? try dealer.exchange(results, for: team.size, isStopping: isStopping) : []
+        let message = try team.broadcast(ByteWriter.bytes(of: dealt) { $1.write($0) }, from: 0)
+        return try ByteReader.array(of: message) { try $0.readInt() }
+    }
+}
+
+/// A file that grows by whole chunks of items, over any number of interrupted runs.
+protocol ChunkWriter {
+    /// Items per chunk.
+    var chunkRows: Int { get }
+    /// For every chunk, whether its figures are stored.
+    var done: [Bool] { get }
+    /// Durable when it returns.
+    func write(rows: Range<Int>, values: [Double]) throws
+    func finish() throws
+}

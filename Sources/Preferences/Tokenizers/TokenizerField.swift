@@ -1,0 +1,26 @@
+import Coding
+import Diagnostics
+
+/// What only tokenizer files hold.
+extension JSONField {
+    /// A tokenizer component that this program does not implement.
+    func unsupported(_ component: String) -> RDOError {
+        fail("is \(component), which is not supported", remedy: "use a tokenizer without it")
+    }
+
+    /// A token id. The bound only keeps a damaged file from claiming gigabytes of vocabulary.
+    func tokenID() throws -> Int32 {
+        let id = try integer()
+        guard (0..<1 << 24).contains(id) else { throw fail("is \(id), which is no token id") }
+        return Int32(id)
+    }
+
+    func scalar() throws -> Unicode.Scalar {
+        let scalars = try string().unicodeScalars
+        guard let scalar = scalars.first, scalars.count == 1 else { throw fail("must be a single character") }
+        return scalar
+    }
+
+    /// The `type` of a tokenizer component.
+    func componentType() throws -> String { try required("type").string() }
+}

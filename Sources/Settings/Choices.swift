@@ -1,0 +1,37 @@
+/// A stage of `rdo run`. Each pass declares its own name; `Configuration.passes` lists them all.
+package struct PassName: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package var description: String { rawValue }
+}
+
+/// How long gathered parameters are kept (docs/parallelism.md).
+package enum GatherMode: String, Sendable, CaseIterable { case step, block }
+
+/// What the backward pass computes again instead of keeping it.
+package enum Recomputation: String, Sendable, CaseIterable { case none, block }
+
+/// Number type of weights that do not change.
+package enum FrozenWeights: String, Sendable, CaseIterable { case f32, bf16 }
+
+package enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
+
+/// Number type of exported weights.
+package enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
+
+/// What a pass that trains adapters leaves.
+package enum AdapterExport: String, Sendable, CaseIterable {
+    /// A model directory with the adapters in its weights, and the adapter directory.
+    case merged
+    /// The adapter directory alone.
+    case adapter
+}
+
+/// What the rows' own `weight` is used for.
+package enum WeightColumn: String, Sendable, CaseIterable {
+    case ignore
+    /// It multiplies the weight from the coefficient files.
+    case multiply
+    /// It is the weight, and no coefficient file is read.
+    case only
+}

@@ -1,0 +1,49 @@
+/// Quantiles of a list of numbers, with linear interpolation between neighbours, as numpy computes them.
+package struct Quantiles: Encodable, Sendable {
+    package struct Quantile: Sendable {
+        /// From 0 (minimum) to 1 (maximum).
+        package let share: Double
+        package let value: Double
+    }
+
+    /// What the numbers are, as JSON calls them.
+    private let name: String
+    /// None when there are no numbers.
+    package let values: [Quantile]
+
+    init(of numbers: [Double], named name: String) {
+        self.name = name
+        let sorted = numbers.sorted()
+        guard let last = sorted.indices.last else {
+            values = []
+            return
+        }
+        values = [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1].map { share in
+            let position = share * Double(last)
+            let lower = min(Int(position), last)
+            let upper = min(lower + 1, last)
+            let weight = position - Double(lower)
+            return Quantile(share: share, value: sorted[lower] + weight * (sorted[upper] - sorted[lower]))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        struct Key: CodingKey {
+            let stringValue: String
+            var intValue: Int? { nil }
+            init(stringValue: String) { self.stringValue = stringValue }
+            init?(intValue: Int) { nil }
+        }
+        var list = encoder.unkeyedContainer()
+        for quantile in values {
+            var members = list.nestedContainer(keyedBy: Key.self)
+            try members.encode(quantile.share, forKey: Key(stringValue: "share"))
+            try members.encode(quantile.value, forKey: Key(stringValue: name))
+        }
+    }
+}
+
+extension [Double] {
+    /// Nil when there are none.
+    var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
+}

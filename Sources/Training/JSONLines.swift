@@ -1,0 +1,89 @@
+import Diagnostics
+import Foundation
+
+/// A file of JSON objects, one a line, flushed line by line: metrics.jsonl, evaluation.jsonl and the `--trace` file.
+final class JSONLinesFile {
+    private let file: UnsafeMutablePointer<FILE>
+    private let path: String
+
+    /// - Parameter step: when a run is resumed, lines of steps from this one on were written by the interrupted process
+    ///   after its last checkpoint and are dropped, so that every step stands once.
+    /// - Throws: `RDOError.usage` when the file cannot be written, `.artefact` when one that is there cannot be read.
+    init(path: String, keepingStepsBefore step: Int) throws {
+        self.path = path
+        try Self.truncate(path, toStepsBefore: step)
+        guard let file = fopen(path, "a") else {
+            throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
+        }
+        self.file = file
+    }
+
+    deinit { fclose(file) }
+
+    /// - Throws: `RDOError.usage` when the disk is full or gone.
+    func append(_ line: String) throws {
+        guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else {
+            throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
+        }
+    }
+
+    /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
+    static func truncate(_ path: String, toStepsBefore step: Int) throws {
+        let kept = try step > 0 ? lines(of: path).filter { $0.step < step }.map { $0.line + "\n" }.joined() : ""
+        do {
+            try kept.write(toFile: path, atomically: true, encoding: .utf8)
+        } catch {
+            throw RDOError(
+                .usage, "cannot write (\(error.localizedDescription))", at: path, remedy: "choose a writable directory")
+        }
+    }
+
+    /// True when the file at `path` has a line of this step.
+    static func holds(step: Int, path: String) throws -> Bool { try lines(of: path).contains { $0.step == step } }
+
+    /// The complete lines of a file, with their steps; a line that a kill cut short is left out.
+    private static func lines(of path: String) throws -> [(step: Int, line: String)] {
+        struct Line: Decodable { let step: Int }
+        return try texts(of: path).compactMap { text in
+            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map { ($0.step, text) }
+        }
+    }
+
+    /// - Throws: `RDOError.artefact` when the file is there and cannot be read.
+    static func texts(of path: String) throws -> [String] {
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        do {
+            return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+        } catch {
+            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
+        }
+    }
+}
+
+/// One line: the numbers that values hold, in the order of declaration, under their names in snake case. A name that
+/// stands already keeps its place and value; nil is left out; a number that is not finite becomes null.
+struct JSONLine {
+    private var members: [(name: String, value: String)] = []
+
+    /// - Parameters:
+    ///   - value: a structure of `Int` and `Double`, optional or not.
+    ///   - prefix: stands before every name.
+    mutating func append(_ value: Any, prefix: String = "") {
+        for child in Mirror(reflecting: value).children {
+            let name = prefix + (child.label ?? "").map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
+            guard !members.contains(where: { $0.name == name }) else { continue }
+            switch child.value {
+            case let number as Double: members.append((name, number.isFinite ? "\(number)" : "null"))
+            case let number as Int: members.append((name, "\(number)"))
+            default: continue
+            }
+        }
+    }
+
+    var text: String { "{" + members.map { "\"\($0.name)\": \($0.value)" }.joined(separator: ", ") + "}" }
+
+    /// For a line of the log, to four digits: `loss 0.5312, accuracy 0.75`.
+    var summary: String {
+        members.map { "\($0.name) \(String(format: "%.4g", Double($0.value) ?? .nan))" }.joined(separator: ", ")
+    }
+}

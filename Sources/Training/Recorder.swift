@@ -1,0 +1,98 @@
+import Diagnostics
+import Parallel
+import Preferences
+import Storage
+
+/// What a run writes about itself while it trains: metrics.jsonl, evaluation.jsonl, the trace and the ledger. Rank 0 writes;
+/// every method is collective.
+final class Recorder<Task: TrainingTask> {
+    private let run: TrainingRun
+    private let world: Communicator
+    private let log: Log
+    private let metrics: JSONLinesFile?
+    private let trace: JSONLinesFile?
+    private let ledger: LedgerWriter?
+
+    /// Opens the files and drops what an interrupted process wrote after the checkpoint of step `start`.
+    /// - Throws: `RDOError` when one cannot be written.
+    init(_ run: TrainingRun, from start: Int, to end: Int, world: Communicator, log: Log) throws {
+        (self.run, self.world, self.log) = (run, world, log)
+        metrics = try world.onRankZero {
+            try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: start)
+        }
+        trace = try world.onRankZero {
+            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start) }
+        }.flatMap { $0 }
+        ledger = try world.onRankZero {
+            try Self.openLedger(run, from: start, to: end, worldSize: world.size, log)
+        }.flatMap { $0 }
+        // The evaluation of the checkpoint's own step stays.
+        try world.onRankZero {
+            try JSONLinesFile.truncate(Self.evaluationPath(run), toStepsBefore: start == 0 ? 0 : start + 1)
+        }
+    }
+
+    /// Whether steps must gather the outputs of all samples.
+    var wantsOutputs: Bool { run.tracePath != nil || run.keepsLedger }
+
+    func record(_ step: StepRecord, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws {
+        try world.onRankZero {
+            let task = batch.task
+            if let trace {
+                try trace.append(
+                    TraceRecord(
+                        step: step.step, rows: samples.map { task.dataRow(of: $0) }, epochs: samples.map(\.epoch),
+                        draw: task.trace(samples, outputs: batch.outputs)
+                    ).text)
+            }
+            ledger?.append(
+                task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step.step)
+            var line = JSONLine()
+            line.append(step)
+            line.append(batch.metrics)
+            try metrics?.append(line.text)
+        }
+    }
+
+    /// Before a checkpoint, so that whoever continues from it finds every earlier step in the ledger.
+    func flushLedger() throws { try world.onRankZero { try ledger?.flush() } }
+
+    func isEvaluated(step: Int) throws -> Bool {
+        try world.isTrueOnRankZero { try JSONLinesFile.holds(step: step, path: Self.evaluationPath(run)) }
+    }
+
+    func record(evaluation: Task.Metrics, step: Int, examples: Int, seconds: Double) throws {
+        try world.onRankZero {
+            let file = try JSONLinesFile(path: Self.evaluationPath(run), keepingStepsBefore: step)
+            var (line, figures) = (JSONLine(), JSONLine())
+            line.append(EvaluationRecord(step: step, testExamples: Double(examples)))
+            line.append(evaluation, prefix: "test_")
+            figures.append(evaluation)
+            try file.append(line.text)
+            log.info(
+                "step \(step), \(examples) held-out examples: \(figures.summary) "
+                    + String(format: "(%.1f s)", seconds))
+        }
+    }
+
+    private static func evaluationPath(_ run: TrainingRun) -> String { run.directory + "/evaluation.jsonl" }
+
+    /// The run's ledger, when it keeps one and has steps to make. Without one, that of an earlier run goes with its
+    /// checkpoints and metrics.
+    private static func openLedger(
+        _ run: TrainingRun, from start: Int, to end: Int, worldSize: Int, _ log: Log
+    ) throws -> LedgerWriter? {
+        let path = run.directory + "/ledger.h5"
+        guard run.keepsLedger else {
+            if start == 0 { try LedgerWriter.discard(path) }
+            return nil
+        }
+        guard start < end else { return nil }
+        let header = ArtefactHeader(
+            schema: LedgerFile.schema, software: Version.software, config: run.configurationText, worldSize: worldSize)
+        let ledger = try LedgerWriter(
+            path: path, header: header, pass: run.identity.pass.rawValue, keepingStepsBefore: start)
+        if start > 0, ledger.count == 0 { log.warning("the ledger begins at step \(start): \(path)") }
+        return ledger
+    }
+}

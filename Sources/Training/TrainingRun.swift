@@ -1,0 +1,101 @@
+import Foundation
+import Settings
+
+/// What a training run is made of, beside the model and the task.
+package struct TrainingRun {
+    package var settings: TrainingSettings
+    /// The scalar head's own peak learning rate; nil uses the body's.
+    package var headLearningRate: Double?
+    package var seed: UInt64
+    package var shuffle: Bool
+    /// Holds `checkpoints/`, `metrics.jsonl` and `ledger.h5`.
+    package var directory: String
+    package var tracePath: String?
+    /// Notes what every step does with every pair.
+    package var keepsLedger: Bool
+    package var identity: RunIdentity
+    package var configurationText: String
+    /// config.json of the model, kept in every checkpoint so that it can be exported alone.
+    package var modelConfiguration: Data
+    /// adapter_config.json where adapters are trained, kept too.
+    package var adapterConfiguration: Data?
+    /// Directory or file that the tokenizer came from.
+    package var tokenizerSource: String
+
+    package init(
+        settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
+        tracePath: String?, keepsLedger: Bool, identity: RunIdentity, configurationText: String,
+        modelConfiguration: Data, adapterConfiguration: Data?, tokenizerSource: String
+    ) {
+        (self.settings, self.headLearningRate, self.seed, self.shuffle) = (settings, headLearningRate, seed, shuffle)
+        (self.directory, self.tracePath, self.keepsLedger) = (directory, tracePath, keepsLedger)
+        (self.identity, self.configurationText) = (identity, configurationText)
+        (self.modelConfiguration, self.adapterConfiguration) = (modelConfiguration, adapterConfiguration)
+        self.tokenizerSource = tokenizerSource
+    }
+}
+
+/// What a run depends on: one that continues from a checkpoint must have the same.
+package struct RunIdentity: Sendable {
+    /// What some methods read beside the data; digests of the values.
+    package enum Input: String, Sendable { case reference, coefficients, labels }
+
+    package let pass: PassName
+    /// Digests of the start model's directory, of the data's ids and of the tokenizer.
+    package let model: String
+    package let data: String
+    package let tokenizer: String
+    package let template: String
+    package let trainsAdapters: Bool
+    /// Digest of the adapters that training starts from; nil when they start at zero.
+    package let adapter: String?
+    /// Of a method that could read an input and does not, nil.
+    package let inputs: [Input: String?]
+    /// Values of the keys that change what a step computes.
+    package let settings: [String: String]
+
+    package init(
+        pass: PassName, model: String, data: String, tokenizer: String, template: String, trainsAdapters: Bool,
+        adapter: String?, inputs: [Input: String?], settings: [String: String]
+    ) {
+        (self.pass, self.model, self.data, self.tokenizer, self.template) = (pass, model, data, tokenizer, template)
+        (self.trainsAdapters, self.adapter, self.inputs, self.settings) = (trainsAdapters, adapter, inputs, settings)
+    }
+
+    private static let none = "none"
+
+    /// As a checkpoint keeps it: attributes of `/state/extra`.
+    var attributes: [String: String] {
+        let own = [
+            "pass": pass.rawValue, "model": model, "data": data, "tokenizer": tokenizer, "template": template,
+            "lora": trainsAdapters ? "adapters" : Self.none, "adapter": adapter ?? Self.none,
+        ]
+        let inputs = inputs.map { ($0.key.rawValue, $0.value ?? Self.none) }
+        let all = own.merging(inputs) { own, _ in own }.merging(settings) { own, _ in own }
+        return Dictionary(uniqueKeysWithValues: all.map { (Self.prefix + $0.key, $0.value) })
+    }
+
+    /// What differs from the run that kept `attributes`, by name. A key that one of the two does not know counts as null.
+    func differences(from attributes: [String: String]) -> [String] {
+        let own = self.attributes
+        let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) })
+        return names.filter { own[$0, default: "null"] != attributes[$0, default: "null"] }
+            .map { String($0.dropFirst(Self.prefix.count)) }.sorted()
+    }
+
+    /// `none` of a method that could read the input and does not; nil of one that knows no such input.
+    func digest(of input: Input) -> String? { inputs[input].map { $0 ?? Self.none } }
+
+    /// The start model's digest in a checkpoint's attributes.
+    package static func model(in attributes: [String: String]) -> String? { attributes[prefix + "model"] }
+
+    private static let prefix = "identity."
+}
+
+/// Where a training run begins.
+package enum ResumePolicy: Sendable, Equatable {
+    /// The newest complete checkpoint of the run's own directory, if any.
+    case auto
+    case never
+    case path(String)
+}

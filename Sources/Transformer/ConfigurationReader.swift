@@ -1,0 +1,87 @@
+import Coding
+import Diagnostics
+import Foundation
+
+/// Typed access to the keys of a config.json, with errors that name file and key.
+struct ConfigurationReader {
+    private let object: JSONValue
+    private let file: String
+
+    init(_ data: Data, file: String) throws {
+        guard let object = try? JSONParser.parse(file: [UInt8](data)), object.isObject else {
+            throw RDOError(.artefact, "not a JSON object", at: file)
+        }
+        self.init(object, file)
+    }
+
+    private init(_ object: JSONValue, _ file: String) {
+        self.object = object
+        self.file = file
+    }
+
+    func error(_ key: String, _ what: String, remedy: String? = nil) -> RDOError {
+        RDOError(.artefact, "\(key) \(what)", at: file, remedy: remedy)
+    }
+
+    func has(_ key: String) -> Bool { object[key] != nil }
+
+    func object(_ key: String) throws -> ConfigurationReader? {
+        guard let value = object[key] else { return nil }
+        guard value.isObject else { throw error(key, "is not an object") }
+        return ConfigurationReader(value, file)
+    }
+
+    /// What the file calls itself, for messages.
+    var architecture: String? { object["architectures"]?.elements(\.text)?.first }
+
+    func optionalText(_ key: String) throws -> String? {
+        guard let value = object[key] else { return nil }
+        guard let text = value.text else { throw error(key, "is not a text") }
+        return text
+    }
+
+    func text(_ key: String) throws -> String {
+        guard let text = try optionalText(key) else { throw error(key, "is missing") }
+        return text
+    }
+
+    func optionalNumber(_ key: String) throws -> Double? {
+        guard let value = object[key] else { return nil }
+        guard let number = value.double, number > 0 else { throw error(key, "is not a positive number") }
+        return number
+    }
+
+    func number(_ key: String, default fallback: Double? = nil) throws -> Double {
+        guard let number = try optionalNumber(key) ?? fallback else { throw error(key, "is missing") }
+        return number
+    }
+
+    /// A size: a whole number from 1 to 2³¹.
+    func count(_ key: String, default fallback: Int? = nil) throws -> Int {
+        guard let number = try optionalNumber(key) else {
+            guard let fallback, fallback > 0 else { throw error(key, "is missing") }
+            return fallback
+        }
+        guard number == number.rounded(), number >= 1, number < 2_147_483_648 else {
+            throw error(key, "is \(number), not a whole number above 0")
+        }
+        return Int(number)
+    }
+
+    func flag(_ key: String, default fallback: Bool) throws -> Bool {
+        guard let value = object[key] else { return fallback }
+        guard let flag = value.bool else { throw error(key, "is not true or false") }
+        return flag
+    }
+
+    /// A token id or a list of them; empty when missing.
+    func ids(_ key: String) throws -> [Int32] {
+        guard let value = object[key] else { return [] }
+        return try (value.elements ?? [value]).map { item in
+            guard let number = item.double, let id = Int32(exactly: number), id >= 0 else {
+                throw error(key, "is not a token id")
+            }
+            return id
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import TestSupport
+import Testing
+
+/// What a pass leaves computes the same in Python: log-probabilities of every held-out response.
+@Suite(.serialized) struct PythonTests {
+    private func compare(_ script: String, set: [String], directory: String) throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        _ = try work.succeeds(
+            ["passes=[dpo]", "dpo.coefficients.use=false", "dpo.variant=simpo", "dpo.learning_rate=1e-2"] + set,
+            output: "run", ranks: 2)
+        let found = try CommandRunner.run(
+            "rdo",
+            [
+                "logprobs", "--model", work.path("run/dpo/model"), "--data", work.path("test.jsonl"), "--out",
+                work.path("logprobs.h5"),
+            ])
+        #expect(found.status == 0, "\(found.error)")
+        let result = try Python.run(
+            script: script, [work.path("run/dpo/\(directory)"), work.path("test.jsonl"), work.path("logprobs.h5")])
+        #expect(result.status == 0, "\(result.output) \(result.error)")
+    }
+
+    @Test(.enabled(if: Python.has("torch", "transformers", "h5py"), "RDO_PYTHON names no Python with transformers"))
+    func modelsAgreeWithTransformers() throws {
+        try compare("compare_transformers.py", set: [], directory: "model")
+    }
+
+    @Test(.enabled(if: Python.has("torch", "transformers", "peft", "h5py"), "RDO_PYTHON names no Python with peft"))
+    func adaptersAgreeWithPEFT() throws {
+        try compare(
+            "compare_peft.py", set: ["dpo.lora={ rank: 4, alpha: 8, targets: [q_proj, v_proj, down_proj] }"],
+            directory: "adapter")
+    }
+}

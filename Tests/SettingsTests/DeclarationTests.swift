@@ -1,0 +1,222 @@
+import Diagnostics
+import Foundation
+import Methods
+import Objectives
+import Testing
+
+@testable import Passes
+@testable import Settings
+
+/// The declarations are complete: nothing can be set that is not documented, written back and read again.
+@Suite("Declarations") struct DeclarationTests {
+    /// A value other than the default for every key.
+    private static let others: [String: String] = {
+        var values = [
+            "output": "elsewhere", "seed": "2", "passes": "[dpo, sft]",
+            "model.path": "null", "model.tokenizer": "tokenizers/other",
+            "model.init.hidden_size": "128", "model.init.intermediate_size": "100", "model.init.layers": "5",
+            "model.init.heads": "8", "model.init.key_value_heads": "2", "model.init.max_positions": "512",
+            "model.init.rope_theta": "500000", "model.init.norm_epsilon": "1e-6",
+            "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
+            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "alpaca",
+            "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
+            "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "3", "data.limit": "9",
+            "data.test_limit": "8",
+            "parallel.shards": "4", "parallel.gather": "block", "parallel.recompute": "block",
+            "parallel.shared_memory": "false", "parallel.frozen_weights": "bf16", "parallel.timeout": "60.0",
+            "parallel.blas_threads": "2",
+            "score.scorer": "reward", "score.model": "m", "score.file": "f", "score.data": "both", "score.chunk": "99",
+            "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
+            "sft.responses": "all", "sft.data": "[d, e]",
+            "reward.head_learning_rate": "0.5", "reward.head": "h",
+            "difference.head_learning_rate": "0.5", "difference.head": "h",
+            "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
+            "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
+            "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
+            "rrhf.length_exponent": "0.5",
+            "kto.beta": "0.3", "kto.desirable_weight": "1.33", "kto.undesirable_weight": "0.5",
+            "kto.kl_scope": "micro", "kto.kl_pairing": "rotated",
+        ]
+        for pass in ["dpo", "rrhf", "kto"] {
+            let coefficients = [
+                "use": "false", "file": "[f, g]", "combine": "product", "column": "multiply", "alpha": "1",
+                "symmetric": "false", "disagreement": "keep", "denominator": "weights",
+            ]
+            for (key, value) in coefficients { values[pass + ".coefficients." + key] = value }
+            values[pass + ".ledger"] = "true"
+        }
+        for pass in ["sft", "reward", "difference", "dpo", "rrhf", "kto"] {
+            let common = [
+                "model": "start", "epochs": "2.5", "steps": "11", "batch_size": "128", "micro_batches": "16",
+                "micro_batch_tokens": "2048",
+                "learning_rate": "0.123", "schedule": "constant", "warmup_steps": "3", "warmup_ratio": "0.01",
+                "minimum_learning_rate_ratio": "0.2", "weight_decay": "0.1", "beta1": "0.8", "beta2": "0.95",
+                "epsilon": "1e-6", "max_grad_norm": "0", "checkpoint_every": "0", "keep_checkpoints": "1",
+                "evaluate_every": "5", "export": "bf16", "lora.rank": "4", "lora.alpha": "3",
+                "lora.targets": "[o_proj]", "lora.start": "adapter", "lora.export": "adapter",
+            ]
+            for (key, value) in common { values[pass + "." + key] = value }
+        }
+        return values
+    }()
+
+    private func values(_ configuration: Configuration) -> [String: String] {
+        let rows = SectionReader.rows(configuration, prefix: "")
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.value) })
+    }
+
+    /// A key without a second value that is allowed.
+    private static let fixed = "rrhf.coefficients.denominator"
+
+    /// Twice, because no variant takes both label smoothing and SimPO's margin.
+    @Test(arguments: [("robust", "dpo.simpo_gamma"), ("simpo", "dpo.label_smoothing")])
+    func everyKeyCanBeSetAndReadsBack(variant: String, excluded: String) throws {
+        var others = Self.others
+        others["dpo.variant"] = variant
+        others[excluded] = nil
+        others[Self.fixed] = nil
+        let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
+        let (former, now) = (values(try Configuration(yaml: required)), values(changed))
+        #expect(Set(now.keys) == Set(Self.others.keys), "the table above lacks a key or has one too many")
+        for (key, value) in now where key != excluded && key != Self.fixed {
+            #expect(former[key] != value, "\(key) was not changed")
+        }
+        #expect(try Configuration(yaml: changed.yaml) == changed)
+    }
+
+    @Test func everyPropertyHasAKey() {
+        check(Configuration())
+        check(ModelSettings())
+        check(ModelInitSettings())
+        check(DataSettings())
+        check(ParallelSettings())
+        check(ScoreSettings())
+        check(ReferenceSettings())
+        check(CoefficientSettings())
+        check(TrainingSettings())
+        check(LowRankSettings())
+        check(ScalarHeadSettings())
+        check(SupervisedSettings())
+        check(RewardSettings())
+        check(DifferenceSettings())
+        check(PairwiseSettings())
+        check(ListSettings())
+        check(UnpairedSettings())
+    }
+
+    /// Property names in snake case are the keys; those of `training` stand beside a pass's own.
+    private func check<Section: ConfigurationSection>(_ section: Section) {
+        let names = Mirror(reflecting: section).children.compactMap(\.label)
+        let properties = names.flatMap { name -> [String] in
+            switch name {
+            case "training": TrainingSettings.fields.map(\.key)
+            case "headSettings": ScalarHeadSettings.fields.map(\.key)
+            case "parameters": LossParameter.all.map(\.key)
+            case "initial": ["init"]
+            default: [snakeCase(name)]
+            }
+        }
+        let keys = Section.fields.map(\.key)
+        #expect(keys.count == properties.count && Set(keys) == Set(properties), "\(Section.self)")
+    }
+
+    private func snakeCase(_ name: String) -> String {
+        name.map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
+    }
+
+    @Test func exampleInTheReadmeIsValid() throws {
+        let file = ConfigurationTests.root.appendingPathComponent("README.md")
+        let blocks = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "```yaml\n").dropFirst()
+        #expect(!blocks.isEmpty)
+        for block in blocks {
+            _ = try Configuration(yaml: block.components(separatedBy: "```")[0], source: "README.md")
+        }
+    }
+
+    /// A power of two gives the same bits on 1, 2, 4 … ranks.
+    @Test func shippedConfigurationsHavePowersOfTwoLeaves() throws {
+        let directory = ConfigurationTests.root.appendingPathComponent("configs").path
+        for file in try FileManager.default.contentsOfDirectory(atPath: directory) where file.hasSuffix(".yaml") {
+            let configuration = try Configuration.load(path: directory + "/" + file)
+            for pass in configuration.passes {
+                let leaves = configuration.training(of: pass)?.microBatches ?? 1
+                #expect(leaves.nonzeroBitCount == 1, "\(file): \(pass)")
+            }
+        }
+    }
+
+    @Test func resumingComparesWhatAStepComputes() throws {
+        func fingerprint(_ settings: String...) throws -> [String: String] {
+            try Configuration(yaml: required, settings: settings).fingerprint(of: "dpo")
+        }
+        for setting in [
+            "dpo.beta=0.2", "dpo.micro_batches=4", "dpo.max_grad_norm=0",
+            "dpo.coefficients.denominator=weights",
+        ] {
+            #expect(try fingerprint(setting) != fingerprint(), "\(setting)")
+        }
+        // Weights are compared by value: other settings that give the same ones may go on.
+        for setting in [
+            "dpo.steps=5", "dpo.export=bf16", "dpo.ledger=true", "output=x", "sft.learning_rate=1", "data.limit=5",
+            "dpo.coefficients.alpha=1", "score.file=f",
+        ] {
+            #expect(try fingerprint(setting) == fingerprint(), "\(setting)")
+        }
+    }
+}
+
+@Suite("Mistakes in configurations") struct MistakeTests {
+    @Test(arguments: [
+        ("beta: 1", "beta", "dpo.beta"), ("dpo: {alpha: 1}", "dpo.alpha", "dpo.coefficients.alpha"),
+        ("learning_rate: 1", "learning_rate", "sft.learning_rate"),
+        ("hidden_size: 1", "hidden_size", "model.init.hidden_size"),
+        ("sft: {learningRate: 1}", "sft.learningRate", "sft.learning_rate"), ("dp: {}", "dp", "dpo"),
+        ("coefficients: {}", "coefficients", "dpo.coefficients"), ("'': 1", "", "sft"),
+    ]) func nearestKeyOfAnySection(_ text: String, _ unknown: String, _ nearest: String) {
+        #expect(failure(required + text) == "a.yaml:4: unknown key \(unknown); the nearest known key is \(nearest)")
+    }
+
+    /// Numbers that would overflow somewhere later.
+    @Test(arguments: [
+        "seed: 2147483648", "dpo: {epochs: 1e300}", "dpo: {batch_size: 9223372036854775807}", "dpo: {beta: 1e999}",
+        "model: {init: {hidden_size: 2147483647}}", "model: {init: {layers: 100000}}",
+    ]) func tooLarge(_ text: String) {
+        let message = failure(required.replacingOccurrences(of: "model: {path: models/base}", with: "# none") + text)
+        #expect(message.hasPrefix("a.yaml:4: ") && message.contains(" must be "), "\(message)")
+    }
+
+    @Test func aListNamesTheItem() {
+        #expect(
+            failure(required + "passes:\n  - dpo\n  - dop")
+                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, or a list of such, not \"dop\""
+        )
+    }
+
+    @Test(arguments: [
+        ("passes: []", "passes is empty"),
+        ("? [dpo]\n: 1", "a key must be a word, not a list"),
+        ("score: {data: both}", "score.data is both but data.test is empty"),
+        ("dpo: {variant: ipo, label_smoothing: 0.1}", "dpo.label_smoothing has no meaning for the variant ipo"),
+        ("dpo: {simpo_gamma: 1}", "dpo.simpo_gamma has no meaning for the variant dpo"),
+        ("---\nseed: 1", "not YAML: "), ("seed: \u{1}", "not YAML: control characters are not allowed"),
+    ]) func others(_ text: String, _ message: String) {
+        #expect(failure(required + text).contains(message), "\(failure(required + text))")
+    }
+
+    @Test func promptAsLongAsEverything() {
+        #expect(
+            failure(required, settings: ["data.max_tokens=64", "data.max_prompt_tokens=64"])
+                .contains("data.max_prompt_tokens (64) leaves no room within data.max_tokens (64)"))
+    }
+
+    /// A setting has no lines, not even within braces.
+    @Test func settingsHaveNoLines() {
+        #expect(
+            failure(required, settings: ["dpo={ betta: 1 }"])
+                == "--set: unknown key dpo.betta; the nearest known key is dpo.beta")
+    }
+
+    @Test func deepNestingIsAnError() {
+        #expect(failure(required + "x: " + String(repeating: "[", count: 100_000)).hasPrefix("a.yaml:"))
+    }
+}

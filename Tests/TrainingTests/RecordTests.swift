@@ -1,0 +1,80 @@
+import Foundation
+import Settings
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite struct RecordTests {
+    private struct Figures: StepMetrics {
+        let loss: Double
+        let coefficientMean: Double
+        let accuracy: Double?
+        let margin: Double?
+    }
+
+    @Test func aLineHasPropertiesInOrder() throws {
+        var line = JSONLine()
+        line.append(EvaluationRecord(step: 3, testExamples: 7))
+        line.append(
+            Figures(loss: 0.5, coefficientMean: .nan, accuracy: nil, margin: 1e-20), prefix: "test_")
+        #expect(
+            line.text
+                == #"{"step": 3, "test_examples": 7.0, "test_loss": 0.5, "test_coefficient_mean": null, "test_margin": 1e-20}"#
+        )
+    }
+
+    @Test func whatStandsAlreadyStays() throws {
+        var line = JSONLine()
+        line.append(EvaluationRecord(step: 3, testExamples: 7))
+        line.append(EvaluationRecord(step: 4, testExamples: 8))
+        #expect(line.text == #"{"step": 3, "test_examples": 7.0}"#)
+    }
+
+    @Test func everyStepStandsOnce() throws {
+        let directory = try TemporaryDirectory()
+        // The last line was cut short by a kill.
+        let path = try directory.write("{\"step\": 0}\n{\"step\": 1}\n{\"step\": 2}\n{\"st", to: "metrics.jsonl")
+        let file = try JSONLinesFile(path: path, keepingStepsBefore: 2)
+        try file.append(#"{"step": 2, "again": true}"#)
+        #expect(
+            try String(contentsOfFile: path, encoding: .utf8)
+                == "{\"step\": 0}\n{\"step\": 1}\n{\"step\": 2, \"again\": true}\n")
+        #expect(try JSONLinesFile.holds(step: 1, path: path))
+        #expect(try !JSONLinesFile.holds(step: 3, path: path))
+    }
+
+    /// A directory in the file's place is no empty file.
+    @Test func unreadableIsNotAbsent() throws {
+        let directory = try TemporaryDirectory()
+        #expect(throws: (any Error).self) { try JSONLinesFile.holds(step: 1, path: directory.path) }
+        #expect(try !JSONLinesFile.holds(step: 1, path: directory.path + "/none.jsonl"))
+    }
+}
+
+@Suite struct RunIdentityTests {
+    private static func identity(
+        settings: [String: String] = ["dpo.beta": "0.1"], reference: String? = "r"
+    ) -> RunIdentity {
+        RunIdentity(
+            pass: PassName(rawValue: "dpo"), model: "m", data: "d", tokenizer: "t", template: "plain",
+            trainsAdapters: false, adapter: nil, inputs: [.reference: reference], settings: settings)
+    }
+
+    @Test func differencesAreNamed() {
+        let stored = Self.identity().attributes
+        #expect(stored["identity.reference"] == "r" && stored["identity.adapter"] == "none")
+        #expect(Self.identity().differences(from: stored).isEmpty)
+        #expect(Self.identity(reference: nil).differences(from: stored) == ["reference"])
+        #expect(Self.identity(settings: ["dpo.beta": "0.2"]).differences(from: stored) == ["dpo.beta"])
+    }
+
+    /// An optional key that one program knows and another does not is no difference unless it has a value.
+    @Test func unknownKeysCountAsNull() {
+        let stored = Self.identity().attributes
+        #expect(Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "null"]).differences(from: stored).isEmpty)
+        #expect(
+            Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "1"]).differences(from: stored) == ["dpo.new"])
+        #expect(Self.identity(settings: [:]).differences(from: stored) == ["dpo.beta"])
+    }
+}
