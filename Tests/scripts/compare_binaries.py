@@ -181,8 +181,8 @@ def cases():
         for ranks in (1, 4):
             yield training(f"{name}, {ranks} rank(s)", pass_, model, changes, [(ranks, None, None)], quick=True)
     for index, (name, pass_, model, changes) in enumerate(everything):
-        adapters = dict(changes, **{f"{pass_}__lora": {
-            "rank": 3, "alpha": 6, "targets": ["q_proj", "v_proj", "down_proj"] if index % 2 else ["k_proj", "o_proj"]}})
+        targets = ["q_proj", "v_proj", "down_proj"] if index % 2 else ["k_proj", "o_proj"]
+        adapters = dict(changes, **{f"{pass_}__lora": {"rank": 3, "alpha": 6, "targets": targets}})
         for ranks in (1, 4):
             yield training(f"{name}, LoRA, {ranks} rank(s)", pass_, model, adapters, [(ranks, None, None)])
     chosen = [m for m in everything if m[0] in (
@@ -242,7 +242,7 @@ def passes():
         config = configuration("untied", passes=["reference"], reference__file="out/reference.h5")
         yield f"reference, {ranks} rank(s)", config, [Launch(["reference", "config.json"], ranks)], True
     halves = {"parallel__frozen_weights": "bf16", "parallel__gather": "block"}
-    config = configuration("half", score__scorer="difference", score__model=SHARED + "scorers/difference-half", **halves)
+    config = configuration("half", score__model=SHARED + "scorers/difference-half", **halves)
     yield "score, bf16 weights", config, [Launch(["score", "config.json"], 4)], False
     config = configuration("half", reference__file="out/reference.h5", **halves)
     yield "reference, bf16 weights", config, [Launch(["reference", "config.json"], 2)], False
@@ -291,8 +291,8 @@ def commands():
         ("ledger", ["run/dpo/ledger.h5", "--pairs", "3"]), ("checkpoint", ["run/dpo/checkpoints/step-00000004"])]
     for name, (path, *more) in files:
         yield f"inspect {name}", config, [Launch(["inspect", SHARED + path, "--json", *more])], True
-    everything = [SHARED + path for path in ("coefficients/pairs.h5", "references/tied.h5", "run/dpo/checkpoints/step-00000004")]
-    yield "verify", config, [Launch(["verify", *everything])], False
+    everything = ("coefficients/pairs.h5", "references/tied.h5", "run/dpo/checkpoints/step-00000004")
+    yield "verify", config, [Launch(["verify", *(SHARED + path for path in everything)])], False
     for ranks, more in ((1, []), (4, ["--nodes", "2", "--network", "2,12"]), (2, ["--tokens", "40,20"])):
         command = ["plan", "config.json", "--ranks", str(ranks), "--machine", SHARED + "machine.json", "--json", *more]
         planned = configuration("tied", passes=["difference", "dpo", "kto"])
@@ -414,9 +414,9 @@ def prepare(base, work):
     numbers = (np.arange(32, dtype="<f4") % 5 - 2) / 8
     (shared / "head.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + numbers.tobytes())
     rates = {"forward": 5e10, "training": 6e10}
+    widths = [dict(rates, size=64), dict(rates, size=1024)]
     profile = {
-        "attention": [dict(rates, size=16), dict(rates, size=64)], "baseBytes": 43000000,
-        "blocks": [dict(rates, size=64), dict(rates, size=1024)], "head": [dict(rates, size=64), dict(rates, size=1024)],
+        "attention": [dict(rates, size=16), dict(rates, size=64)], "baseBytes": 43000000, "blocks": widths, "head": widths,
         "gemmPeak": 1e11, "optimizerRate": 1.8e9, "reduceBandwidth": 5e9, "reduceLatency": 1e-5,
         "software": "by hand", "streamBandwidth": 2.8e10}
     profiles = [dict(profile, ranksPerNode=ranks) for ranks in (1, 2, 4)]
