@@ -1,6 +1,12 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+/// With RDO_STRICT set, as `.ci/run` does, warnings in this package are errors; dependencies and users with a newer
+/// compiler are left alone. (`-Xswiftc -warnings-as-errors` contradicts what dependencies are compiled with.)
+let isStrict = Context.environment["RDO_STRICT"] != nil
+let swift: [SwiftSetting] = [.swiftLanguageMode(.v6)] + (isStrict ? [.unsafeFlags(["-warnings-as-errors"])] : [])
+let strictC = isStrict ? ["-Wall", "-Werror"] : []
+
 /// C libraries come from the system through pkg-config; `make` installs the Debian packages.
 /// `hdf5-serial`, never `hdf5`: where both are installed the latter names the MPI build.
 func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
@@ -9,13 +15,13 @@ func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
 
 /// A module may import only the modules listed before it.
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: [.swiftLanguageMode(.v6)])
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
-        swiftSettings: [.swiftLanguageMode(.v6)])
+        swiftSettings: swift)
 }
 
 let package = Package(
@@ -32,8 +38,11 @@ let package = Package(
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
         systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
-        .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
-        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"])]),
+        .target(
+            name: "CSentencePiece", cxxSettings: [.unsafeFlags(strictC)],
+            linkerSettings: [.linkedLibrary("sentencepiece")]),
+        .target(
+            name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math"] + strictC)]),
 
         module("Diagnostics", []),
         module("Coding", ["Diagnostics", "CXXHash"]),
@@ -80,15 +89,15 @@ let package = Package(
                 "Tools", "Passes", "Training", "Planning", "Storage", "Preferences", "Parallel", "Tensors",
                 "Diagnostics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: [.swiftLanguageMode(.v6)]),
+            swiftSettings: swift),
 
         // Run by ParallelTests under mpirun.
         .executableTarget(
             name: "mpi-checks", dependencies: ["Parallel", "Transformer", "Tensors", "Diagnostics"],
-            swiftSettings: [.swiftLanguageMode(.v6)]),
+            swiftSettings: swift),
         .target(
             name: "TestSupport", dependencies: ["Transformer", "Tensors"], path: "Tests/TestSupport",
-            swiftSettings: [.swiftLanguageMode(.v6)]),
+            swiftSettings: swift),
         tests(of: "Coding", ["Diagnostics"]),
         tests(of: "Tensors"),
         tests(of: "Transformer", ["Tensors"]),
@@ -108,6 +117,6 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["rdo", "Methods", "Objectives", "Storage", "Coding", "TestSupport"], exclude: ["Goldens"],
-            swiftSettings: [.swiftLanguageMode(.v6)]),
+            swiftSettings: swift),
     ]
 )

@@ -416,7 +416,8 @@ def prepare(base, work):
     rates = {"forward": 5e10, "training": 6e10}
     widths = [dict(rates, size=64), dict(rates, size=1024)]
     profile = {
-        "attention": [dict(rates, size=16), dict(rates, size=64)], "baseBytes": 43000000, "blocks": widths, "head": widths,
+        "attention": [dict(rates, size=16), dict(rates, size=64)], "blocks": widths, "head": widths,
+        "baseBytes": 43000000,
         "gemmPeak": 1e11, "optimizerRate": 1.8e9, "reduceBandwidth": 5e9, "reduceLatency": 1e-5,
         "software": "by hand", "streamBandwidth": 2.8e10}
     profiles = [dict(profile, ranksPerNode=ranks) for ranks in (1, 2, 4)]
