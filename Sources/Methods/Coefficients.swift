@@ -12,13 +12,18 @@ struct CoefficientSources {
     private let settings: CoefficientSettings
     let rule: CoefficientRule
 
-    /// - Parameter needsFiles: read the files even where weights do not come from them.
+    /// - Parameters:
+    ///   - role: the part of the data; held-out pairs stand in files of their own.
+    ///   - needsFiles: read the files even where weights do not come from them.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another tokenizer.
-    init(_ settings: CoefficientSettings, _ context: MethodContext, needsFiles: Bool = false) throws {
+    init(
+        _ settings: CoefficientSettings, _ context: MethodContext, _ role: DataRole = .training,
+        needsFiles: Bool = false
+    ) throws {
         self.settings = settings
-        rule = CoefficientRule(
-            alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
-        let paths = needsFiles || settings.column != .only ? settings.file ?? [context.coefficientFile.path] : []
+        rule = CoefficientRule(settings)
+        let named = settings.file?.map { ArtefactPath($0) } ?? [context.coefficientFile]
+        let paths = needsFiles || settings.column != .only ? named.map { $0.of(role).path } : []
         guard needsFiles || !paths.isEmpty || settings.column == .only else {
             throw RDOError(
                 .usage, "coefficients.file names no file",
@@ -103,9 +108,24 @@ struct CoefficientSources {
     }
 }
 
+extension CoefficientRule {
+    init(_ settings: CoefficientSettings) {
+        self.init(alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
+    }
+}
+
 extension RewardDifference {
     init(_ entry: CoefficientFile.Entry) {
         self.init(difference: Double(entry.difference), reversed: entry.reversed.map(Double.init))
+    }
+}
+
+extension CoefficientSources {
+    /// R of every (chosen, rejected) pair: the mean over the files.
+    ///
+    /// - Throws: `RDOError.artefact` when a file lacks pairs.
+    func rewardDifferences(of examples: [TokenizedExample]) throws -> [Double] {
+        try differences(of: examples, pairs: examples.map { _ in [(0, 1)] }).map { rule.rewardDifference($0[0]) }
     }
 }
 

@@ -28,17 +28,53 @@ package struct PairwiseMethod: TrainingMethod {
         let weights =
             role == .heldOut || !settings.coefficients.use
             ? nil : try PairWeights(for: part, settings.coefficients, context)
+        let differences = try rewardDifferences(of: part, role, context)
         let task = PairwiseTask(
             pairs: part.examples.indices.map { index in
-                PairwiseTask.Pair(
-                    example: part.examples[index], references: references?.values[index] ?? [0, 0],
-                    weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
+                pair(
+                    part.examples[index], references?.values[index] ?? [0, 0],
+                    weights?.values[index] ?? (weight: 1, flipped: false), differences?[index])
             },
             objective: PairwiseObjective(settings.variant, beta: settings.beta, settings.parameters),
+            supervisedWeight: settings.sftWeight ?? 0,
             denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator, costs: start.costs,
             startsAtReference: role == .training && references?.areOf(start) == true)
+        let coefficients = differences.map { _ in
+            DigestStream.hex(
+                of: task.pairs.flatMap { [$0.weight, $0.isFlipped ? 1 : 0, $0.difference ?? .nan] })
+        }
         return PreparedTask(
-            task: task, inputs: [.reference: references?.digest, .coefficients: weights?.digest])
+            task: task, inputs: [.reference: references?.digest, .coefficients: coefficients ?? weights?.digest])
+    }
+
+    /// R of every pair, for a loss that reads it: of held-out pairs from the held-out part's own file.
+    private func rewardDifferences(
+        of part: DataSet, _ role: DataRole, _ context: MethodContext
+    ) throws -> [Double]? {
+        guard settings.variant.reading != .nothing else { return nil }
+        if role == .training && settings.coefficients.use && settings.coefficients.alpha != 0 {
+            context.log.warning(
+                "\(settings.variant) reads R and each pair is weighted by R^\(settings.coefficients.alpha) too: "
+                    + "dpo.coefficients.alpha=0 is the loss as published")
+        }
+        return try context.world.collectively {
+            try CoefficientSources(settings.coefficients, context, role, needsFiles: true)
+                .rewardDifferences(of: part.examples)
+        }
+    }
+
+    private func pair(
+        _ example: TokenizedExample, _ references: [Double], _ weight: (weight: Double, flipped: Bool), _ r: Double?
+    ) -> PairwiseTask.Pair {
+        var (weight, isFlipped) = weight
+        var difference = r.map { isFlipped ? -$0 : $0 }
+        if let r, settings.variant.reading == .positive {
+            let rule = CoefficientRule(settings.coefficients).positive(r)
+            (difference, isFlipped) = (rule.difference, rule.isFlipped)
+            if rule.isLeftOut { weight = 0 }
+        }
+        return PairwiseTask.Pair(
+            example: example, references: references, weight: weight, isFlipped: isFlipped, difference: difference)
     }
 }
 
@@ -48,6 +84,7 @@ package struct PairwiseSettings: MethodSettings {
     package var beta = 0.1
     /// Those that are given; the others have their standard values.
     package var parameters: [LossParameter: Double] = [:]
+    package var sftWeight: Double?
     package var ledger = false
     package var coefficients = CoefficientSettings()
 
@@ -58,6 +95,10 @@ package struct PairwiseSettings: MethodSettings {
             .value(\.variant, "variant", "The pairwise loss (docs/objectives.md)."),
             .value(\.beta, "beta", .above(0), "Strength of the pull towards the reference."),
         ] + LossParameter.all.map(field) + [
+            .value(
+                \.sftWeight, "sft_weight", .atLeast(0),
+                "Weight of the chosen response's mean token loss beside the pair's, whatever its coefficient; none by default."
+            ),
             .value(\.ledger, "ledger", ledgerHelp).neutral,
             .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
         ]
@@ -101,6 +142,8 @@ package struct PairwiseTask: TrainingTask {
         let weight: Double
         /// The scorer turned the label round (`disagreement: flip`).
         let isFlipped: Bool
+        /// R of the better response over the worse, for a loss that reads it.
+        var difference: Double?
 
         /// Response indices of the better and the worse response, as the loss sees them.
         var order: (better: Int, worse: Int) { isFlipped ? (1, 0) : (0, 1) }
@@ -108,6 +151,8 @@ package struct PairwiseTask: TrainingTask {
 
     let pairs: [Pair]
     let objective: PairwiseObjective
+    /// Of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
+    let supervisedWeight: Double
     let denominatorRule: Denominator
     /// Policy and reference start as the same model: every margin of the first step must be 0.
     let startsAtReference: Bool
@@ -115,7 +160,7 @@ package struct PairwiseTask: TrainingTask {
 
     package enum Figure: Int, StepFigure {
         case loss, correct, margin, rewardsChosen, rewardsRejected, logpsChosen, logpsRejected, weight, zeroWeights
-        case marginsOffZero
+        case marginsOffZero, supervised
     }
 
     package struct Metrics: StepMetrics {
@@ -128,10 +173,14 @@ package struct PairwiseTask: TrainingTask {
         let logpsRejected: Double
         let coefficientMean: Double
         let coefficientZeroShare: Double
+        /// Where the loss has such a term.
+        let lossSupervised: Double?
     }
 
     package struct Draw: Encodable {
         let coefficients: [Double]
+        /// R of the pairs, for a loss that reads it.
+        let differences: [Double?]?
         let flipped: [Bool]
         let logpsChosen: [Double]
         let logpsRejected: [Double]
@@ -142,11 +191,11 @@ package struct PairwiseTask: TrainingTask {
     }
 
     init(
-        pairs: [Pair], objective: PairwiseObjective, denominatorRule: Denominator, costs: CostModel,
-        startsAtReference: Bool
+        pairs: [Pair], objective: PairwiseObjective, supervisedWeight: Double = 0, denominatorRule: Denominator,
+        costs: CostModel, startsAtReference: Bool
     ) {
         (self.pairs, self.objective, self.denominatorRule) = (pairs, objective, denominatorRule)
-        self.startsAtReference = startsAtReference
+        (self.supervisedWeight, self.startsAtReference) = (supervisedWeight, startsAtReference)
         self.costs = pairs.map { costs.cost(of: $0.example) }
     }
 
@@ -182,6 +231,13 @@ package struct PairwiseTask: TrainingTask {
             sums[.weight] += pair.weight
             sums[.zeroWeights] += pair.weight == 0 ? 1 : 0
             sums[.marginsOffZero] += abs(result.margin) > 1e-3 ? 1 : 0
+            guard supervisedWeight > 0 else { continue }
+            let tokens = Double(pair.example.responses[better].count)
+            let supervised = SupervisedObjective.loss(logProbability: outputs[2 * index + better]) / tokens
+            gradients[2 * index + better] +=
+                supervisedWeight / tokens * SupervisedObjective.gradient(totalTokens: denominator)
+            sums[.loss] += supervisedWeight * supervised
+            sums[.supervised] += supervised
         }
         return LeafLoss(gradients: gradients, sums: sums)
     }
@@ -194,7 +250,7 @@ package struct PairwiseTask: TrainingTask {
             PairLogProbabilities(
                 policyChosen: policy[better], policyRejected: policy[worse], referenceChosen: pair.references[better],
                 referenceRejected: pair.references[worse], chosenTokens: pair.example.responses[better].count,
-                rejectedTokens: pair.example.responses[worse].count))
+                rejectedTokens: pair.example.responses[worse].count), difference: pair.difference)
     }
 
     package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] {
@@ -217,13 +273,15 @@ package struct PairwiseTask: TrainingTask {
             loss: sums[.loss] / denominator, accuracy: mean(.correct), margin: mean(.margin),
             rewardsChosen: mean(.rewardsChosen), rewardsRejected: mean(.rewardsRejected),
             logpsChosen: mean(.logpsChosen), logpsRejected: mean(.logpsRejected), coefficientMean: mean(.weight),
-            coefficientZeroShare: mean(.zeroWeights))
+            coefficientZeroShare: mean(.zeroWeights), lossSupervised: supervisedWeight > 0 ? mean(.supervised) : nil)
     }
 
     package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
         let drawn = samples.map { pairs[$0.row] }
         return Draw(
-            coefficients: drawn.map(\.weight), flipped: drawn.map(\.isFlipped), logpsChosen: outputs.map { $0[0] },
+            coefficients: drawn.map(\.weight),
+            differences: objective.variant.reading == .nothing ? nil : drawn.map(\.difference),
+            flipped: drawn.map(\.isFlipped), logpsChosen: outputs.map { $0[0] },
             logpsRejected: outputs.map { $0[1] }, referenceChosen: drawn.map { $0.references[0] },
             referenceRejected: drawn.map { $0.references[1] },
             tokensChosen: drawn.map { $0.example.responses[0].count },

@@ -97,6 +97,19 @@ package struct CoefficientRule: Sendable, Equatable {
         }
     }
 
+    /// What a loss that is meant for R > 0 does with a pair, whatever α is.
+    ///
+    /// - Returns: R as the loss reads it, nil for none; whether the pair is left out; whether its label is turned round.
+    package func positive(_ r: Double) -> (difference: Double?, isLeftOut: Bool, isFlipped: Bool) {
+        if r > 0 { return (r, false, false) }
+        return switch disagreement {
+        case .zero: (nil, true, false)
+        case .absolute: (-r, false, false)
+        case .flip: (-r, false, true)
+        case .keep: (nil, false, false)
+        }
+    }
+
     private func weight(rewardDifference r: Double) -> (weight: Double, flipped: Bool) {
         if alpha == 0 { return (1, false) }
         if r >= 0 { return (pow(r, alpha), false) }

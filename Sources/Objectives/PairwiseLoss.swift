@@ -14,17 +14,29 @@ package struct PairwiseLoss: Sendable {
         case meanLogProbability
     }
 
+    /// What a loss makes of the pair's raw reward difference R, beside its weight.
+    package enum Reading: Sendable {
+        case nothing
+        /// R, whatever its sign.
+        case signed
+        /// R > 0: of the others `disagreement` says what becomes of them.
+        case positive
+    }
+
     /// `dpo.variant`.
     package let name: String
     let score: Score
+    package let reading: Reading
     package let parameters: [LossParameter]
     let function: @Sendable (ScoredPair) -> ScoreLoss
 
     init(
-        _ name: String, _ score: Score, _ parameters: [LossParameter] = [],
+        _ name: String, _ score: Score, reading: Reading = .nothing, _ parameters: [LossParameter] = [],
         _ function: @escaping @Sendable (ScoredPair) -> ScoreLoss
     ) {
-        (self.name, self.score, self.parameters, self.function) = (name, score, parameters, function)
+        (self.name, self.score, self.reading, self.parameters, self.function) = (
+            name, score, reading, parameters, function
+        )
     }
 
     package var needsReference: Bool { score != .meanLogProbability }
@@ -71,6 +83,8 @@ struct ScoredPair {
     let chosen: Double
     let rejected: Double
     let beta: Double
+    /// R of the better response over the worse; nil where the loss is to do without.
+    let difference: Double?
     fileprivate let given: [LossParameter: Double]
 
     /// `h`, the difference of the scores, and `βh`.
@@ -146,7 +160,8 @@ package struct PairwiseObjective: Sendable {
         (self.variant, self.beta, self.parameters) = (variant, beta, parameters)
     }
 
-    package func evaluate(_ pair: PairLogProbabilities) -> PairwiseResult {
+    /// - Parameter difference: R of the chosen response over the rejected, for a loss that reads it.
+    package func evaluate(_ pair: PairLogProbabilities, difference: Double? = nil) -> PairwiseResult {
         let chosenRatio = pair.policyChosen - pair.referenceChosen
         let rejectedRatio = pair.policyRejected - pair.referenceRejected
         let isMean = variant.score != .logRatio
@@ -155,7 +170,7 @@ package struct PairwiseObjective: Sendable {
         let scored = ScoredPair(
             chosen: chosenScale * (variant.needsReference ? chosenRatio : pair.policyChosen),
             rejected: rejectedScale * (variant.needsReference ? rejectedRatio : pair.policyRejected), beta: beta,
-            given: parameters)
+            difference: difference, given: parameters)
         let result = variant.function(scored)
         return PairwiseResult(
             loss: result.loss, gradientChosen: result.chosenSlope * chosenScale,

@@ -56,7 +56,7 @@ import Transformer
     /// The loss of a pair: log-probabilities of the better and the worse response, of the reference too, and lengths.
     private static func plain(
         _ o: PairwiseObjective, _ given: [LossParameter: Double], _ better: Double, _ worse: Double,
-        _ referenceBetter: Double, _ referenceWorse: Double, _ lengths: (better: Double, worse: Double)
+        _ referenceBetter: Double, _ referenceWorse: Double, _ lengths: (better: Double, worse: Double), _ r: Double
     ) -> Double {
         let (b, e, gamma) = (o.beta, given[.labelSmoothing] ?? 0, given[.simpoGamma] ?? 1)
         let (w, l) = (better - referenceBetter, worse - referenceWorse)
@@ -87,12 +87,12 @@ import Transformer
                 references: [
                     Self.logProbability(example, 0, twin.reference) + 1.3,
                     Self.logProbability(example, 1, twin.reference) - 0.8,
-                ], weight: row == 0 ? 0.7 : 1.6, isFlipped: row == 1)
+                ], weight: row == 0 ? 0.7 : 1.6, isFlipped: row == 1, difference: row == 0 ? 1.7 : 0.4)
         }
         let given = variant.parameters.reduce(into: [:]) { $0[$1] = $1 == .labelSmoothing ? 0.1 : 0.5 }
         let objective = PairwiseObjective(variant, beta: 0.3, given)
         let task = PairwiseTask(
-            pairs: pairs, objective: objective, denominatorRule: denominator,
+            pairs: pairs, objective: objective, supervisedWeight: 0.6, denominatorRule: denominator,
             costs: CostModel(c, head: .languageModel), startsAtReference: false)
         try check(task, Self.samples(2), twin) { reference in
             let sum = pairs.reduce(0.0) { sum, pair in
@@ -100,8 +100,10 @@ import Transformer
                 let stored = pair.references
                 let (w, l) = pair.isFlipped ? (1, 0) : (0, 1)
                 let lengths = pair.example.responses.map { Double($0.count) }
-                return sum + pair.weight
-                    * Self.plain(objective, given, own[w], own[l], stored[w], stored[l], (lengths[w], lengths[l]))
+                let loss = Self.plain(
+                    objective, given, own[w], own[l], stored[w], stored[l], (lengths[w], lengths[l]),
+                    pair.difference ?? .nan)
+                return sum + pair.weight * loss - 0.6 * own[w] / lengths[w]
             }
             return sum / (denominator == .pairs ? 2 : 2.3)
         }

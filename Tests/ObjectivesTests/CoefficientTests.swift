@@ -127,4 +127,19 @@ import Testing
         let single = CoefficientRule(alpha: 1, symmetric: false, disagreement: .zero)
         #expect(single.rewardDifference(RewardDifference(difference: 2, reversed: -5).exchanged) == -5)
     }
+
+    /// What a loss that is meant for R > 0 does with the others.
+    @Test(arguments: [
+        (Disagreement.zero, nil, true, false), (.absolute, 1.5, false, false), (.flip, 1.5, false, true),
+        (.keep, nil, false, false),
+    ]) func positiveDifferences(
+        _ disagreement: Disagreement, _ difference: Double?, _ isLeftOut: Bool, _ isFlipped: Bool
+    ) {
+        // Whatever α is: it weights, this reads.
+        for alpha in [0, 0.5] {
+            let rule = CoefficientRule(alpha: alpha, symmetric: true, disagreement: disagreement)
+            #expect(rule.positive(2) == (2, false, false))
+            #expect(rule.positive(-1.5) == (difference, isLeftOut, isFlipped))
+        }
+    }
 }

@@ -99,19 +99,20 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
                 referenceRejected: .random(in: -30...0, using: &random),
                 chosenTokens: .random(in: 1...40, using: &random),
                 rejectedTokens: .random(in: 1...40, using: &random))
-            let result = objective.evaluate(pair)
+            let r = Self.difference(for: variant, &random)
+            let result = objective.evaluate(pair, difference: r)
             // The hinge has a corner.
             if variant.name == "hinge", abs(1 - objective.beta * result.margin) < 1e-3 { continue }
             checked += 1
             let chosen = slope { step in
                 var moved = pair
                 moved.policyChosen += step
-                return objective.evaluate(moved).loss
+                return objective.evaluate(moved, difference: r).loss
             }
             let rejected = slope { step in
                 var moved = pair
                 moved.policyRejected += step
-                return objective.evaluate(moved).loss
+                return objective.evaluate(moved, difference: r).loss
             }
             #expect(isClose(result.gradientChosen, chosen, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
             #expect(isClose(result.gradientRejected, rejected, relative: 1e-6, absolute: 1e-7), "\(objective) \(pair)")
@@ -119,8 +120,9 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
     }
 
     /// The published formulas once more, as plainly as they can be written: no care for overflow or cancellation.
-    static func plain(_ o: PairwiseObjective, _ given: [LossParameter: Double], _ pair: PairLogProbabilities) -> Double
-    {
+    static func plain(
+        _ o: PairwiseObjective, _ given: [LossParameter: Double], _ pair: PairLogProbabilities, _ r: Double
+    ) -> Double {
         func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
         let (w, l) = (pair.policyChosen - pair.referenceChosen, pair.policyRejected - pair.referenceRejected)
         let (nw, nl) = (Double(pair.chosenTokens), Double(pair.rejectedTokens))
@@ -147,6 +149,10 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         PairwiseObjective(try #require(PairwiseLoss(rawValue: name)), beta: beta, parameters)
     }
 
+    private static func difference(for loss: PairwiseLoss, _ random: inout SeededGenerator) -> Double {
+        .random(in: loss.reading == .positive ? 0.01...5 : -5...5, using: &random)
+    }
+
     /// Random values of a loss's own parameters.
     private static func parameters(of loss: PairwiseLoss, _ random: inout SeededGenerator) -> [LossParameter: Double] {
         let range = [LossParameter.labelSmoothing: 0...0.44]
@@ -166,7 +172,9 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
                 referenceChosen: .random(in: -30...0, using: &random),
                 referenceRejected: .random(in: -30...0, using: &random),
                 chosenTokens: .random(in: 1...40, using: &random), rejectedTokens: .random(in: 1...40, using: &random))
-            let (loss, plain) = (objective.evaluate(pair).loss, Self.plain(objective, parameters, pair))
+            let r = Self.difference(for: variant, &random)
+            let loss = objective.evaluate(pair, difference: r).loss
+            let plain = Self.plain(objective, parameters, pair, r)
             #expect(isClose(loss, plain, relative: 1e-9, absolute: 1e-12), "\(objective) \(pair)")
         }
     }
@@ -187,7 +195,7 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         for beta in [0.01, 0.1, 1, 10] {
             let given = variant.takes(.labelSmoothing) ? [LossParameter.labelSmoothing: 0.2] : [:]
             let objective = PairwiseObjective(variant, beta: beta, given)
-            let result = objective.evaluate(Self.pair(margin: h))
+            let result = objective.evaluate(Self.pair(margin: h), difference: variant.reading == .nothing ? nil : 40)
             #expect(result.loss.isFinite && result.gradientChosen.isFinite && result.gradientRejected.isFinite)
             #expect(result.margin == h)
         }

@@ -32,6 +32,7 @@ import Testing
             "difference.head_learning_rate": "0.5", "difference.head": "h",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
             "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
+            "dpo.sft_weight": "0.5",
             "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
             "rrhf.length_exponent": "0.5",
             "kto.beta": "0.3", "kto.desirable_weight": "1.33", "kto.undesirable_weight": "0.5",
