@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 
 /// DPO and its relatives: every pairwise loss is one entry here (and one row of docs/objectives.md).
 extension PairwiseLoss {
@@ -53,7 +54,52 @@ extension PairwiseLoss {
                 better.value + both.complement, chosenSlope: pair.beta * (better.slope - both.slope),
                 rejectedSlope: pair.beta * both.slope)
         },
+        // Losses of how much better a response is: rivals of the weight c, on the same coefficient files.
+        // −log σ(βh − a log R). Amini et al. 2024 (arXiv 2402.10571), with their choice of f.
+        PairwiseLoss("odpo", .logRatio, reading: .positive, [.offsetScale]) { pair in
+            offset(pair, pair.difference.map { log($0) })
+        },
+        // −log σ(βh − a R). The same, f the identity.
+        PairwiseLoss("odpo_linear", .logRatio, reading: .positive, [.offsetScale]) { pair in
+            offset(pair, pair.difference)
+        },
+        // −σ(R/T) log σ(βh) − σ(−R/T) log σ(−βh): cross-entropy with the scorer's own probability as label.
+        PairwiseLoss("soft", .logRatio, reading: .signed, [.temperature]) { pair in
+            let label = Sigmoid((pair.difference ?? 0) / pair[.temperature])
+            return ScoreLoss(
+                -label.value * logSigmoid(pair.z) - label.complement * logSigmoid(-pair.z),
+                slope: pair.beta * (label.complement * sigmoid(pair.z) - label.value * sigmoid(-pair.z)))
+        },
+        // (βh − ηR)². Fisch et al. 2024 (arXiv 2405.19316); NeMo-Aligner's rpo_sq.
+        PairwiseLoss("distill", .logRatio, reading: .signed, [.rewardScale]) { pair in
+            let distance = pair.z - pair[.rewardScale] * (pair.difference ?? 0)
+            return ScoreLoss(distance * distance, slope: 2 * pair.beta * distance)
+        },
+        // KL(Bernoulli σ(ηR) ∥ Bernoulli σ(βh)). arXiv 2502.00203; NeMo-Aligner's rpo_bwd_kl.
+        PairwiseLoss("rpo_bwd", .logRatio, reading: .signed, [.rewardScale]) { pair in
+            let target = pair[.rewardScale] * (pair.difference ?? 0)
+            let (q, p) = (Sigmoid(target), Sigmoid(pair.z))
+            return ScoreLoss(divergence(q, target, from: pair.z), slope: pair.beta * (p.value - q.value))
+        },
+        // KL(Bernoulli σ(βh) ∥ Bernoulli σ(ηR)). The same sources, rpo_fwd_kl.
+        PairwiseLoss("rpo_fwd", .logRatio, reading: .signed, [.rewardScale]) { pair in
+            let target = pair[.rewardScale] * (pair.difference ?? 0)
+            let p = Sigmoid(pair.z)
+            return ScoreLoss(
+                divergence(p, pair.z, from: target), slope: pair.beta * p.slope * (pair.z - target))
+        },
     ]
+
+    /// −log σ(βh − a f); without f plain DPO.
+    private static func offset(_ pair: ScoredPair, _ f: Double?) -> ScoreLoss {
+        let z = pair.z - (f.map { pair[.offsetScale] * $0 } ?? 0)
+        return ScoreLoss(-logSigmoid(z), slope: -pair.beta * sigmoid(-z))
+    }
+
+    /// The divergence of σ(b) from σ(a), given σ(a) = `p`: Σ p (log p − log σ(b)).
+    private static func divergence(_ p: Sigmoid, _ a: Double, from b: Double) -> Double {
+        p.value * (logSigmoid(a) - logSigmoid(b)) + p.complement * (logSigmoid(-a) - logSigmoid(-b))
+    }
 
     /// The first of them, and the default.
     package static var dpo: PairwiseLoss { allCases[0] }
@@ -69,4 +115,10 @@ extension LossParameter {
         "label_smoothing", standard: 0, .below(0, 0.5), neutral: 0, "Assumed share of wrong labels.")
     package static let simpoGamma = LossParameter(
         "simpo_gamma", standard: 1, .atLeast(0), "SimPO's target margin.")
+    package static let offsetScale = LossParameter(
+        "offset_scale", standard: 1, .atLeast(0), "The margin asked for is so many times log R, or R.")
+    package static let temperature = LossParameter(
+        "temperature", standard: 1, .above(0), "The label is the probability σ(R / temperature).")
+    package static let rewardScale = LossParameter(
+        "reward_scale", standard: 1, .atLeast(0), "η, what R is multiplied by.")
 }

@@ -16,6 +16,9 @@ import Transformer
 @Suite struct ObjectiveGradientTests {
     private static func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
     private static func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+    private static func divergence(_ p: Double, _ q: Double) -> Double {
+        p * log(p / q) + (1 - p) * log((1 - p) / (1 - q))
+    }
 
     /// One leaf as the training loop runs it: the task's loss and all gradients are those of `plain`.
     private func check<Task: TrainingTask>(
@@ -71,6 +74,12 @@ import Transformer
         case "orpo": -mw + b * softplus(ml - log(1 - exp(ml)) - mw + log(1 - exp(mw)))
         case "apo_zero": 1 - sigma(b * w) + sigma(b * l)
         case "apo_down": sigma(b * w) + 1 - sigma(b * (w - l))
+        case "odpo": softplus(0.5 * log(r) - b * (w - l))
+        case "odpo_linear": softplus(0.5 * r - b * (w - l))
+        case "soft": sigma(2 * r) * softplus(-b * (w - l)) + sigma(-2 * r) * softplus(b * (w - l))
+        case "distill": pow(b * (w - l) - 0.5 * r, 2)
+        case "rpo_bwd": divergence(sigma(0.5 * r), sigma(b * (w - l)))
+        case "rpo_fwd": divergence(sigma(b * (w - l)), sigma(0.5 * r))
         default: .nan
         }
     }

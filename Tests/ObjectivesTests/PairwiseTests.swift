@@ -29,6 +29,8 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         var variant: String
         var beta = 0.3
         var parameters: [LossParameter: Double] = [:]
+        /// Of a loss that reads it.
+        var difference: Double?
         var loss: Double
         var chosen: Double
         var rejected: Double
@@ -62,11 +64,37 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
             variant: "apo_zero", loss: 0.8057776505335027, chosen: -0.07132768797333879, rejected: 0.07290415884012774),
         Golden(
             variant: "apo_down", loss: 0.9233449537520179, chosen: 0.00685143219171544, rejected: 0.06447625578162335),
+        // h = 2.625 and R as given; mpmath, 40 digits.
+        Golden(
+            variant: "odpo", parameters: [.offsetScale: 0.8], difference: 1.75, loss: 0.537608213486087071,
+            chosen: -0.124756881011397144, rejected: 0.124756881011397144),
+        Golden(
+            variant: "odpo_linear", parameters: [.offsetScale: 0.4], difference: 1.75, loss: 0.650353906662748701,
+            chosen: -0.143441683808519546, rejected: 0.143441683808519546),
+        // R of 0 asks for nothing, and no R for no offset: plain DPO.
+        Golden(variant: "odpo", difference: 0, loss: 0, chosen: 0, rejected: 0),
+        Golden(
+            variant: "odpo", loss: 0.37499272302334883, chosen: -0.09381171594083877, rejected: 0.09381171594083877),
+        Golden(
+            variant: "soft", parameters: [.temperature: 2], difference: 1.75, loss: 0.606687013601702491,
+            chosen: -0.00554722429194213918, rejected: 0.00554722429194213918),
+        Golden(
+            variant: "soft", parameters: [.temperature: 2], difference: -1.75, loss: 0.930798432444995172,
+            chosen: 0.117923792410264596, rejected: -0.117923792410264596),
+        Golden(
+            variant: "distill", parameters: [.rewardScale: 0.7], difference: 1.75, loss: 0.19140625, chosen: -0.2625,
+            rejected: 0.2625),
+        Golden(
+            variant: "rpo_bwd", parameters: [.rewardScale: 0.7], difference: 1.75, loss: 0.018104031554697583,
+            chosen: -0.0256943937598603275, rejected: 0.0256943937598603275),
+        Golden(
+            variant: "rpo_fwd", parameters: [.rewardScale: 0.7], difference: 1.75, loss: 0.019366959345098728,
+            chosen: -0.0282083619044602203, rejected: 0.0282083619044602203),
     ]
 
     @Test(arguments: golden) func agreesWithThePublishedFormulas(_ golden: Golden) throws {
         let objective = try Self.objective(golden.variant, golden.beta, golden.parameters)
-        let result = objective.evaluate(Self.pair)
+        let result = objective.evaluate(Self.pair, difference: golden.difference)
         #expect(isClose(result.loss, golden.loss))
         #expect(isClose(result.gradientChosen, golden.chosen))
         #expect(isClose(result.gradientRejected, golden.rejected))
@@ -128,6 +156,12 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         let (nw, nl) = (Double(pair.chosenTokens), Double(pair.rejectedTokens))
         let (pw, pl) = (exp(pair.policyChosen / nw), exp(pair.policyRejected / nl))
         let (epsilon, gamma, beta) = (given[.labelSmoothing] ?? 0, given[.simpoGamma] ?? 1, o.beta)
+        let eta = given[.rewardScale] ?? 1
+        // Of log-odds: 1 - σ(x) as σ(-x) is plain enough.
+        func mixed(_ a: Double, _ b: Double) -> Double { -sigma(a) * log(sigma(b)) - sigma(-a) * log(sigma(-b)) }
+        func divergence(_ a: Double, _ b: Double) -> Double {
+            sigma(a) * log(sigma(a) / sigma(b)) + sigma(-a) * log(sigma(-a) / sigma(-b))
+        }
         return switch o.variant.name {
         case "dpo": -(1 - epsilon) * log(sigma(beta * (w - l))) - epsilon * log(sigma(beta * (l - w)))
         case "ipo": pow(w - l - 1 / (2 * beta), 2)
@@ -139,6 +173,12 @@ func isClose(_ a: Double, _ b: Double, relative: Double = 1e-13, absolute: Doubl
         case "orpo": -log(pw) - beta * log(sigma(log(pw / (1 - pw) / (pl / (1 - pl)))))
         case "apo_zero": 1 - sigma(beta * w) + sigma(beta * l)
         case "apo_down": sigma(beta * w) + 1 - sigma(beta * (w - l))
+        case "odpo": -log(sigma(beta * (w - l) - (given[.offsetScale] ?? 1) * log(r)))
+        case "odpo_linear": -log(sigma(beta * (w - l) - (given[.offsetScale] ?? 1) * r))
+        case "soft": mixed(r / (given[.temperature] ?? 1), beta * (w - l))
+        case "distill": pow(beta * (w - l) - eta * r, 2)
+        case "rpo_bwd": divergence(eta * r, beta * (w - l))
+        case "rpo_fwd": divergence(beta * (w - l), eta * r)
         default: .nan
         }
     }
