@@ -32,6 +32,27 @@ static void swiglu_backward(const float *dout, const float *gate, const float *u
     }
 }
 
+// gelu(g) = g s, s = sigmoid(2 sqrt(2 / pi) (g + 0.044715 g^3)): the tanh form, 1 + tanh(u) = 2 sigmoid(2 u).
+INLINE floats gelu_gate(floats g) { return sigmoid(1.5957691216057308f * g * (1.0f + 0.044715f * g * g)); }
+
+static void geglu_forward(const float *gate, const float *up, float *out, ptrdiff_t count) {
+    FOR_BLOCKS(i, lanes, count) {
+        const floats g = load(gate + i, lanes);
+        store(out + i, lanes, g * gelu_gate(g) * load(up + i, lanes));
+    }
+}
+
+// gelu'(g) = s + g s (1 - s) 2 sqrt(2 / pi) (1 + 3 * 0.044715 g^2)
+static void geglu_backward(const float *dout, const float *gate, const float *up, float *dgate, float *dup,
+                           ptrdiff_t count) {
+    FOR_BLOCKS(i, lanes, count) {
+        const floats upstream = load(dout + i, lanes), g = load(gate + i, lanes), u = load(up + i, lanes);
+        const floats s = gelu_gate(g), slope = 1.5957691216057308f * (1.0f + 0.134145f * g * g);
+        store(dup + i, lanes, upstream * (g * s));
+        store(dgate + i, lanes, upstream * u * (s + g * s * (1.0f - s) * slope));
+    }
+}
+
 static void rotary(float *head, const float *cosines, const float *sines, float direction, ptrdiff_t half) {
     FOR_BLOCKS(i, lanes, half) {
         const floats c = load(cosines + i, lanes), s = load(sines + i, lanes) * direction;

@@ -126,8 +126,12 @@ package struct MemoryPlan: Sendable, Equatable {
         let (hidden, intermediate) = (Double(c.hiddenSize), Double(c.intermediateSize))
         let queries = Double(c.headCount * c.headSize)
         let projections = queries + 2 * Double(c.keyValueHeadCount * c.headSize)
+        // What norms of queries and keys, and of attention's and the MLP's sums, read.
+        let keys = (projections - queries) / 2
+        let normed =
+            (c.family.queryKeyNorm == .none ? 0 : queries + keys) + (c.family.norms == .before ? 0 : 2 * hidden)
         // `BlockActivations`: input, projections, attention, its log-sum-exp, the stream between, gate and up.
-        let kept = 2 * hidden + projections + queries + Double(c.headCount) + 2 * intermediate
+        let kept = 2 * hidden + projections + queries + Double(c.headCount) + 2 * intermediate + normed
         // Its output, the norms' and the product of gate and up.
         guard work != .forward else { return kept + 3 * hidden + intermediate }
         let backward = 3 * hidden + projections + queries + 3 * intermediate

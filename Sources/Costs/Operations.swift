@@ -36,7 +36,8 @@ package struct Operations: Sendable, Equatable {
 package struct CostModel: Sendable {
     /// Operations of the forward pass for each token in the blocks' matrices.
     package let perToken: Double
-    /// Operations for each pair of a query token and a token it sees, in all heads and blocks.
+    /// Operations for each pair of a query token and a token it sees, in all heads and blocks. A window is not looked at:
+    /// blocks that see less cost less than this.
     package let perAttentionPair: Double
     /// Operations for each row that the head runs at.
     package let perHeadRow: Double

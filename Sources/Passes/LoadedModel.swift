@@ -70,11 +70,12 @@ struct FrozenModel {
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
     init(_ path: String, head: HeadKind, session: Session) throws {
         let files = try ModelFiles(path, head: head, headFile: nil, adaptation: nil, session: session)
-        // One tree at a time: at most two responses of the greatest length allowed.
+        // How long its trees are shows only when they run: a chunk of responses, none of them longer than allowed.
+        let settings = session.configuration
+        let tokens = max(settings.score.chunk, settings.reference.chunk) * settings.data.maxTokens
         let mesh = try session.mesh(
             for: MemoryDemand(
-                files.model, .forward, leafTokens: 2 * session.configuration.data.maxTokens,
-                gathersBlocks: session.gatherPolicy == .block))
+                files.model, .forward, leafTokens: tokens, gathersBlocks: session.gatherPolicy == .block))
         parameters = try files.frozenParameters(mesh: mesh, session)
         model = files.model
         hasScalarHead = files.directory.contains(HeadKind.scalar.weightName)

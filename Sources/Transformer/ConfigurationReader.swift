@@ -25,6 +25,21 @@ struct ConfigurationReader {
 
     func has(_ key: String) -> Bool { object[key] != nil }
 
+    /// Written as null rather than left out.
+    func isNull(_ key: String) -> Bool {
+        guard case .object(let members) = object,
+            case .null? = members.last(where: { $0.key.elementsEqual(key.utf8) })?.value
+        else { return false }
+        return true
+    }
+
+    /// Nil when missing; the list's elements as `element` reads them.
+    func list<Element>(_ key: String, of kind: String, _ element: (JSONValue) -> Element?) throws -> [Element]? {
+        guard let value = object[key] else { return nil }
+        guard let list = value.elements(element) else { throw error(key, "is not a list of \(kind)") }
+        return list
+    }
+
     func object(_ key: String) throws -> ConfigurationReader? {
         guard let value = object[key] else { return nil }
         guard value.isObject else { throw error(key, "is not an object") }

@@ -102,21 +102,20 @@ struct GatheredRows {
     let rows: [Int]
     let inputs: Matrix
     let normed: Matrix
-    let inverseRMS: FloatBuffer
+    let inverseRMS: InverseRMS
 
     init(_ rows: [Int], of output: Matrix, norm: Norm<Matrix>) {
         self.rows = rows
         inputs = Matrix(rows: rows.count, columns: output.columns)
         for (index, row) in rows.enumerated() { inputs.row(index).update(from: output.row(row), count: output.columns) }
-        inverseRMS = FloatBuffer(count: rows.count)
-        normed = norm.forward(inputs, inverseRMS: inverseRMS)
+        (normed, inverseRMS) = norm.forward(inputs)
     }
 
     func backward(
         _ normedGradient: Matrix, norm: Norm<Matrix>, into gradients: Norm<Matrix?>, addingTo outputGradient: Matrix
     ) {
         let inputGradient = Matrix(rows: rows.count, columns: inputs.columns)
-        norm.backward(normedGradient, input: inputs, inverseRMS: inverseRMS, addingTo: inputGradient, into: gradients)
+        norm.backward(normedGradient, input: inputs, inverseRMS, addingTo: inputGradient, into: gradients)
         for (index, row) in rows.enumerated() {
             Vectors.add(inputGradient.row(index), to: outputGradient.row(row), count: inputs.columns)
         }

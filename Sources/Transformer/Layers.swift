@@ -76,34 +76,95 @@ extension LowRankTerm where Element == Matrix {
     }
 }
 
-/// `y = x · weight / rms(x)`, row by row.
+/// `y = x · weight / rms(x)`, row by row; where `x` is wider than the weight, piece by piece of each row.
 struct Norm<Element> {
     let weight: Element
     let epsilon: Float
+    /// Multiplies by 1 + weight.
+    let isCentered: Bool
 }
 
+/// `1 / rms` of every row, for each piece of the rows: what a norm's backward pass needs of its forward pass.
+typealias InverseRMS = [FloatBuffer]
+
 extension Norm where Element == Matrix {
-    /// - Parameter inverseRMS: of each row, written for the backward pass.
-    func forward(_ x: Matrix, inverseRMS: FloatBuffer) -> Matrix {
+    private var factor: Matrix {
+        guard isCentered else { return weight }
+        let factor = Matrix(rows: 1, columns: weight.columns)
+        for column in 0..<weight.columns { factor[0, column] = 1 + weight[0, column] }
+        return factor
+    }
+
+    private func pieces(_ x: Matrix) -> [Range<Int>] {
+        stride(from: 0, to: x.columns, by: weight.columns).map { $0..<($0 + weight.columns) }
+    }
+
+    func forward(_ x: Matrix, into y: Matrix) -> InverseRMS {
+        let factor = factor
+        return pieces(x).map { columns in
+            let inverseRMS = FloatBuffer(count: x.rows)
+            RMSNorm.forward(
+                x.columns(columns), weight: factor, epsilon: epsilon, into: y.columns(columns), inverseRMS: inverseRMS)
+            return inverseRMS
+        }
+    }
+
+    func forward(_ x: Matrix) -> (Matrix, InverseRMS) {
         let y = Matrix(rows: x.rows, columns: x.columns)
-        RMSNorm.forward(x, weight: weight, epsilon: epsilon, into: y, inverseRMS: inverseRMS)
-        return y
+        return (y, forward(x, into: y))
     }
 
     /// Learns and carries in one pass over the rows.
     func backward(
-        _ yGradient: Matrix, input x: Matrix, inverseRMS: FloatBuffer, addingTo xGradient: Matrix,
-        into gradients: Norm<Matrix?>
+        _ yGradient: Matrix, input x: Matrix, _ inverseRMS: InverseRMS, addingTo xGradient: Matrix,
+        into gradients: Norm<Matrix?>?
     ) {
-        RMSNorm.backward(
-            yGradient, x: x, weight: weight, inverseRMS: inverseRMS, addingTo: xGradient,
-            weightGradient: gradients.weight)
+        let factor = factor
+        for (columns, inverseRMS) in zip(pieces(x), inverseRMS) {
+            RMSNorm.backward(
+                yGradient.columns(columns), x: x.columns(columns), weight: factor, inverseRMS: inverseRMS,
+                addingTo: xGradient.columns(columns), weightGradient: gradients?.weight)
+        }
+    }
+}
+
+/// The gated activation of the MLP: `f(gate) · up`. By its name in config.json.
+package enum Activation: String, Sendable {
+    case silu
+    case geluTanh = "gelu_pytorch_tanh"
+
+    /// Where config.json names it.
+    var key: String { self == .silu ? "hidden_act" : "hidden_activation" }
+
+    func forward(gate: Matrix, up: Matrix) -> Matrix {
+        let product = Matrix(rows: gate.rows, columns: gate.columns)
+        switch self {
+        case .silu: SwiGLU.forward(gate: gate, up: up, into: product)
+        case .geluTanh: GeGLU.forward(gate: gate, up: up, into: product)
+        }
+        return product
+    }
+
+    func backward(_ gradient: Matrix, gate: Matrix, up: Matrix) -> (gate: Matrix, up: Matrix) {
+        let gradients = (
+            gate: Matrix(rows: gate.rows, columns: gate.columns), up: Matrix(rows: up.rows, columns: up.columns)
+        )
+        switch self {
+        case .silu:
+            SwiGLU.backward(
+                gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
+        case .geluTanh:
+            GeGLU.backward(gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
+        }
+        return gradients
     }
 }
 
 /// The rows of a `[vocabulary, hidden]` matrix by token.
 struct Embedding<Element> {
     let weight: Element
+    /// What rows are multiplied by; nil leaves them as they are.
+    let scale: Float?
 }
 
 extension Embedding where Element == Matrix {
@@ -113,6 +174,7 @@ extension Embedding where Element == Matrix {
             precondition((0..<weight.rows).contains(Int(token)), "a token id lies outside the vocabulary")
             y.row(row).update(from: weight.row(Int(token)), count: y.columns)
         }
+        if let scale { Vectors.scale(y, by: scale) }
         return y
     }
 }
@@ -121,7 +183,12 @@ extension Embedding where Element == Matrix? {
     func learn(_ yGradient: Matrix, tokens: [Int32]) {
         guard let weight else { return }
         for (row, token) in tokens.enumerated() {
-            Vectors.add(yGradient.row(row), to: weight.row(Int(token)), count: weight.columns)
+            if let scale {
+                Vectors.addScaledRow(
+                    yGradient.row(row), scale: scale, to: weight.row(Int(token)), count: weight.columns)
+            } else {
+                Vectors.add(yGradient.row(row), to: weight.row(Int(token)), count: weight.columns)
+            }
         }
     }
 }

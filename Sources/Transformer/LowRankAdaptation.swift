@@ -112,7 +112,7 @@ extension TransformerModel {
     /// - Parameter matrices: the group as `AdaptedParameters` gives it; not changed.
     package func merged(_ matrices: [Matrix], group: ParameterGroup) -> [Matrix] {
         guard let adaptation, group.isBlock else { return matrices }
-        let layers = block(matrices).layers
+        let layers = block(matrices)
         return zip(layout.specs(of: group), matrices).map { spec, matrix in
             guard case .weight(let target) = spec.role, let term = layers[target].adapter else { return matrix }
             return adaptation.merged(matrix, a: term.a, b: term.b)

@@ -9,19 +9,9 @@ package enum RopeScaling: Sendable, Equatable {
     case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalMaxPositions: Int)
 }
 
-/// Shape and constants of a Llama-architecture model, as a Hugging Face config.json states them.
+/// Shape and constants of a model, as a Hugging Face config.json states them.
 package struct ModelConfiguration: Sendable, Equatable {
-    package enum Family: String, Sendable, CaseIterable {
-        case llama, qwen2
-
-        /// Architecture name in config.json.
-        func architecture(_ head: HeadKind) -> String {
-            let stem = self == .llama ? "Llama" : "Qwen2"
-            return stem + (head == .languageModel ? "ForCausalLM" : "ForSequenceClassification")
-        }
-    }
-
-    package var family: Family
+    package var family: ModelFamily
     package var hiddenSize: Int
     package var intermediateSize: Int
     package var layerCount: Int
@@ -33,6 +23,14 @@ package struct ModelConfiguration: Sendable, Equatable {
     package var normEpsilon: Float
     package var ropeTheta: Double
     package var ropeScaling: RopeScaling
+    /// Blocks that see a window of positions only, how many, and the rotary base that they use.
+    package var localLayers: Set<Int> = []
+    package var slidingWindow: Int?
+    package var localRopeTheta: Double?
+    /// Blocks without rotary embedding.
+    package var unrotatedLayers: Set<Int> = []
+    /// Scores are divided by its root: the head size unless a file says otherwise.
+    package var scoreDivisor: Double
     package var tiesEmbeddings: Bool
     package var queryKeyValueBias: Bool
     package var outputBias: Bool
@@ -43,7 +41,7 @@ package struct ModelConfiguration: Sendable, Equatable {
     package var initializerRange: Double
 
     package init(
-        family: Family = .llama, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
+        family: ModelFamily = .llama, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
         keyValueHeadCount: Int, headSize: Int, vocabularySize: Int, maxPositions: Int, normEpsilon: Float,
         ropeTheta: Double = 10_000, ropeScaling: RopeScaling = .none, tiesEmbeddings: Bool,
         queryKeyValueBias: Bool = false, outputBias: Bool = false, bosTokenID: Int32? = nil, eosTokenIDs: [Int32] = [],
@@ -55,16 +53,23 @@ package struct ModelConfiguration: Sendable, Equatable {
         (self.vocabularySize, self.maxPositions, self.normEpsilon) = (vocabularySize, maxPositions, normEpsilon)
         (self.ropeTheta, self.ropeScaling, self.tiesEmbeddings) = (ropeTheta, ropeScaling, tiesEmbeddings)
         (self.queryKeyValueBias, self.outputBias) = (queryKeyValueBias, outputBias)
+        scoreDivisor = Double(headSize)
         (self.bosTokenID, self.eosTokenIDs, self.initializerRange) = (bosTokenID, eosTokenIDs, initializerRange)
     }
+
+    /// How many positions back a block sees, its own included; nil where all.
+    package func window(ofLayer layer: Int) -> Int? { localLayers.contains(layer) ? slidingWindow : nil }
 
     /// Inverse rotary frequencies, `[headSize / 2]`, scaled.
     ///
     /// Source: Su et al. 2021 (RoFormer), section 3.2.2; Llama 3 smoothing as published with Llama 3.1.
-    package func inverseFrequencies() -> [Double] {
-        (0..<(headSize / 2)).map { index in
-            let frequency = pow(ropeTheta, -2 * Double(index) / Double(headSize))
-            switch ropeScaling {
+    ///
+    /// - Parameter isLocal: of blocks that have a base of their own, which is not scaled.
+    package func inverseFrequencies(isLocal: Bool = false) -> [Double] {
+        let (theta, scaling) = isLocal ? (localRopeTheta ?? ropeTheta, RopeScaling.none) : (ropeTheta, ropeScaling)
+        return (0..<(headSize / 2)).map { index in
+            let frequency = pow(theta, -2 * Double(index) / Double(headSize))
+            switch scaling {
             case .none: return frequency
             case .linear(let factor): return frequency / factor
             case .llama3(let factor, let low, let high, let original):

@@ -11,32 +11,47 @@ typealias LayerVisitor<Element> = (_ name: String, _ shape: [Int], _ role: Param
 extension Embedding {
     init(_ c: ModelConfiguration, _ visit: LayerVisitor<Element>) {
         weight = visit("embed_tokens.weight", [c.vocabularySize, c.hiddenSize], .embedding)
+        scale = c.family.scalesEmbedding ? Float(c.hiddenSize).squareRoot() : nil
     }
 }
 
 /// The layers of one block.
 struct BlockLayers<Element> {
-    let inputNorm: Norm<Element>
+    /// Of what attention reads and adds.
+    let inputNorm, attentionNorm: Norm<Element>?
     private(set) var query, key, value, output: Linear<Element>
-    let middleNorm: Norm<Element>
+    let queryNorm, keyNorm: Norm<Element>?
+    /// Of what the MLP reads and adds.
+    let middleNorm, outputNorm: Norm<Element>?
     private(set) var gate, up, down: Linear<Element>
 
     init(_ c: ModelConfiguration, _ adaptation: LowRankAdaptation?, _ visit: LayerVisitor<Element>) {
-        func norm(_ name: String) -> Norm<Element> {
-            Norm(weight: visit(name + ".weight", [c.hiddenSize], .norm), epsilon: c.normEpsilon)
+        func norm(_ name: String, _ size: Int? = nil, if exists: Bool) -> Norm<Element>? {
+            guard exists else { return nil }
+            return Norm(
+                weight: visit(name + ".weight", [size ?? c.hiddenSize], .norm), epsilon: c.normEpsilon,
+                isCentered: c.family.hasCenteredNorms)
         }
         func linear(_ name: Projection) -> Linear<Element> {
             Linear(weight: visit(name.path + ".weight", name.shape(c), .weight(name)))
         }
         func bias(_ name: Projection) -> Element { visit(name.path + ".bias", [name.shape(c)[0]], .bias(name)) }
 
-        inputNorm = norm("input_layernorm")
+        let (norms, queryKeyNorm) = (c.family.norms, c.family.queryKeyNorm)
+        inputNorm = norm("input_layernorm", if: norms != .after)
         (query, key, value) = (linear(.query), linear(.key), linear(.value))
         if c.queryKeyValueBias { (query.bias, key.bias, value.bias) = (bias(.query), bias(.key), bias(.value)) }
         output = linear(.output)
         if c.outputBias { output.bias = bias(.output) }
-        middleNorm = norm("post_attention_layernorm")
+        func width(_ name: Projection) -> Int { queryKeyNorm == .heads ? c.headSize : name.shape(c)[0] }
+        queryNorm = norm("self_attn.q_norm", width(.query), if: queryKeyNorm != .none)
+        keyNorm = norm("self_attn.k_norm", width(.key), if: queryKeyNorm != .none)
+        // Where attention's sum has a norm, that one has the name.
+        attentionNorm = norm("post_attention_layernorm", if: norms != .before)
+        middleNorm = norm(
+            norms == .before ? "post_attention_layernorm" : "pre_feedforward_layernorm", if: norms != .after)
         (gate, up, down) = (linear(.gate), linear(.up), linear(.down))
+        outputNorm = norm("post_feedforward_layernorm", if: norms != .before)
         guard let adaptation else { return }
         for target in adaptation.targets {
             let (module, shape) = (target.path, target.shape(c))
@@ -74,7 +89,9 @@ struct HeadLayers<Element> {
     let scalar: Element?
 
     init(_ c: ModelConfiguration, _ head: HeadKind, _ visit: LayerVisitor<Element>) {
-        norm = Norm(weight: visit("model.norm.weight", [c.hiddenSize], .norm), epsilon: c.normEpsilon)
+        norm = Norm(
+            weight: visit("model.norm.weight", [c.hiddenSize], .norm), epsilon: c.normEpsilon,
+            isCentered: c.family.hasCenteredNorms)
         let hasVocabulary = head == .languageModel && !c.tiesEmbeddings
         vocabulary =
             hasVocabulary
@@ -112,8 +129,8 @@ extension ParameterLayout {
 
 extension TransformerModel {
     func embedding(_ matrices: [Matrix]) -> Embedding<Matrix> { Embedding(configuration, Self.reading(matrices)) }
-    func block(_ matrices: [Matrix]) -> TransformerBlock {
-        TransformerBlock(configuration, BlockLayers(configuration, adaptation, Self.reading(matrices)))
+    func block(_ matrices: [Matrix]) -> BlockLayers<Matrix> {
+        BlockLayers(configuration, adaptation, Self.reading(matrices))
     }
     func headLayers(_ matrices: [Matrix]) -> HeadLayers<Matrix> {
         HeadLayers(configuration, head, Self.reading(matrices))

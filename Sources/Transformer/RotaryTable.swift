@@ -1,6 +1,27 @@
 import Foundation
 import Tensors
 
+/// The tables of a model: of most blocks, and of those that have a rotary base of their own.
+struct RotaryTables {
+    private let configuration: ModelConfiguration
+    private let main: RotaryTable
+    private let local: RotaryTable?
+
+    init(_ forest: TokenForest, _ configuration: ModelConfiguration) {
+        self.configuration = configuration
+        main = RotaryTable(forest, configuration.inverseFrequencies())
+        local = configuration.localRopeTheta.map { _ in
+            RotaryTable(forest, configuration.inverseFrequencies(isLocal: true))
+        }
+    }
+
+    /// Nil where a block has no rotary embedding.
+    func table(ofLayer layer: Int) -> RotaryTable? {
+        if configuration.unrotatedLayers.contains(layer) { return nil }
+        return configuration.localLayers.contains(layer) ? local ?? main : main
+    }
+}
+
 /// Cosines and sines of the rotary position embedding for every row of a forest: `[tokens, headSize / 2]` each.
 ///
 /// Angles are formed in double precision: at position 8,000 a float angle is wrong by 5e-4.
@@ -8,8 +29,7 @@ struct RotaryTable {
     let cosines: Matrix
     let sines: Matrix
 
-    init(_ forest: TokenForest, _ configuration: ModelConfiguration) {
-        let frequencies = configuration.inverseFrequencies()
+    init(_ forest: TokenForest, _ frequencies: [Double]) {
         let longest = forest.segments.map { $0.position + $0.rows.count }.max() ?? 0
         let half = frequencies.count
         let cosineOfPosition = Matrix(rows: longest, columns: half)

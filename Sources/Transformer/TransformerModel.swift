@@ -1,6 +1,6 @@
 import Tensors
 
-/// A Llama-architecture decoder: embedding, pre-norm blocks of grouped-query attention and SwiGLU, final norm, head.
+/// A decoder: embedding, blocks of grouped-query attention and a gated MLP, final norm, head (`ModelFamily`).
 ///
 /// Everything but attention sees a `[tokens, features]` matrix of packed token trees; only `TreeAttention` knows the
 /// trees. Forward and backward stand side by side, block by block, in `TransformerBlock.swift`; the heads in
@@ -44,10 +44,10 @@ package struct TransformerModel: Sendable {
         var hidden = embedding.forward(forest.tokens)
         parameters.release(group: .embedding)
 
-        let rotary = RotaryTable(forest, configuration)
+        let rotary = RotaryTables(forest, configuration)
         var blocks: [KeptBlock] = []
         for layer in 0..<configuration.layerCount {
-            let block = block(try parameters.acquire(group: .block(layer)))
+            let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             parameters.prefetch(group: layer + 1 < configuration.layerCount ? .block(layer + 1) : .head)
             let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
             parameters.release(group: .block(layer))
@@ -68,7 +68,7 @@ package struct TransformerModel: Sendable {
     ) throws {
         precondition(pass.blocks.count == configuration.layerCount, "the forward pass kept no activations")
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
-            let block = block(try parameters.acquire(group: .block(layer)))
+            let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             if layer > 0 { parameters.prefetch(group: .block(layer - 1)) }
             let activations =
                 switch pass.blocks[layer] {
@@ -91,7 +91,7 @@ package struct TrunkPass {
     package let forest: TokenForest
     /// `[tokens, hidden]`: the residual stream after the last block, before the final norm.
     package let output: Matrix
-    let rotary: RotaryTable
+    let rotary: RotaryTables
     let blocks: [KeptBlock]
 }
 

@@ -9,10 +9,15 @@ struct TreeAttention {
     let heads: Int
     let keyValueHeads: Int
     let headSize: Int
+    /// How many positions back a token sees, its own included.
+    let window: Int?
     /// Rows of queries scored at once.
     let blockRows = 64
+    private let scale: Float
 
-    init(_ configuration: ModelConfiguration) {
+    init(_ configuration: ModelConfiguration, layer: Int) {
+        window = configuration.window(ofLayer: layer)
+        scale = 1 / Float(configuration.scoreDivisor).squareRoot()
         heads = configuration.headCount
         keyValueHeads = configuration.keyValueHeadCount
         headSize = configuration.headSize
@@ -22,7 +27,6 @@ struct TreeAttention {
     var keyValueWidth: Int { keyValueHeads * headSize }
     /// Columns of the packed queries, keys and values.
     var width: Int { queryWidth + 2 * keyValueWidth }
-    private var scale: Float { 1 / Float(headSize).squareRoot() }
 
     func queries(_ qkv: Matrix) -> Matrix { qkv.columns(0..<queryWidth) }
     func keys(_ qkv: Matrix) -> Matrix { qkv.columns(queryWidth..<(queryWidth + keyValueWidth)) }
@@ -41,7 +45,7 @@ struct TreeAttention {
                 let view = HeadView(self, qkv, head)
                 score(view, block, into: scores)
                 CausalSoftmax.forward(
-                    scores, scale: scale, visibleToFirst: block.visibleToFirst,
+                    scores, scale: scale, visibleToFirst: block.visibleToFirst, window: window,
                     logSumExp: logSumExp.row(block.rows.lowerBound) + head, logSumExpStride: logSumExp.stride)
                 let target = output.rows(block.rows).columns(view.columns)
                 for (index, part) in block.context.enumerated() {
@@ -75,7 +79,7 @@ struct TreeAttention {
                 let upstream = outputGradient.rows(block.rows).columns(view.columns)
                 score(view, block, into: probabilities)
                 CausalSoftmax.recompute(
-                    probabilities, scale: scale, visibleToFirst: block.visibleToFirst,
+                    probabilities, scale: scale, visibleToFirst: block.visibleToFirst, window: window,
                     logSumExp: logSumExp.row(block.rows.lowerBound) + head, logSumExpStride: logSumExp.stride)
                 for part in block.context {
                     GEMM.multiply(
@@ -85,7 +89,7 @@ struct TreeAttention {
                 CausalSoftmax.backward(
                     probabilities, dProbabilities: scoreGradient,
                     rowDots: rowDots.row(block.rows.lowerBound) + head, rowDotsStride: rowDots.stride,
-                    scale: scale, visibleToFirst: block.visibleToFirst)
+                    scale: scale, visibleToFirst: block.visibleToFirst, window: window)
                 let queries = view.queries.rows(block.rows)
                 for part in block.context {
                     let partGradient = scoreGradient.columns(part.columns)
@@ -145,14 +149,21 @@ struct TreeAttention {
                 let end = min(start + blockRows, segment.rows.upperBound)
                 var context: [(rows: Range<Int>, columns: Range<Int>)] = []
                 var column = 0
+                let position = segment.position + (start - segment.rows.lowerBound)
+                // Columns are positions along the path. Before the first query's window nobody here sees anything.
+                let skipped = window.map { max(0, position + 1 - $0) } ?? 0
+                var beforeWindow = skipped
                 for run in ancestors + [segment.rows.lowerBound..<end] {
-                    context.append((run, column..<(column + run.count)))
-                    column += run.count
+                    let seen = min(run.upperBound, run.lowerBound + beforeWindow)..<run.upperBound
+                    beforeWindow -= run.count - seen.count
+                    guard !seen.isEmpty else { continue }
+                    context.append((seen, column..<(column + seen.count)))
+                    column += seen.count
                 }
                 body(
                     Block(
                         rows: start..<end, context: context, contextCount: column,
-                        visibleToFirst: segment.position + (start - segment.rows.lowerBound) + 1))
+                        visibleToFirst: position + 1 - skipped))
                 start = end
             }
         }

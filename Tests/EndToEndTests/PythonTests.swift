@@ -32,4 +32,12 @@ import Testing
             "compare_peft.py", set: ["dpo.lora={ rank: 4, alpha: 8, targets: [q_proj, v_proj, down_proj] }"],
             directory: "adapter")
     }
+
+    /// Every family, on a random model that transformers makes and on what is left of it after a step.
+    @Test(.enabled(if: Python.has("torch", "transformers", "h5py"), "RDO_PYTHON names no Python with transformers"))
+    func familiesAgreeWithTransformers() throws {
+        let program = CommandRunner.products.appendingPathComponent("rdo").path
+        let result = try Python.run(script: "compare_families.py", ["--rdo", program])
+        #expect(result.status == 0, "\(result.output) \(result.error)")
+    }
 }

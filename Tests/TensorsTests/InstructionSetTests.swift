@@ -24,7 +24,10 @@ extension TensorsTests {
                     probabilities, scale: 0.3, visibleToFirst: 100, logSumExp: normalizers.pointer, logSumExpStride: 1)
                 let dots = Matrix(rows: 1, columns: rows)
                 for row in 0..<rows { dots[0, row] = Vectors.dot(x.row(row), y.row(row), count: columns) }
-                results = [y, out, dx, dWeight, dGate, dUp, probabilities, dots]
+                let (product, dGeGate, dGeUp) = (x.duplicate(), x.duplicate(), x.duplicate())
+                GeGLU.forward(gate: x, up: y, into: product)
+                GeGLU.backward(x, gate: y, up: out, gateGradient: dGeGate, upGradient: dGeUp)
+                results = [y, out, dx, dWeight, dGate, dUp, probabilities, dots, product, dGeGate, dGeUp]
                 results.append(Matrix(normalizers, rows: 1, columns: rows))
             }
             return results

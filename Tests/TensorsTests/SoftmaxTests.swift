@@ -13,12 +13,13 @@ extension TensorsTests {
         private let scale = 0.125
 
         /// Row-major probabilities, zero beyond the visible columns.
-        private func reference(_ scores: [Double], columns: Int, visibleToFirst: Int) -> [Double] {
+        private func reference(_ scores: [Double], columns: Int, visibleToFirst: Int, window: Int = .max) -> [Double] {
             scores.indices.map { index in
                 let (row, column) = index.quotientAndRemainder(dividingBy: columns)
                 let visible = min(visibleToFirst + row, columns)
-                guard column < visible else { return 0 }
-                let seen = scores[(row * columns)..<(row * columns + visible)].map { scale * $0 }
+                let first = max(0, visible - window)
+                guard (first..<visible).contains(column) else { return 0 }
+                let seen = scores[(row * columns + first)..<(row * columns + visible)].map { scale * $0 }
                 return exp(scale * scores[index] - logSumExp(seen[...]))
             }
         }
@@ -62,6 +63,34 @@ extension TensorsTests {
                     #expect(normalizers.guardIsIntact)
                 }
             }
+        }
+
+        @Test(arguments: [1, 3, 8, 100])
+        func aWindowHidesWhatIsFarBack(_ window: Int) {
+            let (rows, visibleToFirst) = (6, 5)
+            let columns = visibleToFirst + rows - 1
+            let scores = guardedMatrix(rows, columns, stream: 1, scale: 20)
+            let (input, again) = (scores.values, scores.duplicate())
+            func expected(_ scores: [Double]) -> [Double] {
+                reference(scores, columns: columns, visibleToFirst: visibleToFirst, window: window)
+            }
+            let normalizers = FloatBuffer(count: rows)
+            CausalSoftmax.forward(
+                scores, scale: Float(scale), visibleToFirst: visibleToFirst, window: window,
+                logSumExp: normalizers.pointer, logSumExpStride: 1)
+            #expect(deviation(scores.values, expected(input)) < 1e-6)
+            CausalSoftmax.recompute(
+                again, scale: Float(scale), visibleToFirst: visibleToFirst, window: window,
+                logSumExp: normalizers.pointer, logSumExpStride: 1)
+            #expect(deviation(again.values, expected(input)) < 2e-6)
+            let gradient = guardedMatrix(rows, columns, stream: 3)
+            let upstream = gradient.values
+            let rowDots = (0..<rows).map { Vectors.dot(scores.row($0), gradient.row($0), count: columns) }
+            CausalSoftmax.backward(
+                scores, dProbabilities: gradient, rowDots: rowDots, rowDotsStride: 1, scale: Float(scale),
+                visibleToFirst: visibleToFirst, window: window)
+            let slopes = numericalGradient(at: input) { inner(expected($0), upstream) }
+            #expect(deviation(gradient.values, slopes) < 1e-6)
         }
 
         @Test(arguments: InstructionSet.available)

@@ -2,7 +2,7 @@ import Foundation
 import Tensors
 import Transformer
 
-/// A plain double-precision Llama forward pass over one unshared sequence, written for clarity and independent of the
+/// A plain double-precision forward pass of every family over one unshared sequence, written for clarity and independent of the
 /// library's kernels: the tests' ground truth.
 package struct DoubleReference {
     package let configuration: ModelConfiguration
@@ -13,25 +13,39 @@ package struct DoubleReference {
 
     /// Hidden states after the final norm, `[position][hidden]`.
     package func hidden(_ ids: [Int32]) -> [[Double]] {
-        let c = configuration
+        let (c, family) = (configuration, configuration.family)
+        let scale = family.scalesEmbedding ? Double(c.hiddenSize).squareRoot() : 1
         var x = ids.map { id in
-            Array(weights("model.embed_tokens.weight")[Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize])
+            weights("model.embed_tokens.weight")[Int(id) * c.hiddenSize..<(Int(id) + 1) * c.hiddenSize].map {
+                scale * $0
+            }
         }
         for layer in 0..<c.layerCount {
             let prefix = "model.layers.\(layer)."
-            let normed = x.map { norm($0, prefix + "input_layernorm.weight") }
+            func norms(_ x: [[Double]], _ name: String, if exists: Bool) -> [[Double]] {
+                exists ? x.map { norm($0, prefix + name + ".weight") } : x
+            }
+            func rotated(_ x: [[Double]]) -> [[Double]] {
+                c.unrotatedLayers.contains(layer) ? x : x.enumerated().map { rotate($0, $1, layer) }
+            }
+            let (before, after) = (family.norms != .after, family.norms != .before)
+            let hasQueryKeyNorm = family.queryKeyNorm != .none
+            let normed = norms(x, "input_layernorm", if: before)
             let q = project(normed, prefix + "self_attn.q_proj", c.headCount * c.headSize)
             let k = project(normed, prefix + "self_attn.k_proj", c.keyValueHeadCount * c.headSize)
             let v = project(normed, prefix + "self_attn.v_proj", c.keyValueHeadCount * c.headSize)
-            let attended = attention(q.enumerated().map(rotated), k.enumerated().map(rotated), v)
+            let attended = attention(
+                rotated(norms(q, "self_attn.q_norm", if: hasQueryKeyNorm)),
+                rotated(norms(k, "self_attn.k_norm", if: hasQueryKeyNorm)), v, window: c.window(ofLayer: layer))
             let output = project(attended, prefix + "self_attn.o_proj", c.hiddenSize)
-            x = zip(x, output).map { zip($0, $1).map(+) }
-            let middle = x.map { norm($0, prefix + "post_attention_layernorm.weight") }
+            x = zip(x, norms(output, "post_attention_layernorm", if: after)).map { zip($0, $1).map(+) }
+            let middle = norms(
+                x, after ? "pre_feedforward_layernorm" : "post_attention_layernorm", if: before)
             let gate = project(middle, prefix + "mlp.gate_proj", c.intermediateSize)
             let up = project(middle, prefix + "mlp.up_proj", c.intermediateSize)
-            let product = zip(gate, up).map { zip($0, $1).map { g, u in g / (1 + exp(-g)) * u } }
+            let product = zip(gate, up).map { zip($0, $1).map { activated($0) * $1 } }
             let down = project(product, prefix + "mlp.down_proj", c.hiddenSize)
-            x = zip(x, down).map { zip($0, $1).map(+) }
+            x = zip(x, norms(down, "post_feedforward_layernorm", if: after)).map { zip($0, $1).map(+) }
         }
         return x.map { norm($0, "model.norm.weight") }
     }
@@ -57,10 +71,23 @@ package struct DoubleReference {
         return weights
     }
 
+    /// Over as many elements at a time as there are weights.
     private func norm(_ x: [Double], _ name: String) -> [Double] {
-        let meanSquare = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
-        let scale = 1 / (meanSquare + Double(configuration.normEpsilon)).squareRoot()
-        return zip(x, weights(name)).map { $0 * scale * $1 }
+        let weights = weights(name)
+        let added: Double = configuration.family.hasCenteredNorms ? 1 : 0
+        return stride(from: 0, to: x.count, by: weights.count).flatMap { start in
+            let part = x[start..<(start + weights.count)]
+            let meanSquare = part.reduce(0) { $0 + $1 * $1 } / Double(part.count)
+            let scale = 1 / (meanSquare + Double(configuration.normEpsilon)).squareRoot()
+            return zip(part, weights).map { $0 * scale * (added + $1) }
+        }
+    }
+
+    private func activated(_ g: Double) -> Double {
+        switch configuration.family.activation {
+        case .silu: g / (1 + exp(-g))
+        case .geluTanh: 0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)))
+        }
     }
 
     private func project(_ x: [[Double]], _ name: String, _ width: Int) -> [[Double]] {
@@ -81,9 +108,10 @@ package struct DoubleReference {
         }
     }
 
-    private func rotated(_ position: Int, _ row: [Double]) -> [Double] {
+    private func rotate(_ position: Int, _ row: [Double], _ layer: Int) -> [Double] {
         let size = configuration.headSize
-        let frequencies = configuration.inverseFrequencies()
+        let isLocal = configuration.localRopeTheta != nil && configuration.localLayers.contains(layer)
+        let frequencies = configuration.inverseFrequencies(isLocal: isLocal)
         var result = row
         for start in stride(from: 0, to: row.count, by: size) {
             for i in 0..<size / 2 {
@@ -96,21 +124,22 @@ package struct DoubleReference {
         return result
     }
 
-    private func attention(_ q: [[Double]], _ k: [[Double]], _ v: [[Double]]) -> [[Double]] {
+    private func attention(_ q: [[Double]], _ k: [[Double]], _ v: [[Double]], window: Int?) -> [[Double]] {
         let c = configuration
         return q.indices.map { t in
             (0..<c.headCount).flatMap { head -> [Double] in
                 let own = head * c.headSize
                 let shared = head / (c.headCount / c.keyValueHeadCount) * c.headSize
-                let scores = (0...t).map { s in
+                let first = window.map { max(0, t + 1 - $0) } ?? 0
+                let scores = (first...t).map { s in
                     (0..<c.headSize).reduce(0.0) { $0 + q[t][own + $1] * k[s][shared + $1] }
-                        / Double(c.headSize).squareRoot()
+                        / c.scoreDivisor.squareRoot()
                 }
                 let largest = scores.max() ?? 0
                 let exponentials = scores.map { exp($0 - largest) }
                 let total = exponentials.reduce(0, +)
                 return (0..<c.headSize).map { i in
-                    (0...t).reduce(0.0) { $0 + exponentials[$1] / total * v[$1][shared + i] }
+                    (first...t).reduce(0.0) { $0 + exponentials[$1 - first] / total * v[$1][shared + i] }
                 }
             }
         }
@@ -139,7 +168,7 @@ package struct TwinModel {
         for (index, (spec, matrix)) in all.enumerated() {
             let random = KeyedRandom(seed: seed, stream: UInt64(index))
             for i in 0..<spec.count {
-                let center: Double = spec.role == .norm ? 1 : 0
+                let center: Double = spec.role == .norm && !configuration.family.hasCenteredNorms ? 1 : 0
                 matrix.elements[i] = Float(center + 0.25 * random.normal(at: UInt64(i)))
             }
             values[spec.name] = matrix.elements.map(Double.init)
@@ -197,6 +226,23 @@ extension ModelConfiguration {
              "num_key_value_heads": 2, "vocab_size": 31, "max_position_embeddings": 128, "rms_norm_eps": 1e-5,
              "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": \(tied), "bos_token_id": 1,
              "eos_token_id": 2}
+            """
+        return try ModelConfiguration(json: Data(json.utf8), file: "config.json")
+    }
+
+    /// What each family's configuration says beside the shape of `family`.
+    package static let families: KeyValuePairs = [
+        "llama": #""attention_bias": true"#,
+        "qwen2": "",
+    ]
+
+    /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.
+    package static func family(_ type: String) throws -> ModelConfiguration {
+        let own = families.first { $0.key == type }?.value ?? ""
+        let json = """
+            {"model_type": "\(type)", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 31, "max_position_embeddings": 512,
+             "rms_norm_eps": 1e-5\(own.isEmpty ? "" : ", " + own)}
             """
         return try ModelConfiguration(json: Data(json.utf8), file: "config.json")
     }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Transformer
@@ -201,7 +202,22 @@ import Testing
         }
     }
 
+    @Test func anUnknownArchitectureNamesTheKnown() throws {
+        let error = try failure(Self.text(["model_type": "\"gpt2\""]))
+        for family in ModelFamily.all {
+            #expect(error?.remedy?.contains("\(family.type) (\(family.models))") == true, "\(family.type)")
+        }
+    }
+
     // MARK: - Writing
+
+    @Test(arguments: ModelConfiguration.families.map(\.key)) func familiesReadBack(_ type: String) throws {
+        let configuration = try ModelConfiguration.family(type)
+        for head in [HeadKind.languageModel, .scalar] {
+            let json = configuration.json(head: head)
+            #expect(try ModelConfiguration(json: json, file: "m/config.json") == configuration)
+        }
+    }
 
     @Test(arguments: [
         [:], ["eos_token_id": "[5, 6]", "bos_token_id": "null"],

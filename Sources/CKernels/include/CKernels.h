@@ -46,6 +46,10 @@ struct rdo_kernels {
     void (*swiglu_backward)(const float *dout, const float *gate, const float *up, float *dgate, float *dup,
                             ptrdiff_t count);
 
+    void (*geglu_forward)(const float *gate, const float *up, float *out, ptrdiff_t count);
+    void (*geglu_backward)(const float *dout, const float *gate, const float *up, float *dgate, float *dup,
+                           ptrdiff_t count);
+
     /// In place: softmax(scale * scores). Returns log sum exp(scale * scores).
     float (*softmax_forward)(float *scores, float scale, ptrdiff_t count);
     /// In place: factor * exp(scale * x - shift).

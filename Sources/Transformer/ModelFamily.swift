@@ -1,0 +1,74 @@
+/// What sets one architecture apart from others, as a row of `ModelFamily.all`. What a config.json says itself stands in
+/// `ModelConfiguration`.
+package struct ModelFamily: Sendable, Equatable {
+    package enum Norms: Sendable {
+        /// Of what attention and MLP read (pre-norm).
+        case before
+        /// Of what they add to the stream.
+        case after
+        /// Of both.
+        case around
+    }
+
+    package enum QueryKeyNorm: Sendable {
+        case none
+        /// Of each head, with one weight for all.
+        case heads
+        /// Of all heads together.
+        case projection
+    }
+
+    package enum Biases: Sendable {
+        case none
+        case queryKeyValue
+        /// Of all attention's projections where `attention_bias` says so.
+        case asConfigured
+    }
+
+    package enum Windows: Sendable, Equatable {
+        case none
+        /// In every block where `sliding_window` is a number.
+        case all
+        /// Where `layer_types` says so, else in all but every n-th block. Those blocks have their own rotary base.
+        case local(every: Int)
+    }
+
+    /// `model_type` in config.json.
+    package let type: String
+    /// `architectures` there, with a language-model head and with a scalar one.
+    package let architectures: (languageModel: String, scalar: String)
+    /// What it is known by, for messages.
+    package let models: String
+    package var norms = Norms.before
+    package var queryKeyNorm = QueryKeyNorm.none
+    package var biases = Biases.none
+    package var activation = Activation.silu
+    /// A norm multiplies by 1 + weight.
+    package var hasCenteredNorms = false
+    /// Embeddings are multiplied by √hidden.
+    package var scalesEmbedding = false
+    /// Keys that a file may leave out.
+    var headSize: Int?
+    var ropeTheta = 10_000.0
+    var tiesEmbeddings = false
+    /// What scores are divided by the root of, in families whose files name it; elsewhere the head size.
+    var scoreDivisor: Double?
+    var windows = Windows.none
+    /// The default of `pad_token_id` in transformers is a token that a vocabulary need not have: say what it is.
+    var statesPadding = false
+    /// Every n-th block has no rotary embedding, unless the file lists them.
+    var unrotatedEvery: Int?
+
+    /// Every architecture that can be computed.
+    package static let all = [llama, qwen2]
+
+    package static let llama = ModelFamily(
+        type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
+        models: "Llama 1-3, SmolLM2", biases: .asConfigured)
+    package static let qwen2 = ModelFamily(
+        type: "qwen2", architectures: ("Qwen2ForCausalLM", "Qwen2ForSequenceClassification"), models: "Qwen2, Qwen2.5",
+        biases: .queryKeyValue)
+
+
+    package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
+}
