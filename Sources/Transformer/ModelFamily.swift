@@ -60,7 +60,7 @@ package struct ModelFamily: Sendable, Equatable {
     var unrotatedEvery: Int?
 
     /// Every architecture that can be computed.
-    package static let all = [llama, qwen2]
+    package static let all = [llama, mistral, qwen2]
 
     package static let llama = ModelFamily(
         type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
@@ -69,6 +69,9 @@ package struct ModelFamily: Sendable, Equatable {
         type: "qwen2", architectures: ("Qwen2ForCausalLM", "Qwen2ForSequenceClassification"), models: "Qwen2, Qwen2.5",
         biases: .queryKeyValue)
 
+    package static let mistral = ModelFamily(
+        type: "mistral", architectures: ("MistralForCausalLM", "MistralForSequenceClassification"),
+        models: "Mistral 7B", windows: .all)
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

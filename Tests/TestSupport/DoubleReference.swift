@@ -233,6 +233,7 @@ extension ModelConfiguration {
     /// What each family's configuration says beside the shape of `family`.
     package static let families: KeyValuePairs = [
         "llama": #""attention_bias": true"#,
+        "mistral": #""sliding_window": 24, "head_dim": 8"#,
         "qwen2": "",
     ]
 

@@ -209,6 +209,17 @@ import Testing
         }
     }
 
+    @Test func windowsOfMistral() throws {
+        let mistral: [String: String?] = ["model_type": "\"mistral\"", "sliding_window": "24"]
+        let windowed = try Self.read(mistral)
+        #expect(windowed.window(ofLayer: 0) == 24 && windowed.window(ofLayer: 1) == 24)
+        let none = try Self.read(mistral.merging(["sliding_window": "null"]) { $1 })
+        #expect(none.window(ofLayer: 0) == nil)
+        // As in transformers, where a file leaves it out.
+        let missing = try Self.read(mistral.merging(["sliding_window": nil as String?]) { $1 })
+        #expect(missing.window(ofLayer: 1) == 4096)
+    }
+
     // MARK: - Writing
 
     @Test(arguments: ModelConfiguration.families.map(\.key)) func familiesReadBack(_ type: String) throws {

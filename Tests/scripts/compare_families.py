@@ -23,6 +23,7 @@ SHAPE = dict(
     max_position_embeddings=512, rms_norm_eps=1e-5, bos_token_id=256, eos_token_id=257, pad_token_id=None)
 FAMILIES = {
     "llama": dict(attention_bias=True),
+    "mistral": dict(sliding_window=24, head_dim=8),
     "qwen2": {},
 }
 
