@@ -60,7 +60,7 @@ package struct ModelFamily: Sendable, Equatable {
     var unrotatedEvery: Int?
 
     /// Every architecture that can be computed.
-    package static let all = [llama, mistral, qwen2]
+    package static let all = [llama, mistral, qwen2, qwen3]
 
     package static let llama = ModelFamily(
         type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
@@ -72,6 +72,9 @@ package struct ModelFamily: Sendable, Equatable {
     package static let mistral = ModelFamily(
         type: "mistral", architectures: ("MistralForCausalLM", "MistralForSequenceClassification"),
         models: "Mistral 7B", windows: .all)
+    package static let qwen3 = ModelFamily(
+        type: "qwen3", architectures: ("Qwen3ForCausalLM", "Qwen3ForSequenceClassification"), models: "Qwen3",
+        queryKeyNorm: .heads, biases: .asConfigured, headSize: 128)
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

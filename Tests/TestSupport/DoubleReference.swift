@@ -235,6 +235,7 @@ extension ModelConfiguration {
         "llama": #""attention_bias": true"#,
         "mistral": #""sliding_window": 24, "head_dim": 8"#,
         "qwen2": "",
+        "qwen3": #""head_dim": 16"#,
     ]
 
     /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.

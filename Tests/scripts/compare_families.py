@@ -25,6 +25,7 @@ FAMILIES = {
     "llama": dict(attention_bias=True),
     "mistral": dict(sliding_window=24, head_dim=8),
     "qwen2": {},
+    "qwen3": dict(head_dim=16),
 }
 
 
