@@ -60,7 +60,7 @@ package struct ModelFamily: Sendable, Equatable {
     var unrotatedEvery: Int?
 
     /// Every architecture that can be computed.
-    package static let all = [llama, mistral, qwen2, qwen3]
+    package static let all = [llama, mistral, qwen2, qwen3, gemma3]
 
     package static let llama = ModelFamily(
         type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
@@ -75,6 +75,11 @@ package struct ModelFamily: Sendable, Equatable {
     package static let qwen3 = ModelFamily(
         type: "qwen3", architectures: ("Qwen3ForCausalLM", "Qwen3ForSequenceClassification"), models: "Qwen3",
         queryKeyNorm: .heads, biases: .asConfigured, headSize: 128)
+    package static let gemma3 = ModelFamily(
+        type: "gemma3_text", architectures: ("Gemma3ForCausalLM", "Gemma3TextForSequenceClassification"),
+        models: "Gemma 3 text", norms: .around, queryKeyNorm: .heads, biases: .asConfigured, activation: .geluTanh,
+        hasCenteredNorms: true, scalesEmbedding: true, headSize: 256, ropeTheta: 1_000_000, tiesEmbeddings: true,
+        scoreDivisor: 256, windows: .local(every: 6))
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

@@ -236,6 +236,10 @@ extension ModelConfiguration {
         "mistral": #""sliding_window": 24, "head_dim": 8"#,
         "qwen2": "",
         "qwen3": #""head_dim": 16"#,
+        "gemma3_text": """
+        "head_dim": 16, "sliding_window": 24, "query_pre_attn_scalar": 20,
+        "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
+        """,
     ]
 
     /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.

@@ -220,6 +220,34 @@ import Testing
         #expect(missing.window(ofLayer: 1) == 4096)
     }
 
+    @Test func layersOfGemma3() throws {
+        let gemma: [String: String?] = ["model_type": "\"gemma3_text\"", "hidden_act": nil, "num_hidden_layers": "7"]
+        let plain = try Self.read(gemma)
+        #expect(plain.localLayers == [0, 1, 2, 3, 4, 6] && plain.slidingWindow == 4096 && plain.headSize == 256)
+        #expect(plain.localRopeTheta == 10_000 && plain.scoreDivisor == 256)
+        // Both ways that files have had of naming two rotary bases.
+        let newer = try Self.read(
+            gemma.merging([
+                "rope_theta": nil,
+                "rope_parameters": """
+                {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 3e6},
+                 "sliding_attention": {"rope_type": "default", "rope_theta": 2e4}}
+                """,
+            ]) { $1 })
+        #expect(newer.ropeTheta == 3e6 && newer.localRopeTheta == 2e4 && newer.ropeScaling == .linear(factor: 8))
+        let older = try Self.read(gemma.merging(["rope_local_base_freq": "2e4"]) { $1 })
+        #expect(older.localRopeTheta == 2e4)
+        for (key, value, message) in [
+            ("layer_types", #"["full_attention"]"#, "layer_types has 1 entries for 7 layers"),
+            ("layer_types", "7", "layer_types is not a list of texts"),
+            ("hidden_activation", "\"gelu\"", "hidden_activation is gelu; only gelu_pytorch_tanh is supported"),
+            ("final_logit_softcapping", "30.0", "final_logit_softcapping is present, which is not supported"),
+            ("use_bidirectional_attention", "true", "use_bidirectional_attention is true, which is not supported"),
+        ] {
+            #expect(try failure(Self.text(gemma.merging([key: value]) { $1 }))?.what == message)
+        }
+    }
+
     // MARK: - Writing
 
     @Test(arguments: ModelConfiguration.families.map(\.key)) func familiesReadBack(_ type: String) throws {

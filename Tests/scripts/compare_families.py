@@ -26,6 +26,9 @@ FAMILIES = {
     "mistral": dict(sliding_window=24, head_dim=8),
     "qwen2": {},
     "qwen3": dict(head_dim=16),
+    "gemma3_text": dict(
+        head_dim=16, sliding_window=24, query_pre_attn_scalar=20, attention_bias=False,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]),
 }
 
 
