@@ -60,7 +60,7 @@ package struct ModelFamily: Sendable, Equatable {
     var unrotatedEvery: Int?
 
     /// Every architecture that can be computed.
-    package static let all = [llama, mistral, qwen2, qwen3, gemma3]
+    package static let all = [llama, mistral, qwen2, qwen3, gemma3, olmo2]
 
     package static let llama = ModelFamily(
         type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
@@ -80,6 +80,9 @@ package struct ModelFamily: Sendable, Equatable {
         models: "Gemma 3 text", norms: .around, queryKeyNorm: .heads, biases: .asConfigured, activation: .geluTanh,
         hasCenteredNorms: true, scalesEmbedding: true, headSize: 256, ropeTheta: 1_000_000, tiesEmbeddings: true,
         scoreDivisor: 256, windows: .local(every: 6))
+    package static let olmo2 = ModelFamily(
+        type: "olmo2", architectures: ("Olmo2ForCausalLM", "Olmo2ForSequenceClassification"), models: "OLMo 2",
+        norms: .after, queryKeyNorm: .projection, biases: .asConfigured)
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

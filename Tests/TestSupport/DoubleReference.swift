@@ -240,6 +240,7 @@ extension ModelConfiguration {
         "head_dim": 16, "sliding_window": 24, "query_pre_attn_scalar": 20,
         "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
         """,
+        "olmo2": "",
     ]
 
     /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.

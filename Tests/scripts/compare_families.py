@@ -29,6 +29,7 @@ FAMILIES = {
     "gemma3_text": dict(
         head_dim=16, sliding_window=24, query_pre_attn_scalar=20, attention_bias=False,
         layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]),
+    "olmo2": {},
 }
 
 
