@@ -60,7 +60,7 @@ package struct ModelFamily: Sendable, Equatable {
     var unrotatedEvery: Int?
 
     /// Every architecture that can be computed.
-    package static let all = [llama, mistral, qwen2, qwen3, gemma3, olmo2]
+    package static let all = [llama, mistral, qwen2, qwen3, gemma3, olmo2, smolLM3]
 
     package static let llama = ModelFamily(
         type: "llama", architectures: ("LlamaForCausalLM", "LlamaForSequenceClassification"),
@@ -83,6 +83,10 @@ package struct ModelFamily: Sendable, Equatable {
     package static let olmo2 = ModelFamily(
         type: "olmo2", architectures: ("Olmo2ForCausalLM", "Olmo2ForSequenceClassification"), models: "OLMo 2",
         norms: .after, queryKeyNorm: .projection, biases: .asConfigured)
+    package static let smolLM3 = ModelFamily(
+        type: "smollm3", architectures: ("SmolLM3ForCausalLM", "SmolLM3ForSequenceClassification"), models: "SmolLM3",
+        biases: .asConfigured, ropeTheta: 2_000_000, tiesEmbeddings: true, statesPadding: true,
+        unrotatedEvery: 4)
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

@@ -241,6 +241,7 @@ extension ModelConfiguration {
         "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
         """,
         "olmo2": "",
+        "smollm3": #""no_rope_layers": [1, 0, 1, 0]"#,
     ]
 
     /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.

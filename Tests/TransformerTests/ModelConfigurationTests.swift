@@ -248,6 +248,15 @@ import Testing
         }
     }
 
+    @Test func unrotatedLayersOfSmolLM3() throws {
+        let smol: [String: String?] = ["model_type": "\"smollm3\"", "num_hidden_layers": "8"]
+        #expect(try Self.read(smol).unrotatedLayers == [3, 7])
+        let listed = try Self.read(smol.merging(["no_rope_layers": "[0, 1, 1, 1, 1, 1, 1, 0]"]) { $1 })
+        #expect(listed.unrotatedLayers == [0, 7])
+        let error = try failure(Self.text(smol.merging(["no_rope_layers": "[0, 1]"]) { $1 }))
+        #expect(error?.what == "no_rope_layers has 2 entries for 8 layers")
+    }
+
     // MARK: - Writing
 
     @Test(arguments: ModelConfiguration.families.map(\.key)) func familiesReadBack(_ type: String) throws {

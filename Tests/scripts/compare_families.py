@@ -30,6 +30,7 @@ FAMILIES = {
         head_dim=16, sliding_window=24, query_pre_attn_scalar=20, attention_bias=False,
         layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]),
     "olmo2": {},
+    "smollm3": dict(no_rope_layers=[1, 0, 1, 0]),
 }
 
 
