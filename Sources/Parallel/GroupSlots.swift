@@ -18,40 +18,23 @@ final class GroupSlots: @unchecked Sendable {
     private let memory: (NodeMemory, NodeMemory.Loan)?
     /// The own copy where memory is not shared.
     private let buffer: FloatBuffer?
-    private var offsets: [Int] = []
-    /// Slots that each group may use.
-    private let choices: [Range<Int>]
-    /// Which group each slot holds, and when it got there.
-    private var tenants: [Int?]
-    private var arrivals: [Int]
-    private var clock = 0
+    private let offsets: [Int]
+    /// Used by the thread that computes alone.
+    private var table: SlotTable
 
     /// Collective over the world.
     ///
     /// - Parameter sizes: floats of each whole group.
     init(groups: [ParameterGroup], sizes: [Int], mesh: Mesh, policy: GatherPolicy) throws {
         self.mesh = mesh
-        // A slot for each group, but two in which all blocks take turns where that is the policy.
-        let blocks = groups.indices.filter { groups[$0].isBlock }
-        let turns = policy == .step ? nil : blocks.first.map { $0..<($0 + min(2, blocks.count)) }
-        var slotSizes: [Int] = []
-        choices = groups.indices.map { index in
-            if let turns, groups[index].isBlock {
-                if slotSizes.count == turns.lowerBound {
-                    slotSizes += turns.map { _ in blocks.map { sizes[$0] }.max() ?? 0 }
-                }
-                return turns
-            }
-            slotSizes.append(sizes[index])
-            return (slotSizes.count - 1)..<slotSizes.count
-        }
-        tenants = Array(repeating: nil, count: slotSizes.count)
-        arrivals = Array(repeating: 0, count: slotSizes.count)
+        table = SlotTable(groups: groups, sizes: sizes, policy: policy)
+        var offsets: [Int] = []
         var end = 0
-        for size in slotSizes {
+        for size in table.sizes {
             offsets.append(end)
             end += FloatBuffer.padded(size)
         }
+        self.offsets = offsets
         guard mesh.shards.size > 1 else {
             (count, memory, buffer) = (0, nil, nil)
             return
@@ -64,21 +47,12 @@ final class GroupSlots: @unchecked Sendable {
         buffer = isShared ? nil : FloatBuffer(count: end)
     }
 
-    /// A slot for `group`: an empty one, else the one whose tenant came first among those that `isFree` allows to leave.
+    /// See `SlotTable.choose`.
     func choose(for group: Int, isFree: (Int) -> Bool) -> (slot: Int, evicted: Int?)? {
-        let candidates = choices[group].filter { slot in tenants[slot].map(isFree) ?? true }
-        let chosen = candidates.min { a, b in
-            (tenants[a] == nil ? -1 : arrivals[a]) < (tenants[b] == nil ? -1 : arrivals[b])
-        }
-        guard let slot = chosen else { return nil }
-        let evicted = tenants[slot]
-        tenants[slot] = group
-        clock += 1
-        arrivals[slot] = clock
-        return (slot, evicted)
+        table.choose(for: group, isFree: isFree)
     }
 
-    func forget() { tenants = Array(repeating: nil, count: tenants.count) }
+    func forget() { table.forget() }
 
     func buffer(_ slot: Int, count: Int) -> FloatBuffer {
         if let (_, loan) = memory { return loan.buffer(at: offsets[slot], count: count) }
