@@ -26,6 +26,18 @@ import Testing
         #expect(record.scores == nil && record.label == nil && record.messages == nil)
     }
 
+    @Test func questions() throws {
+        let plain = try only(#"{"system": " ", "question": "q?", "chosen": "a", "rejected": "b"}"#, .questions)
+        #expect(plain.prompt == "q?" && plain.messages == nil && plain.responses == ["a", "b"])
+        let chat = try only(#"{"system": "Be brief.", "question": "q?", "chosen": "a", "rejected": "b"}"#, .questions)
+        #expect(
+            chat.messages == [
+                ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "q?"),
+            ])
+        #expect(chat.prompt == "Be brief.\n\nq?")
+        #expect(try only(#"{"question": "q?", "chosen": "a", "rejected": "b"}"#, .questions).messages == nil)
+    }
+
     @Test func dahoas() throws {
         let record = try only(#"{"prompt": "q", "response": "a", "chosen": "a", "rejected": "b"}"#, .dahoas)
         #expect(record.responses == ["a", "b"])

@@ -12,6 +12,8 @@ package enum DataFormat: String, Sendable, Encodable, CaseIterable {
     case tldr
     /// `{chosen, rejected}` as arrays of `{role, content}`, with an optional `prompt` (an array or a text).
     case messages
+    /// `{question, chosen, rejected}` and, where there is one, `system`, as in Orca's DPO pairs.
+    case questions
     /// `{query or prompt, responses[], scores[]}`.
     case lists
     /// `{prompt, completion, label}`; prompt and completion may be arrays of `{role, content}`.
@@ -28,6 +30,7 @@ package enum DataFormat: String, Sendable, Encodable, CaseIterable {
         if has("summaries", "choice") { return .tldr }
         guard has("chosen", "rejected") else { return nil }
         if row.isArray("chosen") { return .messages }
+        if has("question") && !has("prompt") { return .questions }
         guard has("prompt") else { return .hh }
         return has("response") ? .dahoas : .pairs
     }
@@ -40,6 +43,7 @@ package enum DataFormat: String, Sendable, Encodable, CaseIterable {
         case .hh: try DialogueFormat.parse(row)
         case .tldr: try SummaryFormat.parse(row)
         case .messages: try ChatFormat.parse(row)
+        case .questions: try QuestionFormat.parse(row)
         case .lists: try ListFormat.parse(row)
         case .kto: try UnpairedFormat.parse(row)
         }
