@@ -13,6 +13,7 @@ package struct Configuration: ConfigurationSection {
     package var model = ModelSettings()
     package var data = DataSettings()
     package var parallel = ParallelSettings()
+    package var prepare = PrepareSettings()
     package var sft = SupervisedSettings()
     package var reward = RewardSettings()
     package var difference = DifferenceSettings()
@@ -32,6 +33,7 @@ package struct Configuration: ConfigurationSection {
             .section(\.model, "model", "The base model."),
             .section(\.data, "data", "Preference data."),
             .section(\.parallel, "parallel", "Ranks and threads (docs/parallelism.md)."),
+            .section(\.prepare, "prepare", "Reading the data alone, before anything is trained."),
             .section(\.sft, "sft", "Supervised fine-tuning, which prepares a base model."),
             .section(\.reward, "reward", "The pointwise reward model."),
             .section(\.difference, "difference", "The difference model."),
@@ -48,6 +50,7 @@ package struct Configuration: ConfigurationSection {
         TrainingPass<SupervisedMethod>(\.sft), TrainingPass<RewardMethod>(\.reward),
         TrainingPass<DifferenceMethod>(\.difference), ScorePass(), ReferencePass(),
         TrainingPass<PairwiseMethod>(\.dpo), TrainingPass<RRHFMethod>(\.rrhf), TrainingPass<KTOMethod>(\.kto),
+        PreparePass(),
     ]
 
     /// Reads a configuration file.

@@ -57,4 +57,18 @@ import Testing
         let version = try CommandRunner.run("rdo", ["--version"])
         #expect(version.status == 0 && version.output.hasPrefix("0."))
     }
+
+    /// The data are read and looked at without any weights.
+    @Test func prepareSaysWhatTrainingWillSee() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        let result = try work.rdo(
+            ["prepare"], ranks: 2, set: ["passes=[difference, dpo]", "prepare.examples=1"])
+        #expect(result.status == 0, "\(result.error)")
+        #expect(result.error.contains("prepare: train: 48 rows") && result.error.contains("prepare: test: 12 rows"))
+        #expect(result.error.contains("prepare: dpo: 48 examples, 20 steps"))
+        #expect(result.error.contains("prepare: train row 1: ") && result.error.contains("say "))
+        let refused = try work.rdo(["prepare"], set: ["passes=[kto]", "data.train=\(work.path("none.jsonl"))"])
+        #expect(refused.status == 3)
+    }
 }

@@ -25,7 +25,8 @@ import Testing
             "parallel.shards": "4", "parallel.gather": "block", "parallel.recompute": "block",
             "parallel.shared_memory": "false", "parallel.frozen_weights": "bf16", "parallel.timeout": "60.0",
             "parallel.blas_threads": "2",
-            "score.scorer": "reward", "score.model": "m", "score.file": "f", "score.data": "both", "score.chunk": "99",
+            "prepare.examples": "2", "score.scorer": "reward", "score.model": "m", "score.file": "f",
+            "score.data": "both", "score.chunk": "99",
             "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
             "sft.responses": "all", "sft.data": "[d, e]",
             "reward.head_learning_rate": "0.5", "reward.head": "h",
@@ -91,6 +92,7 @@ import Testing
         check(ModelInitSettings())
         check(DataSettings())
         check(ParallelSettings())
+        check(PrepareSettings())
         check(ScoreSettings())
         check(ReferenceSettings())
         check(CoefficientSettings())
@@ -189,7 +191,7 @@ import Testing
     @Test func aListNamesTheItem() {
         #expect(
             failure(required + "passes:\n  - dpo\n  - dop")
-                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, or a list of such, not \"dop\""
+                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, prepare, or a list of such, not \"dop\""
         )
     }
 

@@ -57,7 +57,7 @@ RULES = [
 PYTHON = {
     "docs/files.md": [("step-00000100", "step-00000002")], "docs/ledger.md": AS_PRINTED,
     "docs/lora.md": "needs peft and a base model", "docs/scorers.md": "needs transformers"}
-SECTIONS = "model data parallel sft reward difference score reference dpo rrhf kto".split()
+SECTIONS = "model data parallel prepare sft reward difference score reference dpo rrhf kto".split()
 STARTS = r"(?:[A-Z]+=\S+ )?(?:rdo|mpirun|srun|sbatch|scancel|make)(?: |$)"
 SCRIPTS = r"(?:Benchmarks|Tests|scripts|cluster|slurm)/\S+\.(?:py|sh|sbatch)"
 

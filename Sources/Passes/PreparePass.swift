@@ -1,0 +1,61 @@
+import Diagnostics
+import Methods
+import Preferences
+import Settings
+
+/// Reads and tokenises the data as training will, without any weights, and says what it will see: bad rows, lengths, what
+/// is cut, and whether every training pass can learn from them.
+package struct PreparePass: CommandPass {
+    package static let name = PassName(rawValue: "prepare")
+    package static let summary = "Read and tokenise the data, and say what training will see."
+
+    package init() {}
+
+    package func run(_ session: Session) throws {
+        let data = try session.dataSets(model: session.baseModel)
+        for (title, part) in [("train", data.train), ("test", data.test)] {
+            guard let part else { continue }
+            session.log.info("prepare: \(title): " + Self.summary(of: part))
+            for example in part.examples.prefix(session.configuration.prepare.examples) {
+                for response in example.responses {
+                    let text = data.conventions.tokenizer.decode(example.prompt + response)
+                    session.log.info("prepare: \(title) row \(example.row + 1): \(text)")
+                }
+            }
+        }
+        let context = session.context(data.conventions)
+        for stage in Configuration.trainingPasses where session.configuration.passes.contains(stage.name) {
+            let settings = stage.settings(in: session.configuration)
+            let files = try session.dataSets(model: session.baseModel, trainFiles: settings.trainFiles)
+            let count = try stage.anyMethod(in: session.configuration).prepare(files, context).train.examples.count
+            session.log.info(
+                "prepare: \(stage.name): \(count) examples, \(settings.training.totalSteps(exampleCount: count)) steps")
+        }
+    }
+
+    private static func summary(of part: DataSet) -> String {
+        let prompts = part.examples.map(\.prompt.count)
+        let responses = part.examples.flatMap { $0.responses.map(\.count) }
+        let cut = part.examples.reduce(0) { $0 + $1.truncatedResponses.count { $0 } }
+        func lengths(_ counts: [Int]) -> String {
+            "mean \(counts.reduce(0, +) / max(counts.count, 1)), longest \(counts.max() ?? 0)"
+        }
+        return
+            "\(part.examples.count) rows, tokens of a prompt \(lengths(prompts)), of a response \(lengths(responses)); "
+            + "\(part.examples.count(where: \.isPromptTruncated)) prompts and \(cut) responses are cut"
+    }
+}
+
+package struct PrepareSettings: ConfigurationSection {
+    package var examples = 0
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        [
+            .value(
+                \.examples, "examples", .atLeast(0),
+                "Rows of each part to print as the model reads them, special tokens included.")
+        ]
+    }
+}
