@@ -39,7 +39,7 @@ import Testing
         let unknown = try directory.write([#"{"question": "q"}"#], as: "unknown.jsonl")
         let error = #expect(throws: RDOError.self) { _ = try PreferenceReader().read([unknown]) }
         #expect(error?.place == "\(unknown):1")
-        #expect(error?.remedy?.contains("pairs, hh, dahoas, tldr, messages, lists, kto") == true)
+        #expect(error?.remedy?.contains("pairs, hh, dahoas, tldr, messages, lists, kto, questions") == true)
     }
 
     @Test func theFirstBadRowIsNamedAndAllAreCounted() throws {

@@ -12,12 +12,12 @@ package enum DataFormat: String, Sendable, Encodable, CaseIterable {
     case tldr
     /// `{chosen, rejected}` as arrays of `{role, content}`, with an optional `prompt` (an array or a text).
     case messages
-    /// `{question, chosen, rejected}` and, where there is one, `system`, as in Orca's DPO pairs.
-    case questions
     /// `{query or prompt, responses[], scores[]}`.
     case lists
     /// `{prompt, completion, label}`; prompt and completion may be arrays of `{role, content}`.
     case kto
+    /// `{question, chosen, rejected}` and, where there is one, `system`, as in Orca's DPO pairs.
+    case questions
 
     static let unrecognised = "the row's fields fit no known data format"
     static var named: String { allCases.filter { $0 != .auto }.map(\.rawValue).joined(separator: ", ") }
