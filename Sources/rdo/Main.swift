@@ -47,7 +47,7 @@ import Tensors
             return world.conclude(with: failure) { report($0) }
         } catch {
             let error = error as? RDOError ?? RDOError(.peers, "\(error)")
-            if Communicator.launchedRank == 0 { report(error) }
+            if isSpeaker() { report(error) }
             return error.kind.rawValue
         }
     }
@@ -57,10 +57,17 @@ import Tensors
         FileHandle.standardError.write(Data((word + error.description + "\n").utf8))
     }
 
+    /// Before MPI runs the first process speaks. The others wait a little: a launcher ends all when one of them ends, and
+    /// would end the speaker before it has spoken.
+    private static func isSpeaker() -> Bool {
+        if Communicator.launchedRank != 0 { sleep(1) }
+        return Communicator.launchedRank == 0
+    }
+
     /// Help and usage errors of the argument parser. Under a launcher only the first process speaks.
     private static func explain(_ error: any Error) -> Int32 {
         let isHelp = RDO.exitCode(for: error) == .success
-        if Communicator.launchedRank == 0 {
+        if isSpeaker() {
             if isHelp {
                 print(RDO.fullMessage(for: error))
             } else {
