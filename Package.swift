@@ -116,7 +116,9 @@ let package = Package(
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["rdo", "Methods", "Objectives", "Storage", "Coding", "TestSupport"], exclude: ["Goldens"],
+            dependencies: [
+                "rdo", "Methods", "Objectives", "Storage", "Preferences", "Transformer", "Coding", "TestSupport",
+            ], exclude: ["Goldens"],
             swiftSettings: swift),
     ]
 )
