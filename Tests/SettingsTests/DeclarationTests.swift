@@ -33,7 +33,7 @@ import Testing
             "difference.head_learning_rate": "0.5", "difference.head": "h",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
             "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
-            "dpo.sft_weight": "0.5",
+            "dpo.offset_scale": "0.5", "dpo.temperature": "2", "dpo.reward_scale": "3", "dpo.sft_weight": "0.5",
             "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
             "rrhf.length_exponent": "0.5",
             "kto.beta": "0.3", "kto.desirable_weight": "1.33", "kto.undesirable_weight": "0.5",
@@ -70,17 +70,16 @@ import Testing
     /// A key without a second value that is allowed.
     private static let fixed = "rrhf.coefficients.denominator"
 
-    /// Twice, because no variant takes both label smoothing and SimPO's margin.
-    @Test(arguments: [("robust", "dpo.simpo_gamma"), ("simpo", "dpo.label_smoothing")])
-    func everyKeyCanBeSetAndReadsBack(variant: String, excluded: String) throws {
-        var others = Self.others
-        others["dpo.variant"] = variant
-        others[excluded] = nil
-        others[Self.fixed] = nil
+    /// For every loss but the default, because none takes the parameters of all.
+    @Test(arguments: PairwiseLoss.allCases.dropFirst())
+    func everyKeyCanBeSetAndReadsBack(loss: PairwiseLoss) throws {
+        let foreign = LossParameter.all.filter { !loss.takes($0) }.map { "dpo." + $0.key }
+        var others = Self.others.filter { !(foreign + [Self.fixed]).contains($0.key) }
+        others["dpo.variant"] = loss.name
         let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
         let (former, now) = (values(try Configuration(yaml: required)), values(changed))
-        #expect(Set(now.keys) == Set(Self.others.keys), "the table above lacks a key or has one too many")
-        for (key, value) in now where key != excluded && key != Self.fixed {
+        #expect(Set(now.keys).symmetricDifference(Self.others.keys).isEmpty, "keys that one of both lacks")
+        for (key, value) in now where others[key] != nil {
             #expect(former[key] != value, "\(key) was not changed")
         }
         #expect(try Configuration(yaml: changed.yaml) == changed)

@@ -90,7 +90,8 @@ func failure(
     @Test func choicesAreListed() {
         #expect(
             failure(required + "dpo: {variant: kto}")
-                == "a.yaml:4: dpo.variant must be one of dpo, ipo, ipo_mean, hinge, simpo, robust, orpo, apo_zero, apo_down, not \"kto\""
+                == "a.yaml:4: dpo.variant must be one of dpo, ipo, ipo_mean, hinge, simpo, robust, orpo, apo_zero, apo_down, "
+                + "odpo, odpo_linear, soft, distill, rpo_bwd, rpo_fwd, not \"kto\""
         )
         #expect(
             failure(required + "passes: [sft, train]")
