@@ -6,6 +6,8 @@ import Foundation
 /// Deals numbered chunks of work to teams of ranks whenever one asks, and collects what they found on rank 0.
 ///
 /// Rank 0 works on chunks too; its communication thread answers the other teams meanwhile.
+///
+/// `@unchecked Sendable`: what both threads of rank 0 change is behind a lock.
 package final class ChunkDealer: @unchecked Sendable {
     /// A finished chunk and what was found.
     package typealias Result = (chunk: Int, values: [Double])

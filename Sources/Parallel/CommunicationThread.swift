@@ -6,6 +6,8 @@ import Foundation
 /// Collectives match across ranks because every rank hands over the same ones in the same order; arithmetic goes on
 /// meanwhile on the thread that handed them over. Only one thread ever calls MPI at a time, so `MPI_THREAD_SERIALIZED`
 /// is enough.
+///
+/// `@unchecked Sendable`: all is behind the lock but `exposedSeconds`, which belongs to the thread that waits.
 package final class CommunicationThread: @unchecked Sendable {
     package static let shared = CommunicationThread()
 
@@ -143,6 +145,8 @@ package final class CommunicationThread: @unchecked Sendable {
 }
 
 /// Communication that was handed over and may still be under way.
+///
+/// `@unchecked Sendable`: its state is behind the lock of its thread.
 package final class PendingCommunication: @unchecked Sendable {
     fileprivate var body: @Sendable () throws -> Void
     fileprivate var isFinished = false

@@ -6,6 +6,8 @@ import Tensors
 ///
 /// Every method that communicates is collective: all ranks of the communicator call the same methods in the same order.
 /// All wait for their result; the communication thread runs them. A failing MPI call throws `RDOError.peers`.
+///
+/// `@unchecked Sendable`: what changes is touched by the communication thread alone.
 package final class Communicator: @unchecked Sendable {
     package let rank: Int
     package let size: Int

@@ -5,6 +5,8 @@ import Tensors
 /// Memory that the ranks of one node share: what they all need whole, such as gathered parameters, exists once a node.
 ///
 /// Windows are given out again rather than freed, because freeing is collective and the end of a Swift object is not.
+///
+/// `@unchecked Sendable`: windows are lent, returned and freed by one thread at a time, in the order of the program.
 final class NodeMemory: @unchecked Sendable {
     /// All ranks of this node.
     let ranks: Communicator

@@ -104,6 +104,8 @@ struct FullGroup: Sendable {
 }
 
 /// Buffers to use again, by size. Both the backward pass and the communication thread take and give.
+///
+/// `@unchecked Sendable`: everything is behind one lock.
 final class BufferPool: @unchecked Sendable {
     private let lock = NSLock()
     private var free: [Int: [FloatBuffer]] = [:]

@@ -1,6 +1,8 @@
 import Foundation
 
 /// `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
+///
+/// `@unchecked Sendable`: memory without a lock; who hands a buffer to another thread keeps off until that is done.
 public final class FloatBuffer: @unchecked Sendable {
     public let count: Int
     /// Who owns the memory when this buffer does not.
@@ -38,6 +40,8 @@ public final class FloatBuffer: @unchecked Sendable {
 }
 
 /// A row-major `[rows, columns]` view of a `FloatBuffer` whose rows lie `stride` floats apart. Keeps its buffer alive.
+///
+/// `@unchecked Sendable`: a value over a `FloatBuffer`, whose rule holds.
 public struct Matrix: @unchecked Sendable {
     public let buffer: FloatBuffer
     public let offset: Int

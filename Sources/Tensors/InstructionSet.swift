@@ -49,7 +49,7 @@ public enum InstructionSet: String, CaseIterable, Sendable, Comparable {
     private static var environmentValue: String? { ProcessInfo.processInfo.environment["RDO_ISA"] }
 }
 
-/// The kernels of one instruction set.
+/// The kernels of one instruction set. `@unchecked Sendable`: the table is a constant of the program.
 struct Kernels: @unchecked Sendable {
     let instructionSet: InstructionSet
     private let table: UnsafePointer<rdo_kernels>

@@ -4,9 +4,10 @@ import CPCRE2
 ///
 /// Tokenizer files are written for Oniguruma's Ruby syntax. Where the two engines differ, the pattern is translated
 /// or refused: see `translated`. The letters and numbers are those of the installed PCRE2's Unicode version.
+///
+/// `@unchecked Sendable`: code and limits are only read while matching.
 final class RegularExpression: @unchecked Sendable {
     private let code: OpaquePointer
-    /// Only read while matching, so it may be shared by threads.
     private let limits: OpaquePointer
 
     /// Why a pattern cannot be used.

@@ -3,11 +3,12 @@ import CSentencePiece
 import Diagnostics
 
 /// A SentencePiece tokenizer.model, run by libsentencepiece. Special tokens in a text are plain text to it.
+///
+/// `@unchecked Sendable`: the model does not change once loaded; libsentencepiece encodes and decodes from any thread.
 final class SentencePieceTokenizer: Tokenizer, @unchecked Sendable {
     let vocabularySize: Int
     let bosTokenID: Int32?
     let digest: String
-    /// Immutable once loaded; libsentencepiece encodes and decodes from any thread.
     private let model: OpaquePointer
 
     /// - Parameters:

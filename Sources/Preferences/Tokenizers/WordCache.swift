@@ -1,7 +1,9 @@
 import CXXHash
 import Foundation
 
-/// Remembers the ids of short words: a text repeats most of its words. Safe to share between threads.
+/// Remembers the ids of short words: a text repeats most of its words.
+///
+/// `@unchecked Sendable`: everything is behind one lock.
 final class WordCache: @unchecked Sendable {
     private let lock = NSLock()
     /// By hash; of two words with the same hash the later one is kept.
