@@ -10,7 +10,7 @@ package struct MemoryDemand: Sendable {
 
     package var model: TransformerModel
     package var work: Work
-    /// Of the largest leaf, or of the largest tree that runs forward.
+    /// Tokens of the largest leaf, or of the largest tree that runs forward.
     package var leafTokens: Int
     /// `parallel.gather: block`.
     package var gathersBlocks: Bool

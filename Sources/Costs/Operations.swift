@@ -54,7 +54,7 @@ package struct CostModel: Sendable {
         perHeadRow = 2 * Double(c.hiddenSize) * (head == .languageModel ? Double(c.vocabularySize) : 1)
     }
 
-    /// Of the forward pass: what leaves are balanced by.
+    /// Operations of the forward pass: what leaves are balanced by.
     package func cost(of forest: TokenForest, headRows: Int) -> Double {
         forest.segments.reduce(perHeadRow * Double(headRows)) { sum, segment in
             let tokens = Double(segment.rows.count)

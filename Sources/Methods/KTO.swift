@@ -173,7 +173,7 @@ package struct KTOTask: TrainingTask {
         let example: TokenizedExample
         /// Reference log-probability sum of each response.
         let references: [Double]
-        /// Of the pair, for both of its responses; 1 without coefficients.
+        /// The pair's weight, for both of its responses; 1 without coefficients.
         let weight: Double
         /// The scorer turned the pair's label round (`disagreement: flip`).
         let isFlipped: Bool

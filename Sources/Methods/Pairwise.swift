@@ -125,7 +125,7 @@ package struct PairwiseSettings: MethodSettings {
 }
 
 extension [LossParameter: Double] {
-    /// Of a parameter with a value that says "none": that value is the same as not being given.
+    /// A parameter with a value that says "none": that value is the same as not being given.
     fileprivate subscript(orNone parameter: LossParameter) -> Double {
         get { self[parameter] ?? parameter.standard }
         set { self[parameter] = newValue == parameter.standard ? nil : newValue }
@@ -151,7 +151,7 @@ package struct PairwiseTask: TrainingTask {
 
     let pairs: [Pair]
     let objective: PairwiseObjective
-    /// Of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
+    /// Weight of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
     let supervisedWeight: Double
     let denominatorRule: Denominator
     /// Policy and reference start as the same model: every margin of the first step must be 0.

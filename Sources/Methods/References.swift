@@ -5,7 +5,7 @@ import Storage
 
 /// Reference log-probabilities of the responses of some examples, joined by content key and never by row number.
 struct References {
-    /// Of each example's responses.
+    /// Log-probability of each example's responses.
     let values: [[Double]]
     let modelDigest: String?
     /// Digest of the values.

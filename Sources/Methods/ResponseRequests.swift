@@ -45,7 +45,7 @@ extension TokenizedExample {
     /// Where a response stands in its data row.
     func place(of response: Int) -> Int { listPlaces?[response] ?? response }
 
-    /// Of a list its scores; a pair's chosen response is better than the rejected one.
+    /// A list's scores; a pair's chosen response is better than the rejected one.
     package var listScores: [Double] { scores ?? [1, 0] }
 
     // MARK: - Keys in artefacts

@@ -104,7 +104,7 @@ package enum DataRole: Sendable { case training, heldOut }
 /// What training starts from.
 package struct StartModel {
     package let costs: CostModel
-    /// Of the directory's configuration and weights; nil when training does not start as that model.
+    /// Digest of the directory's configuration and weights; nil when training does not start as that model.
     package let digest: String?
 
     package init(costs: CostModel, digest: String?) { (self.costs, self.digest) = (costs, digest) }

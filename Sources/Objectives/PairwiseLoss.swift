@@ -104,7 +104,7 @@ struct ScoreLoss {
         (self.loss, self.chosenSlope, self.rejectedSlope) = (loss, chosenSlope, rejectedSlope)
     }
 
-    /// Of the scores' difference alone: it pulls both responses equally.
+    /// A loss of the scores' difference alone: it pulls both responses equally.
     init(_ loss: Double, slope: Double) { self.init(loss, chosenSlope: slope, rejectedSlope: -slope) }
 }
 

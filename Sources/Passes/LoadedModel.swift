@@ -14,9 +14,9 @@ struct LoadedModel {
     /// The directory.
     let path: String
     let trained: TrainedModel
-    /// Of the directory's configuration and weights.
+    /// Digest of the directory's configuration and weights.
     let digest: String
-    /// Of the adapters that training starts from; nil when they start at zero or there are none.
+    /// Digest of the adapters that training starts from; nil when they start at zero or there are none.
     let adapterDigest: String?
 
     /// Collective: every rank reads its own rows.
@@ -61,7 +61,7 @@ struct FrozenModel {
     private let parameters: any ParameterSource
     /// The ranks that must run together, because they hold the parameters together; one where each can run alone.
     let team: Communicator
-    /// Of the directory's configuration and weights.
+    /// Digest of the directory's configuration and weights.
     let digest: String
     /// The directory has weights of a scalar head.
     let hasScalarHead: Bool

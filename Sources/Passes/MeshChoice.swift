@@ -8,8 +8,8 @@ import Parallel
 struct MeshChoice {
     let world: Communicator
 
-    /// Of a node's free memory, what a pass may take: programs beside it, and what the model of its memory does not know,
-    /// need some too.
+    /// The part of a node's free memory that a pass may take: programs beside it, and what the model of its memory does
+    /// not know, need some too.
     static let share = 0.9
 
     /// - Throws: `RDOError.usage` when `shards` does not divide the ranks.

@@ -57,7 +57,7 @@ struct ResponseLogProbabilities {
     let schema: String
     /// Responses per forward pass and durable unit.
     let chunk: Int
-    /// Of the data that the examples come from.
+    /// Digest of the data that the examples come from.
     let dataDigest: String
     let conventions: PassConventions
     let model: FrozenModel

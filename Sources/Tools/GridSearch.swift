@@ -110,7 +110,7 @@ struct GridReport {
         let directory: String
         /// Mean over the last epoch of training.
         let trainingLoss: Double
-        /// Of the preference term alone, for the difference model; else the same.
+        /// The preference term alone for the difference model; for other methods the training loss again.
         let preferenceLoss: Double
         let heldOutLoss: Double?
         let heldOutAccuracy: Double?

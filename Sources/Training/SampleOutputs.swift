@@ -3,7 +3,7 @@ import Parallel
 
 /// The model's answers by sample of the global batch, collected from all ranks for the trace and the ledger.
 struct SampleOutputs {
-    /// Of this rank's leaves: where a sample stands in the global batch, and its outputs.
+    /// What this rank's leaves gave: where a sample stands in the global batch, and its outputs.
     private var own: [(position: Int, outputs: [Double])] = []
 
     /// - Parameters:

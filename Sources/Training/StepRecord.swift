@@ -22,7 +22,7 @@ struct StepRecord {
     let rankImbalance: Double
     /// Seconds that communication kept this rank waiting.
     let commExposedSeconds: Double
-    /// Of the rank that holds most.
+    /// Memory of the rank that holds most.
     let stateMemoryBytes: Int
     let gatheredMemoryBytes: Int
     let peakMemoryBytes: Int
@@ -37,7 +37,7 @@ struct EvaluationRecord {
 /// A line of the trace: what was drawn for a step.
 struct TraceRecord<Draw: Encodable>: Encodable {
     let step: Int
-    /// Of the data files.
+    /// Rows of the data files.
     let rows: [Int]
     let epochs: [Int]
     let draw: Draw

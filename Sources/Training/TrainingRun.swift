@@ -49,7 +49,7 @@ package struct RunIdentity: Sendable {
     package let trainsAdapters: Bool
     /// Digest of the adapters that training starts from; nil when they start at zero.
     package let adapter: String?
-    /// Of a method that could read an input and does not, nil.
+    /// Digests; nil for an input that the method could read and does not.
     package let inputs: [Input: String?]
     /// Values of the keys that change what a step computes.
     package let settings: [String: String]

@@ -18,7 +18,7 @@ package enum Projection: String, Sendable, CaseIterable {
         }
     }
 
-    /// Of its weight: `[out, in]`.
+    /// Shape of its weight: `[out, in]`.
     func shape(_ c: ModelConfiguration) -> [Int] {
         switch self {
         case .query: [c.headCount * c.headSize, c.hiddenSize]

@@ -2,26 +2,26 @@
 /// `ModelConfiguration`.
 package struct ModelFamily: Sendable, Equatable {
     package enum Norms: Sendable {
-        /// Of what attention and MLP read (pre-norm).
+        /// Norms of what attention and MLP read (pre-norm).
         case before
-        /// Of what they add to the stream.
+        /// Norms of what they add to the stream.
         case after
-        /// Of both.
+        /// Norms of both.
         case around
     }
 
     package enum QueryKeyNorm: Sendable {
         case none
-        /// Of each head, with one weight for all.
+        /// A norm of each head, with one weight for all.
         case heads
-        /// Of all heads together.
+        /// A norm of all heads together.
         case projection
     }
 
     package enum Biases: Sendable {
         case none
         case queryKeyValue
-        /// Of all attention's projections where `attention_bias` says so.
+        /// Biases of all attention's projections where `attention_bias` says so.
         case asConfigured
     }
 

@@ -17,11 +17,11 @@ extension Embedding {
 
 /// The layers of one block.
 struct BlockLayers<Element> {
-    /// Of what attention reads and adds.
+    /// Norms of what attention reads and of what it adds to the stream.
     let inputNorm, attentionNorm: Norm<Element>?
     private(set) var query, key, value, output: Linear<Element>
     let queryNorm, keyNorm: Norm<Element>?
-    /// Of what the MLP reads and adds.
+    /// Norms of what the MLP reads and of what it adds to the stream.
     let middleNorm, outputNorm: Norm<Element>?
     private(set) var gate, up, down: Linear<Element>
 

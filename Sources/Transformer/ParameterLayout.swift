@@ -123,8 +123,8 @@ package protocol ParameterSource: AnyObject {
 ///
 /// Collective in the same way as `ParameterSource`.
 package protocol GradientSink: AnyObject {
-    /// Of the group's trained parameters, none where it is frozen: full-size matrices, shaped as `ParameterSource.acquire`
-    /// shapes them, zero at the start of a leaf; the backward pass adds to them.
+    /// Gradients of the group's trained parameters, none where it is frozen: full-size matrices, shaped as
+    /// `ParameterSource.acquire` shapes them, zero at the start of a leaf; the backward pass adds to them.
     func gradients(group: ParameterGroup) -> [Matrix]
     /// This leaf adds nothing more to the group.
     func finish(group: ParameterGroup) throws
