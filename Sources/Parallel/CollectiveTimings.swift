@@ -26,7 +26,7 @@ package struct CollectiveTimings {
 
     /// `MPI_Reduce_scatter_block` over as many floats. Collective.
     /// - Throws: `RDOError.peers`.
-    package func libraryReduceScatter(count: Int) throws -> Double {
+    package func mpiReduceScatter(count: Int) throws -> Double {
         let share = count / ranks.size
         let values = FloatBuffer(count: share * ranks.size)
         let result = FloatBuffer(count: share)

@@ -66,7 +66,7 @@ package struct BenchRun {
         ]
     }
 
-    /// The package's reduction beside the library's.
+    /// The package's reduction beside MPI's.
     private func reductions(_ world: Communicator) throws -> [String] {
         let timings = CollectiveTimings(world)
         var lines = [
@@ -74,13 +74,13 @@ package struct BenchRun {
         ]
         for megabytes in [1, 4, 16, 64] {
             let count = megabytes << 18
-            let (own, library) = (
-                try timings.treeReduceScatter(count: count), try timings.libraryReduceScatter(count: count)
+            let (own, mpi) = (
+                try timings.treeReduceScatter(count: count), try timings.mpiReduceScatter(count: count)
             )
             lines.append(
                 String(
-                    format: "| %d MB a rank | %.2f ms | %.2f ms | %.2f |", megabytes, own * 1e3, library * 1e3,
-                    library / own))
+                    format: "| %d MB a rank | %.2f ms | %.2f ms | %.2f |", megabytes, own * 1e3, mpi * 1e3,
+                    mpi / own))
         }
         return lines
     }

@@ -136,12 +136,11 @@ package enum Activation: String, Sendable {
     /// Where config.json names it.
     var key: String { self == .silu ? "hidden_act" : "hidden_activation" }
 
+    private var function: GatedActivation { self == .silu ? .swiglu : .geglu }
+
     func forward(gate: Matrix, up: Matrix) -> Matrix {
         let product = Matrix(rows: gate.rows, columns: gate.columns)
-        switch self {
-        case .silu: SwiGLU.forward(gate: gate, up: up, into: product)
-        case .geluTanh: GeGLU.forward(gate: gate, up: up, into: product)
-        }
+        function.forward(gate: gate, up: up, into: product)
         return product
     }
 
@@ -149,13 +148,7 @@ package enum Activation: String, Sendable {
         let gradients = (
             gate: Matrix(rows: gate.rows, columns: gate.columns), up: Matrix(rows: up.rows, columns: up.columns)
         )
-        switch self {
-        case .silu:
-            SwiGLU.backward(
-                gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
-        case .geluTanh:
-            GeGLU.backward(gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
-        }
+        function.backward(gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
         return gradients
     }
 }

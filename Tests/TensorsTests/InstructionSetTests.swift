@@ -14,19 +14,19 @@ extension TensorsTests {
                 let (x, weight) = (guardedMatrix(rows, columns, stream: 1), guardedMatrix(1, columns, stream: 2))
                 let (y, out, inverse) = (x.duplicate(), x.duplicate(), FloatBuffer(count: rows))
                 RMSNorm.forward(x, weight: weight, epsilon: 1e-6, into: y, inverseRMS: inverse)
-                SwiGLU.forward(gate: x, up: y, into: out)
+                GatedActivation.swiglu.forward(gate: x, up: y, into: out)
                 let (dx, dWeight) = (x.duplicate(), weight.duplicate())
                 RMSNorm.backward(out, x: x, weight: weight, inverseRMS: inverse, addingTo: dx, weightGradient: dWeight)
                 let (dGate, dUp) = (x.duplicate(), x.duplicate())
-                SwiGLU.backward(x, gate: y, up: out, gateGradient: dGate, upGradient: dUp)
+                GatedActivation.swiglu.backward(x, gate: y, up: out, gateGradient: dGate, upGradient: dUp)
                 let (probabilities, normalizers) = (x.duplicate(), FloatBuffer(count: rows))
                 CausalSoftmax.forward(
                     probabilities, scale: 0.3, visibleToFirst: 100, logSumExp: normalizers.pointer, logSumExpStride: 1)
                 let dots = Matrix(rows: 1, columns: rows)
                 for row in 0..<rows { dots[0, row] = Vectors.dot(x.row(row), y.row(row), count: columns) }
                 let (product, dGeGate, dGeUp) = (x.duplicate(), x.duplicate(), x.duplicate())
-                GeGLU.forward(gate: x, up: y, into: product)
-                GeGLU.backward(x, gate: y, up: out, gateGradient: dGeGate, upGradient: dGeUp)
+                GatedActivation.geglu.forward(gate: x, up: y, into: product)
+                GatedActivation.geglu.backward(x, gate: y, up: out, gateGradient: dGeGate, upGradient: dGeUp)
                 results = [y, out, dx, dWeight, dGate, dUp, probabilities, dots, product, dGeGate, dGeUp]
                 results.append(Matrix(normalizers, rows: 1, columns: rows))
             }
@@ -57,8 +57,9 @@ extension TensorsTests {
                 func computed(_ range: Range<Int>) -> [UInt32] {
                     let (gate, up) = (gate.columns(range), up.columns(range))
                     let outputs = (0..<4).map { _ in Matrix(rows: 1, columns: range.count) }
-                    SwiGLU.forward(gate: gate, up: up, into: outputs[0])
-                    SwiGLU.backward(up, gate: gate, up: up, gateGradient: outputs[1], upGradient: outputs[2])
+                    GatedActivation.swiglu.forward(gate: gate, up: up, into: outputs[0])
+                    GatedActivation.swiglu.backward(
+                        up, gate: gate, up: up, gateGradient: outputs[1], upGradient: outputs[2])
                     Vectors.addScaledRow(gate.pointer, scale: 0.7, to: outputs[3].pointer, count: range.count)
                     let exponential = gate.duplicate()
                     var shift: Float = 0.1

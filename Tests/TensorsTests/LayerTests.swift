@@ -101,80 +101,35 @@ extension TensorsTests {
         }
     }
 
-    @Suite struct SwiGLUTests {
-        private func reference(_ gate: [Double], _ up: [Double]) -> [Double] {
-            zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
-        }
-
-        @Test(arguments: InstructionSet.available)
-        func forwardAndBackward(_ instructionSet: InstructionSet) throws {
-            try using(instructionSet) {
-                for columns in lengths {
-                    let gate = guardedMatrix(2, columns, stream: 1, scale: 3)
-                    let up = guardedMatrix(2, columns, stream: 2)
-                    let out = guardedMatrix(2, columns, stream: 3)
-                    SwiGLU.forward(gate: gate, up: up, into: out)
-                    #expect(deviation(out.values, reference(gate.values, up.values)) < 1e-6)
-
-                    let dOut = guardedMatrix(2, columns, stream: 4)
-                    let gateExpected = numericalGradient(at: gate.values) {
-                        inner(reference($0, up.values), dOut.values)
-                    }
-                    let upExpected = numericalGradient(at: up.values) {
-                        inner(reference(gate.values, $0), dOut.values)
-                    }
-                    // In place: the gradients replace the inputs.
-                    SwiGLU.backward(dOut, gate: gate, up: up, gateGradient: gate, upGradient: up)
-                    #expect(deviation(gate.values, gateExpected) < 2e-6)
-                    #expect(deviation(up.values, upExpected) < 2e-6)
-                    #expect(out.guardIsIntact && gate.guardIsIntact && up.guardIsIntact)
-                }
-            }
-        }
-
-        @Test(arguments: InstructionSet.available)
-        func largeGatesStayFinite(_ instructionSet: InstructionSet) throws {
-            try using(instructionSet) {
-                let gate = Matrix(rows: 1, columns: 4)
-                for (column, value) in [Float(-1000), -90, 90, 1000].enumerated() { gate[0, column] = value }
-                let ones = Matrix(rows: 1, columns: 4)
-                ones.fill(1)
-                let (out, dGate, dUp) = (gate.duplicate(), gate.duplicate(), gate.duplicate())
-                SwiGLU.forward(gate: gate, up: ones, into: out)
-                SwiGLU.backward(ones, gate: gate, up: ones, gateGradient: dGate, upGradient: dUp)
-                #expect(deviation(out.values, [0, 0, 90, 1000]) < 1e-6)
-                #expect(deviation(dGate.values, [0, 0, 1, 1]) < 1e-6)
-                #expect(deviation(dUp.values, [0, 0, 90, 1000]) < 1e-6)
-            }
-        }
-    }
-
-    @Suite struct GeGLUTests {
-        private func reference(_ gate: [Double], _ up: [Double]) -> [Double] {
+    @Suite struct GatedActivationTests {
+        private func reference(_ activation: GatedActivation, _ gate: [Double], _ up: [Double]) -> [Double] {
             zip(gate, up).map { g, u in
-                0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g))) * u
+                switch activation {
+                case .swiglu: g / (1 + exp(-g)) * u
+                case .geglu: 0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g))) * u
+                }
             }
         }
 
-        @Test(arguments: InstructionSet.available)
-        func forwardAndBackward(_ instructionSet: InstructionSet) throws {
+        @Test(arguments: InstructionSet.available, GatedActivation.allCases)
+        func forwardAndBackward(_ instructionSet: InstructionSet, _ activation: GatedActivation) throws {
             try using(instructionSet) {
                 for columns in lengths {
                     let gate = guardedMatrix(2, columns, stream: 1, scale: 3)
                     let up = guardedMatrix(2, columns, stream: 2)
                     let out = guardedMatrix(2, columns, stream: 3)
-                    GeGLU.forward(gate: gate, up: up, into: out)
-                    #expect(deviation(out.values, reference(gate.values, up.values)) < 1e-6)
+                    activation.forward(gate: gate, up: up, into: out)
+                    #expect(deviation(out.values, reference(activation, gate.values, up.values)) < 1e-6)
 
                     let dOut = guardedMatrix(2, columns, stream: 4)
                     let gateExpected = numericalGradient(at: gate.values) {
-                        inner(reference($0, up.values), dOut.values)
+                        inner(reference(activation, $0, up.values), dOut.values)
                     }
                     let upExpected = numericalGradient(at: up.values) {
-                        inner(reference(gate.values, $0), dOut.values)
+                        inner(reference(activation, gate.values, $0), dOut.values)
                     }
                     // In place: the gradients replace the inputs.
-                    GeGLU.backward(dOut, gate: gate, up: up, gateGradient: gate, upGradient: up)
+                    activation.backward(dOut, gate: gate, up: up, gateGradient: gate, upGradient: up)
                     #expect(deviation(gate.values, gateExpected) < 2e-6)
                     #expect(deviation(up.values, upExpected) < 2e-6)
                     #expect(out.guardIsIntact && gate.guardIsIntact && up.guardIsIntact)
@@ -182,16 +137,16 @@ extension TensorsTests {
             }
         }
 
-        @Test(arguments: InstructionSet.available)
-        func largeGatesStayFinite(_ instructionSet: InstructionSet) throws {
+        @Test(arguments: InstructionSet.available, GatedActivation.allCases)
+        func largeGatesStayFinite(_ instructionSet: InstructionSet, _ activation: GatedActivation) throws {
             try using(instructionSet) {
                 let gate = Matrix(rows: 1, columns: 4)
                 for (column, value) in [Float(-1000), -90, 90, 1000].enumerated() { gate[0, column] = value }
                 let ones = Matrix(rows: 1, columns: 4)
                 ones.fill(1)
                 let (out, dGate, dUp) = (gate.duplicate(), gate.duplicate(), gate.duplicate())
-                GeGLU.forward(gate: gate, up: ones, into: out)
-                GeGLU.backward(ones, gate: gate, up: ones, gateGradient: dGate, upGradient: dUp)
+                activation.forward(gate: gate, up: ones, into: out)
+                activation.backward(ones, gate: gate, up: ones, gateGradient: dGate, upGradient: dUp)
                 #expect(deviation(out.values, [0, 0, 90, 1000]) < 1e-6)
                 #expect(deviation(dGate.values, [0, 0, 1, 1]) < 1e-6)
                 #expect(deviation(dUp.values, [0, 0, 90, 1000]) < 1e-6)

@@ -88,7 +88,7 @@ extension TensorsTests {
             Vectors.addColumnSums(of: empty, to: row)
             RMSNorm.forward(empty, weight: row, epsilon: 1, into: empty, inverseRMS: none)
             RMSNorm.backward(empty, x: empty, weight: row, inverseRMS: none, addingTo: empty, weightGradient: row)
-            SwiGLU.forward(gate: empty, up: empty, into: empty)
+            GatedActivation.swiglu.forward(gate: empty, up: empty, into: empty)
             LogSoftmax.forward(empty, targets: [], logSumExp: none, into: none)
             CausalSoftmax.forward(
                 empty, scale: 1, visibleToFirst: 1, logSumExp: none.pointer, logSumExpStride: 1)
