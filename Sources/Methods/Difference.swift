@@ -61,36 +61,10 @@ package struct DifferenceTask: TrainingTask {
     let objective: DifferenceObjective
     let eosTokenID: Int32
     let seed: UInt64
-    private let costs: [Double]
+    let costs: CostModel
 
     package enum Figure: Int, StepFigure {
         case loss, main, duplication, reverse, correct, bias, difference
-    }
-
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        let lossMain: Double
-        let lossDuplication: Double
-        let lossReverse: Double
-        package let accuracy: Double?
-        let difference: Double
-        let positionBias: Double
-    }
-
-    package struct Draw: Encodable {
-        let first: [String]
-        let duplicated: [String]
-        let differenceMain: [Double]
-        let differenceDuplication: [Double]
-        let differenceReverse: [Double]
-    }
-
-    init(
-        examples: [DifferenceExample], objective: DifferenceObjective, eosTokenID: Int32, seed: UInt64,
-        costs: CostModel
-    ) {
-        (self.examples, self.objective, self.eosTokenID, self.seed) = (examples, objective, eosTokenID, seed)
-        self.costs = examples.map { costs.cost(of: $0) }
     }
 
     /// What is drawn anew for each comparison and epoch.
@@ -109,9 +83,8 @@ package struct DifferenceTask: TrainingTask {
 
     package var exampleCount: Int { examples.count }
     package func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
-    package func cost(of sample: Sample) -> Double { costs[sample.row] }
+    package func cost(of sample: Sample) -> Double { costs.cost(of: examples[sample.row]) }
     package func outputCount(of sample: Sample) -> Int { 3 }
-    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
 
     package func request(_ samples: [Sample]) -> ForestRequest {
         var forest = TokenForest()
@@ -148,19 +121,22 @@ package struct DifferenceTask: TrainingTask {
         return LeafLoss(gradients: gradients, sums: sums)
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
         func mean(_ figure: Figure) -> Double { sums[figure] / denominator }
-        return Metrics(
-            loss: mean(.loss), lossMain: mean(.main), lossDuplication: mean(.duplication), lossReverse: mean(.reverse),
-            accuracy: mean(.correct), difference: mean(.difference), positionBias: mean(.bias))
+        return [
+            "loss": mean(.loss), "loss_main": mean(.main), "loss_duplication": mean(.duplication),
+            "loss_reverse": mean(.reverse), "accuracy": mean(.correct), "difference": mean(.difference),
+            "position_bias": mean(.bias),
+        ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
         let drawn = samples.map(draw)
-        return Draw(
-            first: drawn.map { $0.isSwapped ? "rejected" : "chosen" },
-            duplicated: drawn.map { $0.duplicated == 0 ? "chosen" : "rejected" },
-            differenceMain: outputs.map { $0[0] }, differenceDuplication: outputs.map { $0[1] },
-            differenceReverse: outputs.map { $0[2] })
+        return [
+            "first": drawn.map { $0.isSwapped ? "rejected" : "chosen" },
+            "duplicated": drawn.map { $0.duplicated == 0 ? "chosen" : "rejected" },
+            "difference_main": outputs.map { $0[0] }, "difference_duplication": outputs.map { $0[1] },
+            "difference_reverse": outputs.map { $0[2] },
+        ]
     }
 }

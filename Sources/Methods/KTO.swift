@@ -167,7 +167,7 @@ package struct UnpairedSettings: MethodSettings {
     package var weighting: CoefficientSettings? { coefficients }
 }
 
-package struct KTOTask: TrainingTask {
+package struct KTOTask: ResponseTask {
     /// What is known of an example before training.
     struct Judged {
         let example: TokenizedExample
@@ -184,62 +184,26 @@ package struct KTOTask: TrainingTask {
     let examples: [Judged]
     let objective: KTOObjective
     let denominatorRule: Denominator
+    package let costs: CostModel
     let mismatched: MismatchedResponses
     /// Reference log-probability sums of the mismatched combinations.
     let mismatchedReferences: [ContentKey: Double]
     /// Policy and reference start as the same model: every log-ratio of the first step must be 0.
     let startsAtReference: Bool
-    private let costs: CostModel
     /// z₀ of each of the batch's groups, once the first phase is done.
-    private var baselines: [Double] = []
+    var baselines: [Double] = []
 
     package enum Figure: Int, StepFigure {
         case loss, responses, desirable, rewardsDesirable, rewardsUndesirable, logpsDesirable, logpsUndesirable
         case baseline, beyondBaseline, weight, zeroWeights, pairs, correct, ratiosOffZero
     }
 
-    /// A batch may lack a kind of response, or pairs: then there is nothing to average.
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        let ktoBaseline: Double
-        let beyondBaseline: Double
-        let desirableShare: Double
-        let rewardsChosen: Double?
-        let logpsChosen: Double?
-        let rewardsRejected: Double?
-        let logpsRejected: Double?
-        package let margin: Double?
-        package let accuracy: Double?
-        let coefficientMean: Double
-        let coefficientZeroShare: Double
-    }
-
-    package struct Draw: Encodable {
-        let coefficients: [Double]
-        let desirable: [[Bool]]
-        let logps: [[Double]]
-        let reference: [[Double]]
-        /// Data row and response beside each of the sample's queries.
-        let partners: [[[Int]]]
-        let baselineGroups: [Int]
-    }
-
-    init(
-        examples: [Judged], objective: KTOObjective, denominatorRule: Denominator, costs: CostModel,
-        mismatched: MismatchedResponses, mismatchedReferences: [ContentKey: Double], startsAtReference: Bool
-    ) {
-        (self.examples, self.objective, self.denominatorRule) = (examples, objective, denominatorRule)
-        (self.mismatched, self.mismatchedReferences) = (mismatched, mismatchedReferences)
-        (self.costs, self.startsAtReference) = (costs, startsAtReference)
-    }
-
     package var exampleCount: Int { examples.count }
-    package func dataRow(of sample: Sample) -> Int { examples[sample.row].example.row }
-    package func outputCount(of sample: Sample) -> Int { examples[sample.row].example.responses.count }
+    package func example(of sample: Sample) -> TokenizedExample { examples[sample.row].example }
 
     /// The first phase has no backward pass, which costs twice the forward one.
     package func cost(of sample: Sample) -> Double {
-        costs.cost(of: examples[sample.row].example) + costs.cost(of: mismatched.example(of: sample)) / 3
+        costs.cost(of: example(of: sample)) + costs.cost(of: mismatched.example(of: sample)) / 3
     }
 
     package func denominator(of samples: [Sample]) -> Double {
@@ -248,17 +212,13 @@ package struct KTOTask: TrainingTask {
             weights: samples.map { examples[$0.row].weight * Double(outputCount(of: $0)) })
     }
 
-    package func request(_ samples: [Sample]) -> ForestRequest {
-        ForestRequest.responses(of: samples.map { examples[$0.row].example })
-    }
-
     // MARK: - The baseline
 
     /// The sum of ρ and the number of combinations, for each group.
     package var preparation: Preparation<KTOTask>? {
         Preparation(
             sumCount: 2 * mismatched.partners.groupCount,
-            request: { ForestRequest.responses(of: $0.map { mismatched.example(of: $0) }) }, sums: ratioSums,
+            request: { .responses(of: $0.map(mismatched.example)) }, sums: ratioSums,
             complete: { totals in
                 var task = self
                 task.baselines = stride(from: 0, to: totals.count, by: 2).map {
@@ -336,35 +296,38 @@ package struct KTOTask: TrainingTask {
         }
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
-        let (responses, desirable) = (sums[.responses], sums[.desirable])
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
+        // A batch may lack a kind of response, or pairs: then there is nothing to average.
         func mean(_ figure: Figure, over count: Double) -> Double? { count > 0 ? sums[figure] / count : nil }
+        let (responses, desirable) = (sums[.responses], sums[.desirable])
         let undesirable = responses - desirable
-        let rewards = (
-            chosen: mean(.rewardsDesirable, over: desirable), rejected: mean(.rewardsUndesirable, over: undesirable)
-        )
-        return Metrics(
-            loss: sums[.loss] / denominator, ktoBaseline: sums[.baseline] / responses,
-            beyondBaseline: sums[.beyondBaseline] / responses, desirableShare: desirable / responses,
-            rewardsChosen: rewards.chosen, logpsChosen: mean(.logpsDesirable, over: desirable),
-            rewardsRejected: rewards.rejected, logpsRejected: mean(.logpsUndesirable, over: undesirable),
-            margin: rewards.chosen.flatMap { chosen in rewards.rejected.map { chosen - $0 } },
-            accuracy: mean(.correct, over: sums[.pairs]), coefficientMean: sums[.weight] / responses,
-            coefficientZeroShare: sums[.zeroWeights] / responses)
+        let chosen = mean(.rewardsDesirable, over: desirable)
+        let rejected = mean(.rewardsUndesirable, over: undesirable)
+        return [
+            "loss": sums[.loss] / denominator, "kto_baseline": sums[.baseline] / responses,
+            "beyond_baseline": sums[.beyondBaseline] / responses, "desirable_share": desirable / responses,
+            "rewards_chosen": chosen, "logps_chosen": mean(.logpsDesirable, over: desirable),
+            "rewards_rejected": rejected, "logps_rejected": mean(.logpsUndesirable, over: undesirable),
+            "margin": chosen.flatMap { chosen in rejected.map { chosen - $0 } },
+            "accuracy": mean(.correct, over: sums[.pairs]), "coefficient_mean": sums[.weight] / responses,
+            "coefficient_zero_share": sums[.zeroWeights] / responses,
+        ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
         let drawn = samples.map { examples[$0.row] }
-        return Draw(
-            coefficients: drawn.map(\.weight),
-            desirable: drawn.map { judged in judged.references.indices.map { judged.isDesirable($0) } },
-            logps: outputs, reference: drawn.map(\.references),
-            partners: samples.map { sample in
+        return [
+            "coefficients": drawn.map(\.weight),
+            "desirable": drawn.map { judged in judged.references.indices.map { judged.isDesirable($0) } },
+            "logps": outputs, "reference": drawn.map(\.references),
+            // Data row and response beside each of the sample's queries.
+            "partners": samples.map { sample in
                 mismatched.places(of: sample).map { place in
                     place.map { [examples[$0.example].example.row, $0.response] } ?? []
                 }
             },
-            baselineGroups: samples.map { mismatched.partners.group(of: $0) })
+            "baseline_groups": samples.map(mismatched.partners.group),
+        ]
     }
 
     package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {

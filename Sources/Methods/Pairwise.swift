@@ -132,7 +132,7 @@ extension [LossParameter: Double] {
     }
 }
 
-package struct PairwiseTask: TrainingTask {
+package struct PairwiseTask: ResponseTask {
     /// What is known of a pair before training.
     struct Pair {
         let example: TokenizedExample
@@ -152,64 +152,22 @@ package struct PairwiseTask: TrainingTask {
     let pairs: [Pair]
     let objective: PairwiseObjective
     /// Weight of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
-    let supervisedWeight: Double
+    var supervisedWeight = 0.0
     let denominatorRule: Denominator
+    package let costs: CostModel
     /// Policy and reference start as the same model: every margin of the first step must be 0.
     let startsAtReference: Bool
-    private let costs: [Double]
 
     package enum Figure: Int, StepFigure {
         case loss, correct, margin, rewardsChosen, rewardsRejected, logpsChosen, logpsRejected, weight, zeroWeights
         case marginsOffZero, supervised
     }
 
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        package let accuracy: Double?
-        package let margin: Double?
-        let rewardsChosen: Double
-        let rewardsRejected: Double
-        let logpsChosen: Double
-        let logpsRejected: Double
-        let coefficientMean: Double
-        let coefficientZeroShare: Double
-        /// Where the loss has such a term.
-        let lossSupervised: Double?
-    }
-
-    package struct Draw: Encodable {
-        let coefficients: [Double]
-        /// R of the pairs, for a loss that reads it.
-        let differences: [Double?]?
-        let flipped: [Bool]
-        let logpsChosen: [Double]
-        let logpsRejected: [Double]
-        let referenceChosen: [Double]
-        let referenceRejected: [Double]
-        let tokensChosen: [Int]
-        let tokensRejected: [Int]
-    }
-
-    init(
-        pairs: [Pair], objective: PairwiseObjective, supervisedWeight: Double = 0, denominatorRule: Denominator,
-        costs: CostModel, startsAtReference: Bool
-    ) {
-        (self.pairs, self.objective, self.denominatorRule) = (pairs, objective, denominatorRule)
-        (self.supervisedWeight, self.startsAtReference) = (supervisedWeight, startsAtReference)
-        self.costs = pairs.map { costs.cost(of: $0.example) }
-    }
-
     package var exampleCount: Int { pairs.count }
-    package func dataRow(of sample: Sample) -> Int { pairs[sample.row].example.row }
-    package func cost(of sample: Sample) -> Double { costs[sample.row] }
-    package func outputCount(of sample: Sample) -> Int { 2 }
+    package func example(of sample: Sample) -> TokenizedExample { pairs[sample.row].example }
 
     package func denominator(of samples: [Sample]) -> Double {
         denominatorRule.divisor(count: samples.count, weights: samples.map { pairs[$0.row].weight })
-    }
-
-    package func request(_ samples: [Sample]) -> ForestRequest {
-        ForestRequest.responses(of: samples.map { pairs[$0.row].example })
     }
 
     package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
@@ -267,25 +225,28 @@ package struct PairwiseTask: TrainingTask {
         }
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
         func mean(_ figure: Figure) -> Double { sums[figure] / Double(count) }
-        return Metrics(
-            loss: sums[.loss] / denominator, accuracy: mean(.correct), margin: mean(.margin),
-            rewardsChosen: mean(.rewardsChosen), rewardsRejected: mean(.rewardsRejected),
-            logpsChosen: mean(.logpsChosen), logpsRejected: mean(.logpsRejected), coefficientMean: mean(.weight),
-            coefficientZeroShare: mean(.zeroWeights), lossSupervised: supervisedWeight > 0 ? mean(.supervised) : nil)
+        return [
+            "loss": sums[.loss] / denominator, "accuracy": mean(.correct), "margin": mean(.margin),
+            "rewards_chosen": mean(.rewardsChosen), "rewards_rejected": mean(.rewardsRejected),
+            "logps_chosen": mean(.logpsChosen), "logps_rejected": mean(.logpsRejected),
+            "coefficient_mean": mean(.weight), "coefficient_zero_share": mean(.zeroWeights),
+            "loss_supervised": supervisedWeight > 0 ? mean(.supervised) : nil,
+        ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
         let drawn = samples.map { pairs[$0.row] }
-        return Draw(
-            coefficients: drawn.map(\.weight),
-            differences: objective.variant.reading == .nothing ? nil : drawn.map(\.difference),
-            flipped: drawn.map(\.isFlipped), logpsChosen: outputs.map { $0[0] },
-            logpsRejected: outputs.map { $0[1] }, referenceChosen: drawn.map { $0.references[0] },
-            referenceRejected: drawn.map { $0.references[1] },
-            tokensChosen: drawn.map { $0.example.responses[0].count },
-            tokensRejected: drawn.map { $0.example.responses[1].count })
+        var trace: [String: any Encodable] = [
+            "coefficients": drawn.map(\.weight), "flipped": drawn.map(\.isFlipped),
+            "logps_chosen": outputs.map { $0[0] }, "logps_rejected": outputs.map { $0[1] },
+            "reference_chosen": drawn.map { $0.references[0] }, "reference_rejected": drawn.map { $0.references[1] },
+            "tokens_chosen": drawn.map { $0.example.responses[0].count },
+            "tokens_rejected": drawn.map { $0.example.responses[1].count },
+        ]
+        if objective.variant.reading != .nothing { trace["differences"] = drawn.map(\.difference) }
+        return trace
     }
 
     package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {

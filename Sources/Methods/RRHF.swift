@@ -172,50 +172,17 @@ struct RankedList {
     }
 }
 
-package struct RRHFTask: TrainingTask {
+package struct RRHFTask: ResponseTask {
     let lists: [RankedList]
     let objective: RRHFObjective
-    private let costs: [Double]
+    package let costs: CostModel
 
     package enum Figure: Int, StepFigure {
         case loss, ranking, supervised, pairs, correct, weight, zeroWeights, unranked, logpsBest
     }
 
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        let lossRanking: Double
-        let lossSupervised: Double
-        let logpsBest: Double
-        let unrankedShare: Double
-        /// A batch whose lists are all of equally good responses has no pair to average over.
-        package let accuracy: Double?
-        let coefficientMean: Double?
-        let coefficientZeroShare: Double?
-    }
-
-    package struct Draw: Encodable {
-        let pairs: [[[Int]]]
-        let coefficients: [[Double]]
-        let best: [Int]
-        let logps: [[Double]]
-        let tokens: [[Int]]
-        let queryTokens: [Int]
-    }
-
-    init(lists: [RankedList], objective: RRHFObjective, costs: CostModel) {
-        (self.lists, self.objective) = (lists, objective)
-        self.costs = lists.map { costs.cost(of: $0.example) }
-    }
-
     package var exampleCount: Int { lists.count }
-    package func dataRow(of sample: Sample) -> Int { lists[sample.row].example.row }
-    package func cost(of sample: Sample) -> Double { costs[sample.row] }
-    package func outputCount(of sample: Sample) -> Int { lists[sample.row].example.responses.count }
-    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
-
-    package func request(_ samples: [Sample]) -> ForestRequest {
-        ForestRequest.responses(of: samples.map { lists[$0.row].example })
-    }
+    package func example(of sample: Sample) -> TokenizedExample { lists[sample.row].example }
 
     package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
         var gradients: [Double] = []
@@ -251,21 +218,24 @@ package struct RRHFTask: TrainingTask {
         }
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
+        // A batch whose lists are all of equally good responses has no pair to average over.
         func perPair(_ figure: Figure) -> Double? { sums[.pairs] > 0 ? sums[figure] / sums[.pairs] : nil }
-        return Metrics(
-            loss: sums[.loss] / denominator, lossRanking: sums[.ranking] / denominator,
-            lossSupervised: sums[.supervised] / denominator, logpsBest: sums[.logpsBest] / Double(count),
-            unrankedShare: sums[.unranked] / Double(count), accuracy: perPair(.correct),
-            coefficientMean: perPair(.weight), coefficientZeroShare: perPair(.zeroWeights))
+        return [
+            "loss": sums[.loss] / denominator, "loss_ranking": sums[.ranking] / denominator,
+            "loss_supervised": sums[.supervised] / denominator, "logps_best": sums[.logpsBest] / Double(count),
+            "unranked_share": sums[.unranked] / Double(count), "accuracy": perPair(.correct),
+            "coefficient_mean": perPair(.weight), "coefficient_zero_share": perPair(.zeroWeights),
+        ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
         let drawn = samples.map { lists[$0.row] }
-        return Draw(
-            pairs: drawn.map { $0.pairs.map { [$0.better, $0.worse] } },
-            coefficients: drawn.map { $0.pairs.map(\.weight) }, best: drawn.map(\.best), logps: outputs,
-            tokens: drawn.map { $0.example.responses.map(\.count) },
-            queryTokens: drawn.map(\.example.prompt.count))
+        return [
+            "pairs": drawn.map { $0.pairs.map { [$0.better, $0.worse] } },
+            "coefficients": drawn.map { $0.pairs.map(\.weight) }, "best": drawn.map(\.best), "logps": outputs,
+            "tokens": drawn.map { $0.example.responses.map(\.count) },
+            "query_tokens": drawn.map(\.example.prompt.count),
+        ]
     }
 }

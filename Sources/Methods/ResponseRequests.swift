@@ -1,6 +1,8 @@
 import Coding
+import Costs
 import Preferences
 import Storage
+import Training
 import Transformer
 
 extension ForestRequest {
@@ -24,6 +26,19 @@ extension ForestRequest {
         }
         return ForestRequest(forest: forest, outputs: .scalars(rows))
     }
+}
+
+/// A task whose samples are examples with their responses, each one a tree.
+package protocol ResponseTask: TrainingTask {
+    var costs: CostModel { get }
+    func example(of sample: Sample) -> TokenizedExample
+}
+
+extension ResponseTask {
+    package func dataRow(of sample: Sample) -> Int { example(of: sample).row }
+    package func cost(of sample: Sample) -> Double { costs.cost(of: example(of: sample)) }
+    package func outputCount(of sample: Sample) -> Int { example(of: sample).responses.count }
+    package func request(_ samples: [Sample]) -> ForestRequest { .responses(of: samples.map(example)) }
 }
 
 extension TokenizedExample {

@@ -39,37 +39,15 @@ package struct RewardSettings: MethodSettings {
     package var scalarHead: ScalarHeadSettings? { headSettings }
 }
 
-package struct RewardTask: TrainingTask {
+package struct RewardTask: ResponseTask {
     let examples: [TokenizedExample]
-    private let costs: [Double]
+    package let costs: CostModel
 
     package enum Figure: Int, StepFigure { case loss, correct, margin }
 
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        package let accuracy: Double?
-        package let margin: Double?
-    }
-
-    package struct Draw: Encodable {
-        let rewardsChosen: [Double]
-        let rewardsRejected: [Double]
-    }
-
-    init(examples: [TokenizedExample], costs: CostModel) {
-        self.examples = examples
-        self.costs = examples.map { costs.cost(of: $0) }
-    }
-
     package var exampleCount: Int { examples.count }
-    package func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
-    package func cost(of sample: Sample) -> Double { costs[sample.row] }
-    package func outputCount(of sample: Sample) -> Int { 2 }
-    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
-
-    package func request(_ samples: [Sample]) -> ForestRequest {
-        ForestRequest.rewards(of: samples.map { examples[$0.row] })
-    }
+    package func example(of sample: Sample) -> TokenizedExample { examples[sample.row] }
+    package func request(_ samples: [Sample]) -> ForestRequest { .rewards(of: samples.map(example)) }
 
     package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
         var gradients: [Double] = []
@@ -85,13 +63,14 @@ package struct RewardTask: TrainingTask {
         return LeafLoss(gradients: gradients, sums: sums)
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
-        Metrics(
-            loss: sums[.loss] / denominator, accuracy: sums[.correct] / Double(count),
-            margin: sums[.margin] / Double(count))
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
+        [
+            "loss": sums[.loss] / denominator, "accuracy": sums[.correct] / Double(count),
+            "margin": sums[.margin] / Double(count),
+        ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
-        Draw(rewardsChosen: outputs.map { $0[0] }, rewardsRejected: outputs.map { $0[1] })
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+        ["rewards_chosen": outputs.map { $0[0] }, "rewards_rejected": outputs.map { $0[1] }]
     }
 }

@@ -54,39 +54,18 @@ package struct SupervisedSettings: MethodSettings {
     package var trainFiles: [String]? { data }
 }
 
-package struct SupervisedTask: TrainingTask {
+package struct SupervisedTask: ResponseTask {
     /// Examples reduced to the responses to learn.
     let examples: [TokenizedExample]
-    private let costs: [Double]
+    package let costs: CostModel
 
     package enum Figure: Int, StepFigure { case loss }
 
-    package struct Metrics: StepMetrics {
-        package let loss: Double
-        let responseTokens: Double
-    }
-
-    package struct Draw: Encodable {
-        let logps: [[Double]]
-        let tokens: [[Int]]
-    }
-
-    init(examples: [TokenizedExample], costs: CostModel) {
-        self.examples = examples
-        self.costs = examples.map { costs.cost(of: $0) }
-    }
-
     package var exampleCount: Int { examples.count }
-    package func dataRow(of sample: Sample) -> Int { examples[sample.row].row }
-    package func cost(of sample: Sample) -> Double { costs[sample.row] }
-    package func outputCount(of sample: Sample) -> Int { examples[sample.row].responses.count }
+    package func example(of sample: Sample) -> TokenizedExample { examples[sample.row] }
 
     package func denominator(of samples: [Sample]) -> Double {
         Double(samples.reduce(0) { sum, sample in examples[sample.row].responses.reduce(sum) { $0 + $1.count } })
-    }
-
-    package func request(_ samples: [Sample]) -> ForestRequest {
-        ForestRequest.responses(of: samples.map { examples[$0.row] })
     }
 
     package func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure> {
@@ -96,11 +75,11 @@ package struct SupervisedTask: TrainingTask {
             gradients: outputs.map { _ in SupervisedObjective.gradient(totalTokens: denominator) }, sums: sums)
     }
 
-    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics {
-        Metrics(loss: sums[.loss] / denominator, responseTokens: denominator)
+    package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
+        ["loss": sums[.loss] / denominator, "response_tokens": denominator]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw {
-        Draw(logps: outputs, tokens: samples.map { examples[$0.row].responses.map(\.count) })
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+        ["logps": outputs, "tokens": samples.map { examples[$0.row].responses.map(\.count) }]
     }
 }

@@ -13,7 +13,7 @@ struct BatchRunner {
 
     struct Result<Task: TrainingTask> {
         let sums: FigureSums<Task.Figure>
-        let metrics: Task.Metrics
+        let metrics: StepMetrics
         /// The task as the losses needed it, after its first phase.
         let task: Task
         let denominator: Double

@@ -12,9 +12,7 @@ final class JSONLinesFile {
     init(path: String, keepingStepsBefore step: Int) throws {
         self.path = path
         try Self.truncate(path, toStepsBefore: step)
-        guard let file = fopen(path, "a") else {
-            throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
-        }
+        guard let file = fopen(path, "a") else { throw Self.cannotWrite(path) }
         self.file = file
     }
 
@@ -22,9 +20,11 @@ final class JSONLinesFile {
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
     func append(_ line: String) throws {
-        guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else {
-            throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
-        }
+        guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else { throw Self.cannotWrite(path) }
+    }
+
+    private static func cannotWrite(_ path: String) -> RDOError {
+        RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
     }
 
     /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
@@ -60,30 +60,22 @@ final class JSONLinesFile {
     }
 }
 
-/// One line: the numbers that values hold, in the order of declaration, under their names in snake case. A name that
-/// stands already keeps its place and value; nil is left out; a number that is not finite becomes null.
-struct JSONLine {
+/// One line of named numbers, in their order. A name that stands already keeps its place and value; a number that is not
+/// finite becomes null.
+struct JSONLine: ExpressibleByDictionaryLiteral {
     private var members: [(name: String, value: String)] = []
 
-    /// - Parameters:
-    ///   - value: a structure of `Int` and `Double`, optional or not.
-    ///   - prefix: stands before every name.
-    mutating func append(_ value: Any, prefix: String = "") {
-        for child in Mirror(reflecting: value).children {
-            let name = prefix + (child.label ?? "").map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
-            guard !members.contains(where: { $0.name == name }) else { continue }
-            switch child.value {
-            case let number as Double: members.append((name, number.isFinite ? "\(number)" : "null"))
-            case let number as Int: members.append((name, "\(number)"))
-            default: continue
-            }
-        }
+    init(dictionaryLiteral numbers: (String, any Numeric)...) { for (name, number) in numbers { add(name, number) } }
+
+    /// - Parameter prefix: stands before every name.
+    mutating func append(_ metrics: StepMetrics, prefix: String = "") {
+        for case let (name, value?) in metrics.figures { add(prefix + name, value) }
+    }
+
+    private mutating func add(_ name: String, _ number: any Numeric) {
+        guard !members.contains(where: { $0.name == name }) else { return }
+        members.append((name, (number as? Double)?.isFinite == false ? "null" : "\(number)"))
     }
 
     var text: String { "{" + members.map { "\"\($0.name)\": \($0.value)" }.joined(separator: ", ") + "}" }
-
-    /// For a line of the log, to four digits: `loss 0.5312, accuracy 0.75`.
-    var summary: String {
-        members.map { "\($0.name) \(String(format: "%.4g", Double($0.value) ?? .nan))" }.joined(separator: ", ")
-    }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import Parallel
 import Preferences
 import Storage
@@ -35,23 +36,30 @@ final class Recorder<Task: TrainingTask> {
     /// Whether steps must gather the outputs of all samples.
     var wantsOutputs: Bool { run.tracePath != nil || run.keepsLedger }
 
-    func record(_ step: StepRecord, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws {
+    /// - Parameter figures: what metrics.jsonl says of a step of any pass; the pass's own figures follow.
+    func record(
+        _ step: Int, _ figures: JSONLine, _ samples: [Sample], _ batch: BatchRunner.Result<Task>
+    ) throws {
         try world.onRankZero {
             let task = batch.task
-            if let trace {
-                try trace.append(
-                    TraceRecord(
-                        step: step.step, rows: samples.map { task.dataRow(of: $0) }, epochs: samples.map(\.epoch),
-                        draw: task.trace(samples, outputs: batch.outputs)
-                    ).text)
-            }
-            ledger?.append(
-                task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step.step)
-            var line = JSONLine()
-            line.append(step)
+            try trace?.append(traceLine(step, samples, batch))
+            ledger?.append(task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step)
+            var line = figures
             line.append(batch.metrics)
             try metrics?.append(line.text)
         }
+    }
+
+    /// What was drawn for a step, and rows of the data files; keys are sorted.
+    private func traceLine(_ step: Int, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws -> String {
+        var members = batch.task.trace(samples, outputs: batch.outputs)
+        members["step"] = step
+        members["rows"] = samples.map { batch.task.dataRow(of: $0) }
+        members["epochs"] = samples.map(\.epoch)
+        let texts = try members.sorted { $0.key < $1.key }.map { name, value in
+            "\"\(name)\":" + String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+        }
+        return "{" + texts.joined(separator: ",") + "}"
     }
 
     /// Before a checkpoint, so that whoever continues from it finds every earlier step in the ledger.
@@ -61,16 +69,14 @@ final class Recorder<Task: TrainingTask> {
         try world.isTrueOnRankZero { try JSONLinesFile.holds(step: step, path: Self.evaluationPath(run)) }
     }
 
-    func record(evaluation: Task.Metrics, step: Int, examples: Int, seconds: Double) throws {
+    func record(evaluation: StepMetrics, step: Int, examples: Int, seconds: Double) throws {
         try world.onRankZero {
             let file = try JSONLinesFile(path: Self.evaluationPath(run), keepingStepsBefore: step)
-            var (line, figures) = (JSONLine(), JSONLine())
-            line.append(EvaluationRecord(step: step, testExamples: Double(examples)))
+            var line: JSONLine = ["step": step, "test_examples": Double(examples)]
             line.append(evaluation, prefix: "test_")
-            figures.append(evaluation)
             try file.append(line.text)
             log.info(
-                "step \(step), \(examples) held-out examples: \(figures.summary) "
+                "step \(step), \(examples) held-out examples: \(evaluation.summary) "
                     + String(format: "(%.1f s)", seconds))
         }
     }

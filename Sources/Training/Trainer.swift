@@ -61,7 +61,7 @@ package final class Trainer<Task: TrainingTask> {
             let (batch, gradient) = try gradient(of: samples, step, gathersOutputs: recorder.wantsOutputs)
             try check(batch, gradient, samples, step, recorder)
             try update(gradient, step)
-            try recorder.record(record(step, samples, batch, gradient, clock), samples, batch)
+            try recorder.record(step, figures(step, samples, batch, gradient, clock), samples, batch)
             progress.update(step + 1, detail: Self.summary(batch.metrics, gradient))
             if isSaved(after: step + 1) { try save(step + 1, recorder) }
             if isEvaluated(after: step + 1) { try evaluate(step + 1, recorder) }
@@ -122,27 +122,35 @@ package final class Trainer<Task: TrainingTask> {
         try trained.parameters.invalidate()
     }
 
-    private func record(
+    /// What metrics.jsonl says of a step of any pass.
+    private func figures(
         _ step: Int, _ samples: [Sample], _ batch: BatchRunner.Result<Task>, _ gradient: Gradient, _ clock: StepClock
-    ) throws -> StepRecord {
+    ) throws -> JSONLine {
         let (seconds, exposed) = (clock.seconds, clock.exposedSeconds)
         stepSeconds = max(stepSeconds, seconds)
         let peakMemory = try world.allReduceMax(ResidentMemory.peak())
         let state = trained.parameters.ownBytes + accumulator.allocatedBytes + optimizer.allocatedBytes
-        return StepRecord(
-            step: step, epoch: Double(samples[0].number) / Double(task.exampleCount),
-            samples: (step + 1) * run.settings.batchSize, loss: batch.metrics.loss,
-            learningRate: rates.rate(step: step),
-            gradNorm: gradient.norm, tokens: Int(batch.tokens), tokensPerSecond: batch.tokens / seconds,
-            seconds: seconds, mfu: batch.operations / seconds / (meter.peak * Double(world.size)),
-            leafImbalance: batch.plan.leafImbalance, rankImbalance: batch.plan.rankImbalance(ranks: world.size),
-            commExposedSeconds: exposed, stateMemoryBytes: try world.allReduceMax(state),
-            gatheredMemoryBytes: trained.parameters.gatheredBytes, peakMemoryBytes: peakMemory)
+        let stateMemory = try world.allReduceMax(state)
+        // The learning rate is the body's, the norm that before clipping. `mfu` is the floating-point work of all ranks over
+        // what their matrix products alone could do in the time; exposed are the seconds that communication kept this rank
+        // waiting; memory is that of the rank that holds most.
+        return [
+            "step": step, "epoch": Double(samples[0].number) / Double(task.exampleCount),
+            "samples": (step + 1) * run.settings.batchSize, "loss": batch.metrics.loss,
+            "learning_rate": rates.rate(step: step), "grad_norm": gradient.norm, "tokens": Int(batch.tokens),
+            "tokens_per_second": batch.tokens / seconds, "seconds": seconds,
+            "mfu": batch.operations / seconds / (meter.peak * Double(world.size)),
+            "leaf_imbalance": batch.plan.leafImbalance,
+            "rank_imbalance": batch.plan.rankImbalance(ranks: world.size), "comm_exposed_seconds": exposed,
+            "state_memory_bytes": stateMemory, "gathered_memory_bytes": trained.parameters.gatheredBytes,
+            "peak_memory_bytes": peakMemory,
+        ]
     }
 
-    private static func summary(_ metrics: Task.Metrics, _ gradient: Gradient) -> String {
-        let figures = [("loss", metrics.loss), ("accuracy", metrics.accuracy), ("margin", metrics.margin)]
-        let shown = figures.compactMap { name, value in value.map { "\(name) \(String(format: "%.4f", $0))" } }
+    private static func summary(_ metrics: StepMetrics, _ gradient: Gradient) -> String {
+        let shown = ["loss", "accuracy", "margin"].compactMap { name in
+            metrics[name].map { "\(name) \(String(format: "%.4f", $0))" }
+        }
         return shown.joined(separator: " ") + String(format: " grad %.3g", gradient.norm)
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Preferences
 import Storage
 import Transformer
@@ -9,8 +10,6 @@ import Transformer
 package protocol TrainingTask {
     /// What is summed over a batch, for its metrics.
     associatedtype Figure: StepFigure
-    associatedtype Metrics: StepMetrics
-    associatedtype Draw: Encodable
 
     /// Examples in the data set; sample numbers run endlessly over it.
     var exampleCount: Int { get }
@@ -18,7 +17,8 @@ package protocol TrainingTask {
     func dataRow(of sample: Sample) -> Int
     /// Floating-point operations of the forward pass over one example: leaves are balanced by it.
     func cost(of sample: Sample) -> Double
-    /// The number that the summed loss of a global batch is divided by, known before any forward pass.
+    /// The number that the summed loss of a global batch is divided by, known before any forward pass; by default the
+    /// samples.
     func denominator(of samples: [Sample]) -> Double
     /// Token trees and outputs of a leaf; an empty leaf gives an empty request of the same kind.
     func request(_ samples: [Sample]) -> ForestRequest
@@ -27,11 +27,11 @@ package protocol TrainingTask {
     /// - Parameter outputs: log-probability sums or scalars, in the order of the request.
     func loss(_ samples: [Sample], outputs: [Double], denominator: Double) -> LeafLoss<Figure>
     /// What metrics.jsonl says of a global batch of `count` samples.
-    func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> Metrics
+    func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics
     /// What was drawn or planned for a batch beyond its data rows, and the model's answers: with them and the
-    /// configuration another trainer can replay the step (`--trace`).
+    /// configuration another trainer can replay the step (`--trace`). Names are in snake case.
     /// - Parameter outputs: the outputs of each sample.
-    func trace(_ samples: [Sample], outputs: [[Double]]) -> Draw
+    func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable]
     /// What the batch does with each of its pairs, in the order of the samples: for the ledger.
     /// - Parameter outputs: the outputs of each sample.
     func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit]
@@ -51,6 +51,7 @@ extension TrainingTask {
         return BatchPlanner.plan(costs: costs, leaves: leaves, tokens: tokens, limit: tokenLimit)
     }
 
+    package func denominator(of samples: [Sample]) -> Double { Double(samples.count) }
     package var preparation: Preparation<Self>? { nil }
     package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {}
     package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] { [] }
@@ -107,15 +108,19 @@ package struct LeafLoss<Figure: StepFigure> {
     package init(gradients: [Double], sums: FigureSums<Figure>) { (self.gradients, self.sums) = (gradients, sums) }
 }
 
-/// A pass's own figures of a step, in the order of declaration, under their names in snake case; nil is left out.
-package protocol StepMetrics: Sendable {
-    var loss: Double { get }
-    /// What the progress line shows beside the loss, where there is such a figure.
-    var accuracy: Double? { get }
-    var margin: Double? { get }
-}
+/// A pass's own figures of a step, in the order and under the names in snake case that metrics.jsonl shows them; nil is
+/// left out. Every pass has a `loss`; the progress line shows `accuracy` and `margin` too.
+package struct StepMetrics: ExpressibleByDictionaryLiteral {
+    let figures: [(name: String, value: Double?)]
 
-extension StepMetrics {
-    package var accuracy: Double? { nil }
-    package var margin: Double? { nil }
+    package init(dictionaryLiteral figures: (String, Double?)...) { self.figures = figures }
+
+    subscript(name: String) -> Double? { figures.first { $0.name == name }?.value }
+    var loss: Double { self["loss"] ?? .nan }
+
+    /// For a line of the log, to four digits: `loss 0.5312, accuracy 0.75`.
+    var summary: String {
+        let shown = figures.compactMap { name, value in value.map { (name, $0.isFinite ? $0 : .nan) } }
+        return shown.map { "\($0) \(String(format: "%.4g", $1))" }.joined(separator: ", ")
+    }
 }
