@@ -80,6 +80,13 @@ struct CoefficientSources {
         return (column * weight, flipped)
     }
 
+    /// R of every (chosen, rejected) pair: the mean over the files.
+    ///
+    /// - Throws: `RDOError.artefact` when a file lacks pairs.
+    func rewardDifferences(of examples: [TokenizedExample]) throws -> [Double] {
+        try differences(of: examples, pairs: examples.map { _ in [(0, 1)] }).map { rule.rewardDifference($0[0]) }
+    }
+
     /// What the files say of pairs of an example's responses, whichever of the two stands first there.
     ///
     /// - Parameter pairs: of each example, the pairs (first, second) that are needed.
@@ -120,25 +127,19 @@ extension RewardDifference {
     }
 }
 
-extension CoefficientSources {
-    /// R of every (chosen, rejected) pair: the mean over the files.
-    ///
-    /// - Throws: `RDOError.artefact` when a file lacks pairs.
-    func rewardDifferences(of examples: [TokenizedExample]) throws -> [Double] {
-        try differences(of: examples, pairs: examples.map { _ in [(0, 1)] }).map { rule.rewardDifference($0[0]) }
-    }
-}
-
 /// The weight of every pair of a part of the data, from its stored reward differences and its own weight.
 struct PairWeights {
     let values: [(weight: Double, flipped: Bool)]
     /// Digest of the values.
     let digest: String
 
-    /// Collective.
+    /// Collective. Nil without coefficients; held-out pairs are judged unweighted.
     /// - Throws: `RDOError.artefact` when a file is missing, of another tokenizer or lacks pairs; `.data` when a row lacks its
     ///   weight.
-    init(for part: DataSet, _ settings: CoefficientSettings, _ context: MethodContext) throws {
+    init?(
+        for part: DataSet, _ role: DataRole, _ settings: CoefficientSettings, _ context: MethodContext
+    ) throws {
+        guard role == .training && settings.use else { return nil }
         let values = try context.world.collectively {
             let sources = try CoefficientSources(settings, context)
             let values = try sources.weights(of: part.examples)

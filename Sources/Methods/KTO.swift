@@ -39,10 +39,7 @@ package struct KTOMethod: TrainingMethod {
         if role == .training { try requireCoefficients(for: part) }
         let file = context.referenceFile.of(role)
         let references = try References(for: part.examples, in: file, context)
-        // Held-out responses are judged unweighted.
-        let weights =
-            role == .heldOut || !settings.coefficients.use
-            ? nil : try PairWeights(for: part, settings.coefficients, context)
+        let weights = try PairWeights(for: part, role, settings.coefficients, context)
         let (mismatched, batches) = try combinations(of: part, role, context)
         let combined = mismatched.all(batches: batches)
         // A held-out part of one query alone has none, and a baseline of 0.
@@ -120,13 +117,11 @@ package struct KTOMethod: TrainingMethod {
     }
 
     private func warnOfImbalance(_ task: KTOTask, _ context: MethodContext) {
-        let desirable = task.examples.reduce(0) { sum, judged in
-            sum + judged.references.indices.count { judged.isDesirable($0) }
-        }
-        let undesirable = task.examples.reduce(0) { $0 + $1.references.count } - desirable
-        guard let advised = objective.advisedDesirableWeight(desirable: desirable, undesirable: undesirable) else {
-            return
-        }
+        let judgements = task.examples.flatMap { $0.references.indices.map($0.isDesirable) }
+        let desirable = judgements.count { $0 }
+        let undesirable = judgements.count - desirable
+        guard let advised = objective.advisedDesirableWeight(desirable: desirable, undesirable: undesirable)
+        else { return }
         context.log.warning(
             "\(desirable) desirable and \(undesirable) undesirable responses with these weights are "
                 + "\(objective.balance(desirable: desirable, undesirable: undesirable)) to 1, advised are 1 to 4/3: "
@@ -332,8 +327,7 @@ package struct KTOTask: ResponseTask {
 
     package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {
         let off = Int(sums[.ratiosOffZero])
-        if startsAtReference && off > 0 {
-            throw RDOError.startIsOffReference("\(off) of \(Int(sums[.responses])) log-ratios")
-        }
+        guard startsAtReference && off > 0 else { return }
+        throw RDOError.startIsOffReference("\(off) of \(Int(sums[.responses])) log-ratios")
     }
 }

@@ -12,9 +12,7 @@ final class MismatchedResponses {
 
     /// - Parameter maxTokens: a response that does not fit beside another query is cut.
     init(examples: [TokenizedExample], partners: KTOPartners, maxTokens: Int) {
-        self.examples = examples
-        self.partners = partners
-        self.maxTokens = maxTokens
+        (self.examples, self.partners, self.maxTokens) = (examples, partners, maxTokens)
     }
 
     /// For each response of the sample, the one that stands beside its query; nil when there is none.

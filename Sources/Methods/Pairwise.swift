@@ -24,10 +24,7 @@ package struct PairwiseMethod: TrainingMethod {
         let references =
             settings.variant.needsReference
             ? try References(for: part.examples, in: context.referenceFile.of(role), context) : nil
-        // Held-out pairs are judged unweighted.
-        let weights =
-            role == .heldOut || !settings.coefficients.use
-            ? nil : try PairWeights(for: part, settings.coefficients, context)
+        let weights = try PairWeights(for: part, role, settings.coefficients, context)
         let differences = try rewardDifferences(of: part, role, context)
         let task = PairwiseTask(
             pairs: part.examples.indices.map { index in

@@ -36,8 +36,7 @@ package struct RewardDifference: Sendable, Equatable {
     package var reversed: Double?
 
     package init(difference: Double, reversed: Double? = nil) {
-        self.difference = difference
-        self.reversed = reversed
+        (self.difference, self.reversed) = (difference, reversed)
     }
 
     /// The same comparison with first and second exchanged.
@@ -57,9 +56,7 @@ package struct CoefficientRule: Sendable, Equatable {
     /// - Precondition: `alpha` is finite and not negative.
     package init(alpha: Double, symmetric: Bool, disagreement: Disagreement) {
         precondition(alpha >= 0 && alpha.isFinite, "alpha must not be negative")
-        self.alpha = alpha
-        self.symmetric = symmetric
-        self.disagreement = disagreement
+        (self.alpha, self.symmetric, self.disagreement) = (alpha, symmetric, disagreement)
     }
 
     /// The reward difference R. Without a reversed value (a pointwise scorer, a file of another program) it is

@@ -20,8 +20,7 @@ package struct DifferenceObjective: Sendable, Equatable {
     }
 
     package init(lambdaDuplication: Double, lambdaReverse: Double) {
-        self.lambdaDuplication = lambdaDuplication
-        self.lambdaReverse = lambdaReverse
+        (self.lambdaDuplication, self.lambdaReverse) = (lambdaDuplication, lambdaReverse)
     }
 
     /// - Parameters:

@@ -20,9 +20,7 @@ package struct KTOObjective: Sendable, Equatable {
     package init(beta: Double, desirableWeight: Double = 1, undesirableWeight: Double = 1) {
         precondition(beta > 0, "beta must be positive")
         precondition(desirableWeight >= 0 && undesirableWeight >= 0, "KTO's weights must not be negative")
-        self.beta = beta
-        self.desirableWeight = desirableWeight
-        self.undesirableWeight = undesirableWeight
+        (self.beta, self.desirableWeight, self.undesirableWeight) = (beta, desirableWeight, undesirableWeight)
     }
 
     /// - Parameters:

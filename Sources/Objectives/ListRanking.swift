@@ -25,14 +25,13 @@ package struct DifferenceMatrix: Sendable, Equatable {
     package init(count: Int, difference: (_ i: Int, _ j: Int) -> Double) {
         var values = [Double](repeating: 0, count: count * count)
         for i in 0..<count {
-            for j in (i + 1)..<max(count, i + 1) {
+            for j in (i + 1)..<count {
                 let value = difference(i, j)
                 values[i * count + j] = value
                 values[j * count + i] = -value
             }
         }
-        self.count = count
-        self.values = values
+        (self.count, self.values) = (count, values)
     }
 
     package subscript(i: Int, j: Int) -> Double { values[i * count + j] }
@@ -48,8 +47,8 @@ package struct DifferenceMatrix: Sendable, Equatable {
     package var cycles: Int {
         var found = 0
         for i in 0..<count {
-            for j in (i + 1)..<max(count, i + 1) {
-                for k in (j + 1)..<max(count, j + 1) {
+            for j in (i + 1)..<count {
+                for k in (j + 1)..<count {
                     let (ij, jk, ki) = (self[i, j], self[j, k], self[k, i])
                     if ij > 0 && jk > 0 && ki > 0 || ij < 0 && jk < 0 && ki < 0 { found += 1 }
                 }

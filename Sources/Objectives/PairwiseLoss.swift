@@ -122,12 +122,9 @@ package struct PairLogProbabilities: Sendable, Equatable {
         policyChosen: Double, policyRejected: Double, referenceChosen: Double, referenceRejected: Double,
         chosenTokens: Int, rejectedTokens: Int
     ) {
-        self.policyChosen = policyChosen
-        self.policyRejected = policyRejected
-        self.referenceChosen = referenceChosen
-        self.referenceRejected = referenceRejected
-        self.chosenTokens = chosenTokens
-        self.rejectedTokens = rejectedTokens
+        (self.policyChosen, self.policyRejected) = (policyChosen, policyRejected)
+        (self.referenceChosen, self.referenceRejected) = (referenceChosen, referenceRejected)
+        (self.chosenTokens, self.rejectedTokens) = (chosenTokens, rejectedTokens)
     }
 }
 

@@ -18,9 +18,7 @@ package struct ListLogProbabilities: Sendable, Equatable {
     package var queryTokens: Int
 
     package init(policy: [Double], tokens: [Int], queryTokens: Int) {
-        self.policy = policy
-        self.tokens = tokens
-        self.queryTokens = queryTokens
+        (self.policy, self.tokens, self.queryTokens) = (policy, tokens, queryTokens)
     }
 }
 
@@ -33,9 +31,7 @@ package struct RankedPair: Sendable, Equatable {
     package var weight: Double
 
     package init(better: Int, worse: Int, weight: Double = 1) {
-        self.better = better
-        self.worse = worse
-        self.weight = weight
+        (self.better, self.worse, self.weight) = (better, worse, weight)
     }
 }
 
@@ -74,9 +70,7 @@ package struct RRHFObjective: Sendable, Equatable {
     /// - Precondition: w ≥ 0.
     package init(rankingWeight: Double = 1, lengthExponent: Double = 1, length: LengthRule = .tokens) {
         precondition(rankingWeight >= 0, "the ranking weight must not be negative")
-        self.rankingWeight = rankingWeight
-        self.lengthExponent = lengthExponent
-        self.length = length
+        (self.rankingWeight, self.lengthExponent, self.length) = (rankingWeight, lengthExponent, length)
     }
 
     /// - Parameters:

@@ -6,21 +6,21 @@ package struct PassName: RawRepresentable, Hashable, Sendable, CustomStringConve
 }
 
 /// How long gathered parameters are kept (docs/parallelism.md).
-package enum GatherMode: String, Sendable, CaseIterable { case step, block }
+package enum GatherMode: String, SettingChoice { case step, block }
 
 /// What the backward pass computes again instead of keeping it.
-package enum Recomputation: String, Sendable, CaseIterable { case none, block }
+package enum Recomputation: String, SettingChoice { case none, block }
 
 /// Number type of weights that do not change.
-package enum FrozenWeights: String, Sendable, CaseIterable { case f32, bf16 }
+package enum FrozenWeights: String, SettingChoice { case f32, bf16 }
 
-package enum ScheduleKind: String, Sendable, CaseIterable { case constant, linear, cosine }
+package enum ScheduleKind: String, SettingChoice { case constant, linear, cosine }
 
 /// Number type of exported weights.
-package enum ExportType: String, Sendable, CaseIterable { case f32, bf16 }
+package enum ExportType: String, SettingChoice { case f32, bf16 }
 
 /// What a pass that trains adapters leaves.
-package enum AdapterExport: String, Sendable, CaseIterable {
+package enum AdapterExport: String, SettingChoice {
     /// A model directory with the adapters in its weights, and the adapter directory.
     case merged
     /// The adapter directory alone.
@@ -28,7 +28,7 @@ package enum AdapterExport: String, Sendable, CaseIterable {
 }
 
 /// What the rows' own `weight` is used for.
-package enum WeightColumn: String, Sendable, CaseIterable {
+package enum WeightColumn: String, SettingChoice {
     case ignore
     /// It multiplies the weight from the coefficient files.
     case multiply

@@ -15,7 +15,7 @@ extension ConfigurationSection {
     package static var shortForm: String? { nil }
 
     /// All values as YAML that gives the same section when read.
-    package var yaml: String { SectionReader.yaml(self, "") + "\n" }
+    package var yaml: String { yaml(indentation: "") + "\n" }
 
     /// Reads a whole document.
     ///
@@ -25,9 +25,8 @@ extension ConfigurationSection {
     /// - Throws: `RDOError.usage` naming source, line and key.
     package init(reading yaml: String, settings: [String], source: String) throws {
         self.init()
-        if let root = try SectionReader.compose(yaml, source) {
-            let place = SettingPlace(source: source, key: "", keys: KnownKeys(of: self))
-            try SectionReader.read(&self, from: root, place)
+        if let root = try Node.composed(of: yaml, source) {
+            try assign([], root, SettingPlace(source: source, key: "", keys: KnownKeys(of: self)))
         }
         try apply(settings)
     }
@@ -35,20 +34,31 @@ extension ConfigurationSection {
     /// - Parameter settings: `section.key=value`.
     /// - Throws: `RDOError.usage` naming the key.
     package mutating func apply(_ settings: [String]) throws {
-        let keys = KnownKeys(of: self)
-        for setting in settings { try SectionReader.apply(setting, to: &self, keys) }
-    }
-}
-
-/// Reads and writes whole sections.
-enum SectionReader {
-    static func read<Section: ConfigurationSection>(_ section: inout Section, from node: Node, _ place: SettingPlace)
-        throws
-    {
-        if node.isNull { return }
-        if node.mapping == nil, let key = Section.shortForm {
-            return try find(key, in: Section.fields, place, line: nil).assign(&section, node, place.child(key))
+        let place = SettingPlace(source: SettingPlace.commandLine, key: "", keys: KnownKeys(of: self))
+        for setting in settings {
+            guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
+                throw RDOError(.usage, "--set \(setting): expected section.key=value")
+            }
+            let path = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+            let text = String(setting[setting.index(after: equals)...])
+            try assign(path[...], try Node.composed(of: text, "--set \(setting)") ?? Node(""), place)
         }
+    }
+
+    /// The values of the section `name` that a resumed run must share with the run that it continues: dotted key → value.
+    ///
+    /// Left out are the fields declared `neutral`: what changes how long a run is or what it writes, not what a step
+    /// computes, and what is compared by content elsewhere (models, data, weights).
+    package func fingerprint(of name: String) -> [String: String] {
+        let rows = Self.fields.first { $0.key == name }?.rows(self, "") ?? []
+        return Dictionary(uniqueKeysWithValues: rows.filter { !$0.isNeutral }.map { ($0.key, $0.value) })
+    }
+
+    /// Reads the section, or the key below it that `path` names.
+    mutating func assign(_ path: ArraySlice<String>, _ node: Node, _ place: SettingPlace) throws {
+        if let key = path.first { return try assign(key, path.dropFirst(), node, place, line: nil) }
+        if node.isNull { return }
+        if node.mapping == nil, let key = Self.shortForm { return try assign(key, [], node, place, line: nil) }
         guard let mapping = node.mapping else {
             throw place.error(
                 place.key.isEmpty
@@ -59,33 +69,34 @@ enum SectionReader {
             guard let key = keyNode.scalar?.string else {
                 throw place.error("a key must be a word, not \(keyNode.shown)", line: keyNode.mark?.line)
             }
-            let field = try find(key, in: Section.fields, place, line: keyNode.mark?.line)
-            try field.assign(&section, value, place.child(key))
+            try assign(key, [], value, place, line: keyNode.mark?.line)
         }
     }
 
-    static func assign<Section: ConfigurationSection>(
-        _ section: inout Section, _ path: ArraySlice<String>, _ node: Node, _ place: SettingPlace
+    private mutating func assign(
+        _ key: String, _ rest: ArraySlice<String>, _ node: Node, _ place: SettingPlace, line: Int?
     ) throws {
-        guard let key = path.first else { return try read(&section, from: node, place) }
-        let field = try find(key, in: Section.fields, place, line: nil)
-        try field.assignPath(&section, path.dropFirst(), node, place.child(key))
-    }
-
-    /// One `section.key=value` of the command line.
-    static func apply<Section: ConfigurationSection>(
-        _ setting: String, to section: inout Section, _ keys: KnownKeys
-    ) throws {
-        guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
-            throw RDOError(.usage, "--set \(setting): expected section.key=value")
+        guard let field = Self.fields.first(where: { $0.key == key }) else {
+            throw place.error(
+                "unknown key \(place.child(key).key)", line: line,
+                remedy: "the nearest known key is \(place.keys.nearest(to: key, in: place.key))")
         }
-        let path = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        let text = String(setting[setting.index(after: equals)...])
-        let node = try compose(text, "--set \(setting)") ?? Node("")
-        try assign(&section, path[...], node, SettingPlace(source: SettingPlace.commandLine, key: "", keys: keys))
+        try field.assign(&self, rest, node, place.child(key))
     }
 
-    static func compose(_ text: String, _ source: String) throws -> Node? {
+    func yaml(indentation: String) -> String {
+        let lines = Self.fields.map { field in
+            let text = field.yaml(self, indentation + "  ")
+            return indentation + field.key + ":" + (text.hasPrefix("\n") ? text : " " + text)
+        }
+        return (indentation.isEmpty ? "" : "\n") + lines.joined(separator: "\n")
+    }
+
+    func rows(prefix: String) -> [SettingRow] { Self.fields.flatMap { $0.rows(self, prefix) } }
+}
+
+extension Node {
+    fileprivate static func composed(of text: String, _ source: String) throws -> Node? {
         do {
             return try Yams.compose(yaml: text)
         } catch let error as YamlError {
@@ -101,26 +112,5 @@ enum SectionReader {
             default: throw RDOError(.usage, "not YAML: \(error)", at: source)
             }
         }
-    }
-
-    private static func find<Section>(
-        _ key: String, in fields: [Field<Section>], _ place: SettingPlace, line: Int?
-    ) throws -> Field<Section> {
-        if let field = fields.first(where: { $0.key == key }) { return field }
-        throw place.error(
-            "unknown key \(place.child(key).key)", line: line,
-            remedy: "the nearest known key is \(place.keys.nearest(to: key, in: place.key))")
-    }
-
-    static func yaml<Section: ConfigurationSection>(_ section: Section, _ indentation: String) -> String {
-        let lines = Section.fields.map { field in
-            let text = field.yaml(section, indentation + "  ")
-            return indentation + field.key + ":" + (text.hasPrefix("\n") ? text : " " + text)
-        }
-        return (indentation.isEmpty ? "" : "\n") + lines.joined(separator: "\n")
-    }
-
-    static func rows<Section: ConfigurationSection>(_ section: Section, prefix: String) -> [SettingRow] {
-        Section.fields.flatMap { $0.rows(section, prefix) }
     }
 }

@@ -3,13 +3,10 @@ struct KnownKeys {
     private let all: [String]
 
     init(of configuration: some ConfigurationSection) {
-        let values = SectionReader.rows(configuration, prefix: "").map(\.key)
-        var sections: [String] = []
-        for key in values {
+        let values = configuration.rows(prefix: "").map(\.key)
+        let sections = values.flatMap { key in
             let parts = key.split(separator: ".")
-            for count in 1..<parts.count where !sections.contains(parts.prefix(count).joined(separator: ".")) {
-                sections.append(parts.prefix(count).joined(separator: "."))
-            }
+            return (1..<parts.count).map { parts.prefix($0).joined(separator: ".") }
         }
         all = values + sections
     }

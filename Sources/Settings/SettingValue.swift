@@ -77,12 +77,9 @@ extension String: SettingValue {
 extension Optional: SettingValue where Wrapped: SettingValue {
     package static func kind(_ bounds: Bounds) -> String { Wrapped.kind(bounds) + ", or null" }
     package init?(node: Node) {
-        if node.isNull {
-            self = .none
-        } else {
-            guard let value = Wrapped(node: node) else { return nil }
-            self = value
-        }
+        let value = node.isNull ? nil : Wrapped(node: node)
+        guard value != nil || node.isNull else { return nil }
+        self = value
     }
     package static func misfit(in node: Node) -> Node { Wrapped.misfit(in: node) }
     package func isWithin(_ bounds: Bounds) -> Bool { self?.isWithin(bounds) ?? true }
@@ -117,12 +114,6 @@ extension SettingChoice {
     package var yaml: String { rawValue }
 }
 
-extension GatherMode: SettingChoice {}
-extension Recomputation: SettingChoice {}
-extension FrozenWeights: SettingChoice {}
-extension ScheduleKind: SettingChoice {}
-extension ExportType: SettingChoice {}
-extension AdapterExport: SettingChoice {}
 extension Projection: SettingChoice {}
 extension DataFormat: SettingChoice {}
 extension PromptTemplate: SettingChoice {}
@@ -133,7 +124,6 @@ extension Denominator: SettingChoice {}
 extension PairwiseLoss: SettingChoice {}
 extension Combination: SettingChoice {}
 extension LengthRule: SettingChoice {}
-extension WeightColumn: SettingChoice {}
 extension BaselineScope: SettingChoice {}
 extension BaselinePairing: SettingChoice {}
 

@@ -42,11 +42,9 @@ struct BatchRunner {
         var sums = Array(repeating: ExactSum(), count: figureCount + 2)
         var ownOutputs = SampleOutputs()
         let costs = CostModel(model.configuration, head: model.head)
-        let subSteps = subSteps(of: plan)
-        for subStep in 0..<subSteps {
+        let ownLeaves = ownLeaves(of: plan)
+        for (subStep, positions) in ownLeaves.enumerated() {
             try beforeSubStep()
-            let leaf = subStep * world.size + world.rank
-            let positions = leaf < plan.leaves.count ? plan.leaves[leaf] : []
             let own = positions.map { samples[$0] }
             let request = task.request(own)
             func loss(_ outputs: [Double]) -> [Double] {
@@ -55,7 +53,7 @@ struct BatchRunner {
                 for (index, value) in loss.sums.values.enumerated() { sums[index].add(value) }
                 return loss.gradients
             }
-            if let sink = gradients?(subStep == subSteps - 1) {
+            if let sink = gradients?(subStep == ownLeaves.count - 1) {
                 try model.learn(request, parameters: parameters, gradients: sink, slopes: loss)
             } else {
                 _ = loss(try model.outputs(of: request, parameters: parameters))
@@ -78,15 +76,19 @@ struct BatchRunner {
     ) throws -> Task {
         guard let preparation = task.preparation else { return task }
         var sums = Array(repeating: ExactSum(), count: preparation.sumCount)
-        for subStep in 0..<subSteps(of: plan) {
+        for positions in ownLeaves(of: plan) {
             try beforeSubStep()
-            let leaf = subStep * world.size + world.rank
-            let own = leaf < plan.leaves.count ? plan.leaves[leaf].map { samples[$0] } : []
+            let own = positions.map { samples[$0] }
             let outputs = try model.outputs(of: preparation.request(own), parameters: parameters)
             for (index, value) in preparation.sums(own, outputs).enumerated() { sums[index].add(value) }
         }
         return preparation.complete(try ExactSum.totals(sums, over: world))
     }
 
-    private func subSteps(of plan: BatchPlan) -> Int { (plan.leaves.count + world.size - 1) / world.size }
+    /// Positions in the batch of this rank's leaf at each sub-step; none where other ranks alone have one.
+    private func ownLeaves(of plan: BatchPlan) -> [[Int]] {
+        stride(from: 0, to: plan.leaves.count, by: world.size).map {
+            $0 + world.rank < plan.leaves.count ? plan.leaves[$0 + world.rank] : []
+        }
+    }
 }

@@ -12,8 +12,7 @@ package struct LearningRates: Sendable {
 
     /// - Parameter head: the scalar head's own peak rate; nil means the body's.
     package init(_ settings: TrainingSettings, head: Double?, totalSteps: Int) {
-        self.settings = settings
-        self.totalSteps = totalSteps
+        (self.settings, self.totalSteps) = (settings, totalSteps)
         headPeak = head ?? settings.learningRate
         warmupSteps = min(
             totalSteps, settings.warmupSteps ?? Int((settings.warmupRatio * Double(totalSteps)).rounded(.up)))

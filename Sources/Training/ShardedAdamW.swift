@@ -16,9 +16,7 @@ package final class ShardedAdamW: @unchecked Sendable {
     private let rates: LearningRates
 
     package init(_ parameters: ShardedParameters, _ settings: TrainingSettings, rates: LearningRates) {
-        self.parameters = parameters
-        self.settings = settings
-        self.rates = rates
+        (self.parameters, self.settings, self.rates) = (parameters, settings, rates)
         firstMoments = parameters.makePackedBuffers()
         secondMoments = parameters.makePackedBuffers()
     }

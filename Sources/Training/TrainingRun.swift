@@ -40,39 +40,27 @@ package struct RunIdentity: Sendable {
     /// What some methods read beside the data; digests of the values.
     package enum Input: String, Sendable { case reference, coefficients, labels }
 
-    package let pass: PassName
-    /// Digests of the start model's directory, of the data's ids and of the tokenizer.
-    package let model: String
-    package let data: String
-    package let tokenizer: String
-    package let template: String
-    package let trainsAdapters: Bool
-    /// Digest of the adapters that training starts from; nil when they start at zero.
-    package let adapter: String?
-    /// Digests; nil for an input that the method could read and does not.
-    package let inputs: [Input: String?]
-    /// Values of the keys that change what a step computes.
-    package let settings: [String: String]
+    let pass: PassName
+    /// As a checkpoint keeps it: attributes of `/state/extra`.
+    let attributes: [String: String]
 
+    /// - Parameters:
+    ///   - model: digest of the start model's directory; `data` of the data's ids, `tokenizer` of the tokenizer.
+    ///   - adapter: digest of the adapters that training starts from; nil when they start at zero.
+    ///   - inputs: digests; nil for an input that the method could read and does not.
+    ///   - settings: values of the keys that change what a step computes.
     package init(
         pass: PassName, model: String, data: String, tokenizer: String, template: String, trainsAdapters: Bool,
         adapter: String?, inputs: [Input: String?], settings: [String: String]
     ) {
-        (self.pass, self.model, self.data, self.tokenizer, self.template) = (pass, model, data, tokenizer, template)
-        (self.trainsAdapters, self.adapter, self.inputs, self.settings) = (trainsAdapters, adapter, inputs, settings)
-    }
-
-    private static let none = "none"
-
-    /// As a checkpoint keeps it: attributes of `/state/extra`.
-    var attributes: [String: String] {
         let own = [
             "pass": pass.rawValue, "model": model, "data": data, "tokenizer": tokenizer, "template": template,
             "lora": trainsAdapters ? "adapters" : Self.none, "adapter": adapter ?? Self.none,
         ]
         let inputs = inputs.map { ($0.key.rawValue, $0.value ?? Self.none) }
         let all = own.merging(inputs) { own, _ in own }.merging(settings) { own, _ in own }
-        return Dictionary(uniqueKeysWithValues: all.map { (Self.prefix + $0.key, $0.value) })
+        self.pass = pass
+        attributes = Dictionary(uniqueKeysWithValues: all.map { (Self.prefix + $0.key, $0.value) })
     }
 
     /// What differs from the run that kept `attributes`, by name. A key that one of the two does not know counts as null.
@@ -84,11 +72,12 @@ package struct RunIdentity: Sendable {
     }
 
     /// `none` of a method that could read the input and does not; nil of one that knows no such input.
-    func digest(of input: Input) -> String? { inputs[input].map { $0 ?? Self.none } }
+    func digest(of input: Input) -> String? { attributes[Self.prefix + input.rawValue] }
 
     /// The start model's digest in a checkpoint's attributes.
     package static func model(in attributes: [String: String]) -> String? { attributes[prefix + "model"] }
 
+    private static let none = "none"
     private static let prefix = "identity."
 }
 

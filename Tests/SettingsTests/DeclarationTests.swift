@@ -63,7 +63,7 @@ import Testing
     }()
 
     private func values(_ configuration: Configuration) -> [String: String] {
-        let rows = SectionReader.rows(configuration, prefix: "")
+        let rows = configuration.rows(prefix: "")
         return Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.value) })
     }
 
