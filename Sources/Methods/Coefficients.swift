@@ -38,16 +38,12 @@ struct CoefficientSources {
 
     /// Says in the log what weights came of it.
     func log(_ weights: [Double], _ context: MethodContext) {
+        let names = files.map(\.path)
+        let sources = settings.column == .ignore || names.isEmpty ? names : names + ["the rows' own weights"]
         context.log.info(
             "coefficients: \(weights.count) pairs, mean weight "
                 + "\(weights.reduce(0, +) / Double(max(weights.count, 1))), "
-                + "\(weights.count { $0 == 0 }) of weight 0 (\(description))")
-    }
-
-    private var description: String {
-        let names = files.map(\.path)
-        return (settings.column == .ignore || names.isEmpty ? names : names + ["the rows' own weights"])
-            .joined(separator: ", ")
+                + "\(weights.count { $0 == 0 }) of weight 0 (\(sources.joined(separator: ", ")))")
     }
 
     /// The weight of every (chosen, rejected) pair.
@@ -127,6 +123,23 @@ extension RewardDifference {
     }
 }
 
+/// What is known of a pair, or of a labelled response, before training.
+struct WeightedExample {
+    let example: TokenizedExample
+    /// Reference log-probability sum of each response.
+    let references: [Double]
+    /// `f(R)^α`; 1 without coefficients.
+    let weight: Double
+    /// The scorer turned the label round (`disagreement: flip`).
+    let isFlipped: Bool
+    /// R of the better response over the worse, for a loss that reads it.
+    var difference: Double?
+
+    /// Response indices of a pair's better and worse response, as the loss sees them.
+    var order: (better: Int, worse: Int) { isFlipped ? (1, 0) : (0, 1) }
+    func isDesirable(_ response: Int) -> Bool { (example.label ?? (response == 0)) != isFlipped }
+}
+
 /// The weight of every pair of a part of the data, from its stored reward differences and its own weight.
 struct PairWeights {
     let values: [(weight: Double, flipped: Bool)]
@@ -136,9 +149,7 @@ struct PairWeights {
     /// Collective. Nil without coefficients; held-out pairs are judged unweighted.
     /// - Throws: `RDOError.artefact` when a file is missing, of another tokenizer or lacks pairs; `.data` when a row lacks its
     ///   weight.
-    init?(
-        for part: DataSet, _ role: DataRole, _ settings: CoefficientSettings, _ context: MethodContext
-    ) throws {
+    init?(for part: DataSet, _ role: DataRole, _ settings: CoefficientSettings, _ context: MethodContext) throws {
         guard role == .training && settings.use else { return nil }
         let values = try context.world.collectively {
             let sources = try CoefficientSources(settings, context)

@@ -8,7 +8,8 @@ import Transformer
 
 /// The difference model (arXiv 2408.09385, section 3): a scalar head that reads a query and two responses; main,
 /// duplication and reverse terms of a pair from one token tree.
-package struct DifferenceMethod: TrainingMethod {
+package struct DifferenceMethod: PlainMethod {
+    package typealias Task = DifferenceTask
     package static let name = PassName(rawValue: "difference")
     package static let head = HeadKind.scalar
     package static let purpose = MethodPurpose.trainsScorer
@@ -18,23 +19,12 @@ package struct DifferenceMethod: TrainingMethod {
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { try data.asPairs(context) }
 
-    package func task(
-        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
-    ) throws -> PreparedTask<DifferenceTask> {
-        PreparedTask(
-            task: task(part, costs: start.costs, eos: context.conventions.eosTokenID, seed: context.seed))
-    }
-
-    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
-        task(part, costs: costs, eos: 0, seed: 0)
-    }
-
-    private func task(_ part: DataSet, costs: CostModel, eos: Int32, seed: UInt64) -> DifferenceTask {
+    package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> DifferenceTask {
         DifferenceTask(
             examples: part.differenceExamples,
             objective: DifferenceObjective(
                 lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
-            eosTokenID: eos, seed: seed, costs: costs)
+            eosTokenID: context?.conventions.eosTokenID ?? 0, seed: context?.seed ?? 0, costs: costs)
     }
 }
 
@@ -63,9 +53,7 @@ package struct DifferenceTask: TrainingTask {
     let seed: UInt64
     let costs: CostModel
 
-    package enum Figure: Int, StepFigure {
-        case loss, main, duplication, reverse, correct, bias, difference
-    }
+    package enum Figure: Int, StepFigure { case loss, main, duplication, reverse, correct, bias, difference }
 
     /// What is drawn anew for each comparison and epoch.
     struct Drawn {

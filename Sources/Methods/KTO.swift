@@ -47,7 +47,7 @@ package struct KTOMethod: TrainingMethod {
             combined.isEmpty ? [] : try References(for: combined, in: file.mismatched, context).values.flatMap { $0 }
         let task = KTOTask(
             examples: part.examples.indices.map { index in
-                KTOTask.Judged(
+                WeightedExample(
                     example: part.examples[index], references: references.values[index],
                     weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
             },
@@ -163,20 +163,8 @@ package struct UnpairedSettings: MethodSettings {
 }
 
 package struct KTOTask: ResponseTask {
-    /// What is known of an example before training.
-    struct Judged {
-        let example: TokenizedExample
-        /// Reference log-probability sum of each response.
-        let references: [Double]
-        /// The pair's weight, for both of its responses; 1 without coefficients.
-        let weight: Double
-        /// The scorer turned the pair's label round (`disagreement: flip`).
-        let isFlipped: Bool
-
-        func isDesirable(_ response: Int) -> Bool { (example.label ?? (response == 0)) != isFlipped }
-    }
-
-    let examples: [Judged]
+    /// The weight of a pair is that of both its responses.
+    let examples: [WeightedExample]
     let objective: KTOObjective
     let denominatorRule: Denominator
     package let costs: CostModel

@@ -37,17 +37,14 @@ package struct PairwiseMethod: TrainingMethod {
             denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator, costs: start.costs,
             startsAtReference: role == .training && references?.areOf(start) == true)
         let coefficients = differences.map { _ in
-            DigestStream.hex(
-                of: task.pairs.flatMap { [$0.weight, $0.isFlipped ? 1 : 0, $0.difference ?? .nan] })
+            DigestStream.hex(of: task.pairs.flatMap { [$0.weight, $0.isFlipped ? 1 : 0, $0.difference ?? .nan] })
         }
         return PreparedTask(
             task: task, inputs: [.reference: references?.digest, .coefficients: coefficients ?? weights?.digest])
     }
 
     /// R of every pair, for a loss that reads it: of held-out pairs from the held-out part's own file.
-    private func rewardDifferences(
-        of part: DataSet, _ role: DataRole, _ context: MethodContext
-    ) throws -> [Double]? {
+    private func rewardDifferences(of part: DataSet, _ role: DataRole, _ context: MethodContext) throws -> [Double]? {
         guard settings.variant.reading != .nothing else { return nil }
         if role == .training && settings.coefficients.use && settings.coefficients.alpha != 0 {
             context.log.warning(
@@ -62,7 +59,7 @@ package struct PairwiseMethod: TrainingMethod {
 
     private func pair(
         _ example: TokenizedExample, _ references: [Double], _ weight: (weight: Double, flipped: Bool), _ r: Double?
-    ) -> PairwiseTask.Pair {
+    ) -> WeightedExample {
         var (weight, isFlipped) = weight
         var difference = r.map { isFlipped ? -$0 : $0 }
         if let r, settings.variant.reading == .positive {
@@ -70,7 +67,7 @@ package struct PairwiseMethod: TrainingMethod {
             (difference, isFlipped) = (rule.difference, rule.isFlipped)
             if rule.isLeftOut { weight = 0 }
         }
-        return PairwiseTask.Pair(
+        return WeightedExample(
             example: example, references: references, weight: weight, isFlipped: isFlipped, difference: difference)
     }
 }
@@ -130,23 +127,7 @@ extension [LossParameter: Double] {
 }
 
 package struct PairwiseTask: ResponseTask {
-    /// What is known of a pair before training.
-    struct Pair {
-        let example: TokenizedExample
-        /// Reference log-probability sums of both responses.
-        let references: [Double]
-        /// `f(R)^α`; 1 without coefficients.
-        let weight: Double
-        /// The scorer turned the label round (`disagreement: flip`).
-        let isFlipped: Bool
-        /// R of the better response over the worse, for a loss that reads it.
-        var difference: Double?
-
-        /// Response indices of the better and the worse response, as the loss sees them.
-        var order: (better: Int, worse: Int) { isFlipped ? (1, 0) : (0, 1) }
-    }
-
-    let pairs: [Pair]
+    let pairs: [WeightedExample]
     let objective: PairwiseObjective
     /// Weight of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
     var supervisedWeight = 0.0
@@ -198,7 +179,7 @@ package struct PairwiseTask: ResponseTask {
     }
 
     /// - Parameter outputs: log-probability sums of the two responses.
-    private func evaluate(_ pair: Pair, outputs: some Collection<Double>) -> PairwiseResult {
+    private func evaluate(_ pair: WeightedExample, outputs: some Collection<Double>) -> PairwiseResult {
         let policy = Array(outputs)
         let (better, worse) = pair.order
         return objective.evaluate(

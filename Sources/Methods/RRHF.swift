@@ -29,6 +29,7 @@ package struct RRHFMethod: TrainingMethod {
             role == .heldOut
             ? part.examples.map(RankedList.init(byScoresOf:))
             : try context.world.collectively { try ranked(part.examples, context) }
+        if role == .training { logTies(in: lists, context) }
         let objective = RRHFObjective(
             rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)
         let digest = DigestStream.hex(
@@ -46,14 +47,9 @@ package struct RRHFMethod: TrainingMethod {
     private func ranked(_ examples: [TokenizedExample], _ context: MethodContext) throws -> [RankedList] {
         let usesWeights = settings.coefficients.use
         let ranksByDifference = settings.ranking == .difference
-        guard usesWeights || ranksByDifference else {
-            let lists = examples.map(RankedList.init(byScoresOf:))
-            logTies(in: lists, context)
-            return lists
-        }
+        guard usesWeights || ranksByDifference else { return examples.map(RankedList.init(byScoresOf:)) }
         let sources = try CoefficientSources(settings.coefficients, context, needsFiles: ranksByDifference)
-        let scores =
-            ranksByDifference ? try Self.scores(of: examples, sources, context) : examples.map(\.listScores)
+        let scores = ranksByDifference ? try Self.scores(of: examples, sources, context) : examples.map(\.listScores)
         let ordered = scores.map { ListRanking.pairs($0) }
         let differences =
             usesWeights
@@ -64,14 +60,12 @@ package struct RRHFMethod: TrainingMethod {
             let pairs = ordered[index].enumerated().map { number, pair in
                 let (weight, flipped) =
                     differences.map { sources.weight($0[index][number], column: column) } ?? (1, false)
-                return flipped
-                    ? RankedPair(better: pair.worse, worse: pair.better, weight: weight)
-                    : RankedPair(better: pair.better, worse: pair.worse, weight: weight)
+                let (better, worse) = flipped ? (pair.worse, pair.better) : (pair.better, pair.worse)
+                return RankedPair(better: better, worse: worse, weight: weight)
             }
             return RankedList(example: examples[index], pairs: pairs, best: ListRanking.best(scores[index]))
         }
         if usesWeights { sources.log(lists.flatMap { $0.pairs.map(\.weight) }, context) }
-        logTies(in: lists, context)
         return lists
     }
 
@@ -138,8 +132,7 @@ package struct ListSettings: MethodSettings {
 
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
         if coefficients.denominator == .weights {
-            throw fail(
-                "rrhf.coefficients.denominator weights has no meaning: RRHF is a mean over lists", "remove it")
+            throw fail("rrhf.coefficients.denominator weights has no meaning: RRHF is a mean over lists", "remove it")
         }
     }
 }
@@ -152,10 +145,13 @@ struct RankedList {
     /// The response that the supervised term learns.
     let best: Int
 
-    init(example: TokenizedExample, pairs: [RankedPair], best: Int) {
-        (self.example, self.pairs, self.best) = (example, pairs, best)
+    /// - Parameter policy: log-probability sums of the responses.
+    func logProbabilities(_ policy: [Double]) -> ListLogProbabilities {
+        ListLogProbabilities(policy: policy, tokens: example.responses.map(\.count), queryTokens: example.prompt.count)
     }
+}
 
+extension RankedList {
     /// Ordered by the list's own scores, every pair of weight 1.
     init(byScoresOf example: TokenizedExample) {
         let scores = example.listScores
@@ -163,12 +159,6 @@ struct RankedList {
             example: example,
             pairs: ListRanking.pairs(scores).map { RankedPair(better: $0.better, worse: $0.worse) },
             best: ListRanking.best(scores))
-    }
-
-    /// - Parameter policy: log-probability sums of the responses.
-    func logProbabilities(_ policy: [Double]) -> ListLogProbabilities {
-        ListLogProbabilities(
-            policy: policy, tokens: example.responses.map(\.count), queryTokens: example.prompt.count)
     }
 }
 

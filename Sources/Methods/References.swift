@@ -13,20 +13,18 @@ struct References {
 
     /// Collective.
     /// - Throws: `RDOError.artefact` when the file is missing, of another tokenizer or lacks responses.
-    init(for examples: [TokenizedExample], in file: ArtefactPath, _ context: MethodContext) throws {
-        self = try context.world.collectively { try References(reading: file, for: examples, context) }
-    }
-
-    private init(reading path: ArtefactPath, for examples: [TokenizedExample], _ context: MethodContext) throws {
-        let file = try ReferenceFile.read(path.path)
-        try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
-        let entries = try file.entries(for: examples.flatMap(\.responseKeys))
+    init(for examples: [TokenizedExample], in path: ArtefactPath, _ context: MethodContext) throws {
+        let (provenance, entries) = try context.world.collectively {
+            let file = try ReferenceFile.read(path.path)
+            try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
+            return (file.provenance, try file.entries(for: examples.flatMap(\.responseKeys)))
+        }
         var start = 0
         values = examples.map { example in
             defer { start += example.responses.count }
             return entries[start..<(start + example.responses.count)].map(\.logprob)
         }
-        modelDigest = file.provenance.modelDigest
+        modelDigest = provenance.modelDigest
         digest = DigestStream.hex(of: entries.map(\.logprob))
     }
 

@@ -6,7 +6,8 @@ import Training
 import Transformer
 
 /// The pointwise reward model: the scalar head at the end of each response, Bradley–Terry on the pair.
-package struct RewardMethod: TrainingMethod {
+package struct RewardMethod: PlainMethod {
+    package typealias Task = RewardTask
     package static let name = PassName(rawValue: "reward")
     package static let head = HeadKind.scalar
     package static let purpose = MethodPurpose.trainsScorer
@@ -15,13 +16,7 @@ package struct RewardMethod: TrainingMethod {
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { try data.asPairs(context) }
 
-    package func task(
-        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
-    ) throws -> PreparedTask<RewardTask> {
-        PreparedTask(task: RewardTask(examples: part.examples, costs: start.costs))
-    }
-
-    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
+    package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> RewardTask {
         RewardTask(examples: part.examples, costs: costs)
     }
 }

@@ -7,7 +7,8 @@ import Transformer
 
 /// Supervised fine-tuning, which prepares a base model: mean token cross-entropy of the responses, over the tokens of the
 /// whole global batch.
-package struct SupervisedMethod: TrainingMethod {
+package struct SupervisedMethod: PlainMethod {
+    package typealias Task = SupervisedTask
     package static let name = PassName(rawValue: "sft")
     package static let head = HeadKind.languageModel
     package static let purpose = MethodPurpose.preparesModel
@@ -17,18 +18,9 @@ package struct SupervisedMethod: TrainingMethod {
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { data }
 
-    package func task(
-        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
-    ) throws -> PreparedTask<SupervisedTask> {
-        PreparedTask(task: SupervisedTask(examples: learned(part), costs: start.costs))
-    }
-
-    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask {
-        SupervisedTask(examples: learned(part), costs: costs)
-    }
-
-    private func learned(_ part: DataSet) -> [TokenizedExample] {
-        settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) }
+    package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> SupervisedTask {
+        let learned = settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) }
+        return SupervisedTask(examples: learned, costs: costs)
     }
 }
 

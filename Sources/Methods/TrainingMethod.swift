@@ -53,6 +53,20 @@ extension TrainingMethod {
     ) throws -> [TokenizedExample] { [] }
 }
 
+/// A method whose task follows from the data alone: nothing is read beside them.
+package protocol PlainMethod: TrainingMethod {
+    /// - Parameter context: nil to plan with.
+    func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> Task
+}
+
+extension PlainMethod {
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<Task> { PreparedTask(task: task(part, costs: start.costs, context)) }
+
+    package func planned(_ part: DataSet, costs: CostModel) -> any TrainingTask { task(part, costs: costs, nil) }
+}
+
 /// What the trained model is for.
 package enum MethodPurpose: Sendable { case preparesModel, trainsScorer, alignsPolicy }
 

@@ -86,8 +86,7 @@ package struct CoefficientRule: Sendable, Equatable {
         precondition(!sources.isEmpty, "a weight needs a source")
         if sources.count == 1 { return weight(sources[0]) }
         switch combined {
-        case .mean:
-            return weight(rewardDifference: rewardDifference(sources))
+        case .mean: return weight(rewardDifference: rewardDifference(sources))
         case .product:
             precondition(disagreement != .flip, "a product of weights has no label to turn round")
             return (sources.reduce(1) { $0 * weight($1).weight }, false)

@@ -38,9 +38,7 @@ package struct DifferenceMatrix: Sendable, Equatable {
 
     /// One score for each response: the scores of sum 0 whose differences are nearest to the matrix in the sum of
     /// squares `Σ_{i<j} (s_i − s_j − R_ij)²`. With every pair compared these are the means of the rows.
-    package var scores: [Double] {
-        (0..<count).map { i in (0..<count).reduce(0) { $0 + self[i, $1] } / Double(count) }
-    }
+    package var scores: [Double] { (0..<count).map { i in (0..<count).reduce(0) { $0 + self[i, $1] } / Double(count) } }
 
     /// How many triples of responses contradict each other: i better than j, j than k, and k than i. No scores can
     /// reproduce them.

@@ -73,9 +73,6 @@ package struct LossParameter: Hashable, Sendable {
     package static let all: [LossParameter] = PairwiseLoss.allCases.flatMap(\.parameters).reduce(into: []) {
         if !$0.contains($1) { $0.append($1) }
     }
-
-    package static func == (a: LossParameter, b: LossParameter) -> Bool { a.key == b.key }
-    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }
 
 /// A pair as a loss sees it.

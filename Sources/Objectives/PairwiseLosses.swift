@@ -16,9 +16,7 @@ extension PairwiseLoss {
         // The same with h of per-token means, as TRL computes it.
         PairwiseLoss("ipo_mean", .meanLogRatio, [], squaredDistance),
         // max(0, 1 − βh). SLiC, Zhao et al. 2023.
-        PairwiseLoss("hinge", .logRatio) { pair in
-            ScoreLoss(max(0, 1 - pair.z), slope: pair.z < 1 ? -pair.beta : 0)
-        },
+        PairwiseLoss("hinge", .logRatio) { pair in ScoreLoss(max(0, 1 - pair.z), slope: pair.z < 1 ? -pair.beta : 0) },
         // −log σ(β(ℓ_w/∣y_w∣ − ℓ_l/∣y_l∣) − γ). Meng et al. 2024, eq. 6.
         PairwiseLoss("simpo", .meanLogProbability, [.simpoGamma]) { pair in
             let (gamma, z) = (pair[.simpoGamma], pair.z)
@@ -85,8 +83,7 @@ extension PairwiseLoss {
         PairwiseLoss("rpo_fwd", .logRatio, reading: .signed, [.rewardScale]) { pair in
             let target = pair[.rewardScale] * (pair.difference ?? 0)
             let p = Sigmoid(pair.z)
-            return ScoreLoss(
-                divergence(p, pair.z, from: target), slope: pair.beta * p.slope * (pair.z - target))
+            return ScoreLoss(divergence(p, pair.z, from: target), slope: pair.beta * p.slope * (pair.z - target))
         },
     ]
 
@@ -113,8 +110,7 @@ extension PairwiseLoss {
 extension LossParameter {
     package static let labelSmoothing = LossParameter(
         "label_smoothing", standard: 0, .below(0, 0.5), neutral: 0, "Assumed share of wrong labels.")
-    package static let simpoGamma = LossParameter(
-        "simpo_gamma", standard: 1, .atLeast(0), "SimPO's target margin.")
+    package static let simpoGamma = LossParameter("simpo_gamma", standard: 1, .atLeast(0), "SimPO's target margin.")
     package static let offsetScale = LossParameter(
         "offset_scale", standard: 1, .atLeast(0), "The margin asked for is so many times log R, or R.")
     package static let temperature = LossParameter(

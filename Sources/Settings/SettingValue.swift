@@ -129,9 +129,7 @@ extension BaselinePairing: SettingChoice {}
 
 extension Node {
     /// The text of a scalar without quotes; a default for a missing `--set` value has no style.
-    fileprivate var plain: String? {
-        scalar.flatMap { $0.style == .plain || $0.style == .any ? $0.string : nil }
-    }
+    fileprivate var plain: String? { scalar.flatMap { $0.style == .plain || $0.style == .any ? $0.string : nil } }
 
     var isNull: Bool { plain.map { ["", "~", "null"].contains($0) } ?? false }
 

@@ -37,9 +37,7 @@ final class Recorder<Task: TrainingTask> {
     var wantsOutputs: Bool { run.tracePath != nil || run.keepsLedger }
 
     /// - Parameter figures: what metrics.jsonl says of a step of any pass; the pass's own figures follow.
-    func record(
-        _ step: Int, _ figures: JSONLine, _ samples: [Sample], _ batch: BatchRunner.Result<Task>
-    ) throws {
+    func record(_ step: Int, _ figures: JSONLine, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws {
         try world.onRankZero {
             let task = batch.task
             try trace?.append(traceLine(step, samples, batch))

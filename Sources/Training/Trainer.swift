@@ -176,8 +176,7 @@ package final class Trainer<Task: TrainingTask> {
         let batch = try batches.run(
             samples, of: evaluationTask, leaves: (samples.count + leafSize - 1) / leafSize, gathersOutputs: false,
             beforeSubStep: { try stopIfAsked(step, recorder) })
-        try recorder.record(
-            evaluation: batch.metrics, step: step, examples: samples.count, seconds: clock.seconds)
+        try recorder.record(evaluation: batch.metrics, step: step, examples: samples.count, seconds: clock.seconds)
     }
 
     private func save(_ step: Int, _ recorder: Recorder<Task>) throws {

@@ -16,9 +16,7 @@ final class TrainingCheckpoints {
     /// Step of the newest checkpoint that this process wrote or restored.
     private(set) var lastSavedStep: Int?
 
-    init(
-        _ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int
-    ) {
+    init(_ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int) {
         (self.run, self.mesh, self.parameters, self.optimizer) = (run, mesh, parameters, optimizer)
         self.exampleCount = exampleCount
     }

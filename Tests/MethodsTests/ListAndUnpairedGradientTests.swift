@@ -96,7 +96,7 @@ import Transformer
         }
         #expect(references.count == 6)
         let judged = examples.indices.map { index in
-            KTOTask.Judged(
+            WeightedExample(
                 example: examples[index], references: examples[index].responses.map { reference($0.count, index) },
                 weight: [0.7, 1.6, 1, 0.4][index], isFlipped: index == 1)
         }

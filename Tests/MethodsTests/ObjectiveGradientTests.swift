@@ -91,7 +91,7 @@ import Transformer
         let c = twin.model.configuration
         let pairs = (0..<2).map { row in
             let example = Self.example(row, c, responses: [9, 5])
-            return PairwiseTask.Pair(
+            return WeightedExample(
                 example: example,
                 references: [
                     Self.logProbability(example, 0, twin.reference) + 1.3,
@@ -205,7 +205,7 @@ import Transformer
         let c = twin.model.configuration
         let examples = (0..<4).map { Self.example($0, c, responses: [7 + $0, 5]) }
         let judged = examples.enumerated().map { row, example in
-            KTOTask.Judged(
+            WeightedExample(
                 example: example,
                 references: [0, 1].map { Self.logProbability(example, $0, twin.reference) + (row % 2 == 0 ? 0.9 : -2) },
                 weight: 0.5 + 0.25 * Double(row), isFlipped: row == 2)
@@ -263,7 +263,7 @@ import Transformer
         let example = Self.example(0, c, responses: [9, 5])
         let task = PairwiseTask(
             pairs: [
-                PairwiseTask.Pair(
+                WeightedExample(
                     example: example, references: [-31, -17.5], weight: 0.7, isFlipped: false)
             ], objective: PairwiseObjective(.dpo, beta: 0.3), denominatorRule: .pairs,
             costs: CostModel(c, head: .languageModel), startsAtReference: false)
