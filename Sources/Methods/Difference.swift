@@ -55,18 +55,14 @@ package struct DifferenceTask: TrainingTask {
 
     package enum Figure: Int, StepFigure { case loss, main, duplication, reverse, correct, bias, difference }
 
-    /// What is drawn anew for each comparison and epoch.
-    struct Drawn {
-        /// The rejected response is Response 1.
-        let isSwapped: Bool
-        /// Response index (0 chosen, 1 rejected) that is compared with itself.
-        let duplicated: Int
-    }
-
-    /// A stateless function of (seed, sample number): the same on every rank and after every resume.
-    func draw(_ sample: Sample) -> Drawn {
+    /// What is drawn anew for each comparison and epoch: a stateless function of (seed, sample number), the same on every
+    /// rank and after every resume.
+    ///
+    /// - Returns: whether the rejected response is Response 1; the response (0 chosen, 1 rejected) that is compared with
+    ///   itself.
+    func draw(_ sample: Sample) -> (isSwapped: Bool, duplicated: Int) {
         let bits = KeyedRandom(seed: seed, stream: 0xD1FF).bits(at: UInt64(sample.number))
-        return Drawn(isSwapped: bits & 1 == 1, duplicated: Int(bits >> 1 & 1))
+        return (bits & 1 == 1, Int(bits >> 1 & 1))
     }
 
     package var exampleCount: Int { examples.count }

@@ -199,7 +199,7 @@ package struct KTOTask: ResponseTask {
 
     /// The sum of ρ and the number of combinations, for each group.
     package var preparation: Preparation<KTOTask>? {
-        Preparation(
+        (
             sumCount: 2 * mismatched.partners.groupCount,
             request: { .responses(of: $0.map(mismatched.example)) }, sums: ratioSums,
             complete: { totals in
@@ -208,7 +208,8 @@ package struct KTOTask: ResponseTask {
                     KTOObjective.baseline(sum: totals[$0], count: totals[$0 + 1])
                 }
                 return task
-            })
+            }
+        )
     }
 
     private func ratioSums(_ samples: [Sample], _ outputs: [Double]) -> [Double] {

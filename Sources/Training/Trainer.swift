@@ -73,10 +73,7 @@ package final class Trainer<Task: TrainingTask> {
     // MARK: - A step
 
     /// The gradient of a batch: own rows of each group, and the norm of the whole before clipping.
-    private struct Gradient {
-        let groups: [FloatBuffer]
-        let norm: Double
-    }
+    private typealias Gradient = (groups: [FloatBuffer], norm: Double)
 
     /// Forward and backward over the leaves. Without clipping a group is updated as soon as its sum is complete, while
     /// others are under way; clipping needs the norm over all groups first.
@@ -94,7 +91,7 @@ package final class Trainer<Task: TrainingTask> {
             samples, of: task, leaves: run.settings.microBatches, gathersOutputs: gathersOutputs,
             gradients: { [accumulator] in accumulator.leaf(onTotal: $0 ? total : nil) })
         let groups = try trained.parameters.layout.groups.indices.map { try accumulator.total(group: $0) }
-        return (batch, Gradient(groups: groups, norm: try norm.squared().squareRoot()))
+        return (batch, (groups, try norm.squared().squareRoot()))
     }
 
     private func check(

@@ -58,24 +58,12 @@ extension TrainingTask {
 }
 
 /// A first phase for losses that need figures of the whole global batch which only a forward pass can give, as KTO's
-/// baseline: the trees of `request` of every leaf run forward, `sums` of their outputs are added exactly over all leaves,
-/// and the losses are those of the task that `complete` returns.
-package struct Preparation<Task> {
-    package let sumCount: Int
-    package let request: ([Sample]) -> ForestRequest
-    /// - Parameter outputs: of the leaf's request, in its order.
-    package let sums: (_ samples: [Sample], _ outputs: [Double]) -> [Double]
-    /// - Parameter totals: the sums over the global batch.
-    package let complete: (_ totals: [Double]) -> Task
-
-    package init(
-        sumCount: Int, request: @escaping ([Sample]) -> ForestRequest,
-        sums: @escaping (_ samples: [Sample], _ outputs: [Double]) -> [Double],
-        complete: @escaping (_ totals: [Double]) -> Task
-    ) {
-        (self.sumCount, self.request, self.sums, self.complete) = (sumCount, request, sums, complete)
-    }
-}
+/// baseline: the trees of `request` of every leaf run forward, `sums` of their outputs, which are in the request's order,
+/// are added exactly over all leaves, and the losses are those of the task that `complete` makes of these totals.
+package typealias Preparation<Task> = (
+    sumCount: Int, request: ([Sample]) -> ForestRequest,
+    sums: (_ samples: [Sample], _ outputs: [Double]) -> [Double], complete: (_ totals: [Double]) -> Task
+)
 
 /// The names of the sums over a batch: `enum Figure: Int, StepFigure { case loss, … }`.
 package protocol StepFigure: CaseIterable, RawRepresentable, Sendable where RawValue == Int {}
