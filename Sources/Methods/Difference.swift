@@ -55,11 +55,11 @@ package struct DifferenceTask: TrainingTask {
 
     package enum Figure: Int, StepFigure { case loss, main, duplication, reverse, correct, bias, difference }
 
-    /// What is drawn anew for each comparison and epoch: a stateless function of (seed, sample number), the same on every
-    /// rank and after every resume.
+    /// What is drawn anew for each comparison and epoch: a stateless function of (seed, sample number), the same on
+    /// every rank and after every resume.
     ///
-    /// - Returns: whether the rejected response is Response 1; the response (0 chosen, 1 rejected) that is compared with
-    ///   itself.
+    /// - Returns: whether the rejected response is Response 1; the response (0 chosen, 1 rejected) that is compared
+    ///   with itself.
     func draw(_ sample: Sample) -> (isSwapped: Bool, duplicated: Int) {
         let bits = KeyedRandom(seed: seed, stream: 0xD1FF).bits(at: UInt64(sample.number))
         return (bits & 1 == 1, Int(bits >> 1 & 1))

@@ -45,7 +45,7 @@ extension ConfigurationSection {
         }
     }
 
-    /// The values of the section `name` that a resumed run must share with the run that it continues: dotted key → value.
+    /// The values of the section `name` that a resumed run must share with the run that it continues, by dotted key.
     ///
     /// Left out are the fields declared `neutral`: what changes how long a run is or what it writes, not what a step
     /// computes, and what is compared by content elsewhere (models, data, weights).

@@ -60,8 +60,8 @@ final class JSONLinesFile {
     }
 }
 
-/// One line of named numbers, in their order. A name that stands already keeps its place and value; a number that is not
-/// finite becomes null.
+/// One line of named numbers, in their order. A name that stands already keeps its place and value; a number that is
+/// not finite becomes null.
 struct JSONLine: ExpressibleByDictionaryLiteral {
     private var members: [(name: String, value: String)] = []
 

@@ -128,9 +128,9 @@ package final class Trainer<Task: TrainingTask> {
         let peakMemory = try world.allReduceMax(ResidentMemory.peak())
         let state = trained.parameters.ownBytes + accumulator.allocatedBytes + optimizer.allocatedBytes
         let stateMemory = try world.allReduceMax(state)
-        // The learning rate is the body's, the norm that before clipping. `mfu` is the floating-point work of all ranks over
-        // what their matrix products alone could do in the time; exposed are the seconds that communication kept this rank
-        // waiting; memory is that of the rank that holds most.
+        // The learning rate is the body's, the norm that before clipping. `mfu` is the floating-point work of all ranks
+        // over what their matrix products alone could do in the time; exposed are the seconds that communication kept
+        // this rank waiting; memory is that of the rank that holds most.
         return [
             "step": step, "epoch": Double(samples[0].number) / Double(task.exampleCount),
             "samples": (step + 1) * run.settings.batchSize, "loss": batch.metrics.loss,

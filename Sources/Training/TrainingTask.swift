@@ -58,8 +58,8 @@ extension TrainingTask {
 }
 
 /// A first phase for losses that need figures of the whole global batch which only a forward pass can give, as KTO's
-/// baseline: the trees of `request` of every leaf run forward, `sums` of their outputs, which are in the request's order,
-/// are added exactly over all leaves, and the losses are those of the task that `complete` makes of these totals.
+/// baseline: the trees of `request` of every leaf run forward, `sums` of their outputs, which are in the request's
+/// order, are added exactly over all leaves, and the losses are those of the task that `complete` makes of the totals.
 package typealias Preparation<Task> = (
     sumCount: Int, request: ([Sample]) -> ForestRequest,
     sums: (_ samples: [Sample], _ outputs: [Double]) -> [Double], complete: (_ totals: [Double]) -> Task
