@@ -108,19 +108,19 @@ package struct DifferenceTask: TrainingTask {
     package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
         func mean(_ figure: Figure) -> Double { sums[figure] / denominator }
         return [
-            "loss": mean(.loss), "loss_main": mean(.main), "loss_duplication": mean(.duplication),
-            "loss_reverse": mean(.reverse), "accuracy": mean(.correct), "difference": mean(.difference),
-            "position_bias": mean(.bias),
+            .loss: mean(.loss), .lossMain: mean(.main), .lossDuplication: mean(.duplication),
+            .lossReverse: mean(.reverse), .accuracy: mean(.correct), .difference: mean(.difference),
+            .positionBias: mean(.bias),
         ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
         let drawn = samples.map(draw)
         return [
-            "first": drawn.map { $0.isSwapped ? "rejected" : "chosen" },
-            "duplicated": drawn.map { $0.duplicated == 0 ? "chosen" : "rejected" },
-            "difference_main": outputs.map { $0[0] }, "difference_duplication": outputs.map { $0[1] },
-            "difference_reverse": outputs.map { $0[2] },
+            .first: drawn.map { $0.isSwapped ? "rejected" : "chosen" },
+            .duplicated: drawn.map { $0.duplicated == 0 ? "chosen" : "rejected" },
+            .differenceMain: outputs.map { $0[0] }, .differenceDuplication: outputs.map { $0[1] },
+            .differenceReverse: outputs.map { $0[2] },
         ]
     }
 }

@@ -288,29 +288,29 @@ package struct KTOTask: ResponseTask {
         let chosen = mean(.rewardsDesirable, over: desirable)
         let rejected = mean(.rewardsUndesirable, over: undesirable)
         return [
-            "loss": sums[.loss] / denominator, "kto_baseline": sums[.baseline] / responses,
-            "beyond_baseline": sums[.beyondBaseline] / responses, "desirable_share": desirable / responses,
-            "rewards_chosen": chosen, "logps_chosen": mean(.logpsDesirable, over: desirable),
-            "rewards_rejected": rejected, "logps_rejected": mean(.logpsUndesirable, over: undesirable),
-            "margin": chosen.flatMap { chosen in rejected.map { chosen - $0 } },
-            "accuracy": mean(.correct, over: sums[.pairs]), "coefficient_mean": sums[.weight] / responses,
-            "coefficient_zero_share": sums[.zeroWeights] / responses,
+            .loss: sums[.loss] / denominator, .ktoBaseline: sums[.baseline] / responses,
+            .beyondBaseline: sums[.beyondBaseline] / responses, .desirableShare: desirable / responses,
+            .rewardsChosen: chosen, .logpsChosen: mean(.logpsDesirable, over: desirable),
+            .rewardsRejected: rejected, .logpsRejected: mean(.logpsUndesirable, over: undesirable),
+            .margin: chosen.flatMap { chosen in rejected.map { chosen - $0 } },
+            .accuracy: mean(.correct, over: sums[.pairs]), .coefficientMean: sums[.weight] / responses,
+            .coefficientZeroShare: sums[.zeroWeights] / responses,
         ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
         let drawn = samples.map { examples[$0.row] }
         return [
-            "coefficients": drawn.map(\.weight),
-            "desirable": drawn.map { judged in judged.references.indices.map { judged.isDesirable($0) } },
-            "logps": outputs, "reference": drawn.map(\.references),
+            .coefficients: drawn.map(\.weight),
+            .desirable: drawn.map { judged in judged.references.indices.map { judged.isDesirable($0) } },
+            .logps: outputs, .reference: drawn.map(\.references),
             // Data row and response beside each of the sample's queries.
-            "partners": samples.map { sample in
+            .partners: samples.map { sample in
                 mismatched.places(of: sample).map { place in
                     place.map { [examples[$0.example].example.row, $0.response] } ?? []
                 }
             },
-            "baseline_groups": samples.map(mismatched.partners.group),
+            .baselineGroups: samples.map(mismatched.partners.group),
         ]
     }
 

@@ -206,24 +206,24 @@ package struct PairwiseTask: ResponseTask {
     package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
         func mean(_ figure: Figure) -> Double { sums[figure] / Double(count) }
         return [
-            "loss": sums[.loss] / denominator, "accuracy": mean(.correct), "margin": mean(.margin),
-            "rewards_chosen": mean(.rewardsChosen), "rewards_rejected": mean(.rewardsRejected),
-            "logps_chosen": mean(.logpsChosen), "logps_rejected": mean(.logpsRejected),
-            "coefficient_mean": mean(.weight), "coefficient_zero_share": mean(.zeroWeights),
-            "loss_supervised": supervisedWeight > 0 ? mean(.supervised) : nil,
+            .loss: sums[.loss] / denominator, .accuracy: mean(.correct), .margin: mean(.margin),
+            .rewardsChosen: mean(.rewardsChosen), .rewardsRejected: mean(.rewardsRejected),
+            .logpsChosen: mean(.logpsChosen), .logpsRejected: mean(.logpsRejected),
+            .coefficientMean: mean(.weight), .coefficientZeroShare: mean(.zeroWeights),
+            .lossSupervised: supervisedWeight > 0 ? mean(.supervised) : nil,
         ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
         let drawn = samples.map { pairs[$0.row] }
-        var trace: [String: any Encodable] = [
-            "coefficients": drawn.map(\.weight), "flipped": drawn.map(\.isFlipped),
-            "logps_chosen": outputs.map { $0[0] }, "logps_rejected": outputs.map { $0[1] },
-            "reference_chosen": drawn.map { $0.references[0] }, "reference_rejected": drawn.map { $0.references[1] },
-            "tokens_chosen": drawn.map { $0.example.responses[0].count },
-            "tokens_rejected": drawn.map { $0.example.responses[1].count },
+        var trace: TraceRecord = [
+            .coefficients: drawn.map(\.weight), .flipped: drawn.map(\.isFlipped),
+            .logpsChosen: outputs.map { $0[0] }, .logpsRejected: outputs.map { $0[1] },
+            .referenceChosen: drawn.map { $0.references[0] }, .referenceRejected: drawn.map { $0.references[1] },
+            .tokensChosen: drawn.map { $0.example.responses[0].count },
+            .tokensRejected: drawn.map { $0.example.responses[1].count },
         ]
-        if objective.variant.reading != .nothing { trace["differences"] = drawn.map(\.difference) }
+        if objective.variant.reading != .nothing { trace[.differences] = drawn.map(\.difference) }
         return trace
     }
 

@@ -212,20 +212,20 @@ package struct RRHFTask: ResponseTask {
         // A batch whose lists are all of equally good responses has no pair to average over.
         func perPair(_ figure: Figure) -> Double? { sums[.pairs] > 0 ? sums[figure] / sums[.pairs] : nil }
         return [
-            "loss": sums[.loss] / denominator, "loss_ranking": sums[.ranking] / denominator,
-            "loss_supervised": sums[.supervised] / denominator, "logps_best": sums[.logpsBest] / Double(count),
-            "unranked_share": sums[.unranked] / Double(count), "accuracy": perPair(.correct),
-            "coefficient_mean": perPair(.weight), "coefficient_zero_share": perPair(.zeroWeights),
+            .loss: sums[.loss] / denominator, .lossRanking: sums[.ranking] / denominator,
+            .lossSupervised: sums[.supervised] / denominator, .logpsBest: sums[.logpsBest] / Double(count),
+            .unrankedShare: sums[.unranked] / Double(count), .accuracy: perPair(.correct),
+            .coefficientMean: perPair(.weight), .coefficientZeroShare: perPair(.zeroWeights),
         ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
         let drawn = samples.map { lists[$0.row] }
         return [
-            "pairs": drawn.map { $0.pairs.map { [$0.better, $0.worse] } },
-            "coefficients": drawn.map { $0.pairs.map(\.weight) }, "best": drawn.map(\.best), "logps": outputs,
-            "tokens": drawn.map { $0.example.responses.map(\.count) },
-            "query_tokens": drawn.map(\.example.prompt.count),
+            .pairs: drawn.map { $0.pairs.map { [$0.better, $0.worse] } },
+            .coefficients: drawn.map { $0.pairs.map(\.weight) }, .best: drawn.map(\.best), .logps: outputs,
+            .tokens: drawn.map { $0.example.responses.map(\.count) },
+            .queryTokens: drawn.map(\.example.prompt.count),
         ]
     }
 }

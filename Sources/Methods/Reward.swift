@@ -60,12 +60,12 @@ package struct RewardTask: ResponseTask {
 
     package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
         [
-            "loss": sums[.loss] / denominator, "accuracy": sums[.correct] / Double(count),
-            "margin": sums[.margin] / Double(count),
+            .loss: sums[.loss] / denominator, .accuracy: sums[.correct] / Double(count),
+            .margin: sums[.margin] / Double(count),
         ]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
-        ["rewards_chosen": outputs.map { $0[0] }, "rewards_rejected": outputs.map { $0[1] }]
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
+        [.rewardsChosen: outputs.map { $0[0] }, .rewardsRejected: outputs.map { $0[1] }]
     }
 }

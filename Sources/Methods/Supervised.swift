@@ -68,10 +68,10 @@ package struct SupervisedTask: ResponseTask {
     }
 
     package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
-        ["loss": sums[.loss] / denominator, "response_tokens": denominator]
+        [.loss: sums[.loss] / denominator, .responseTokens: denominator]
     }
 
-    package func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable] {
-        ["logps": outputs, "tokens": samples.map { examples[$0.row].responses.map(\.count) }]
+    package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
+        [.logps: outputs, .tokens: samples.map { examples[$0.row].responses.map(\.count) }]
     }
 }

@@ -65,11 +65,13 @@ final class JSONLinesFile {
 struct JSONLine: ExpressibleByDictionaryLiteral {
     private var members: [(name: String, value: String)] = []
 
-    init(dictionaryLiteral numbers: (String, any Numeric)...) { for (name, number) in numbers { add(name, number) } }
+    init(dictionaryLiteral numbers: (Metric, any Numeric)...) {
+        for (metric, number) in numbers { add(metric.name, number) }
+    }
 
     /// - Parameter prefix: stands before every name.
     mutating func append(_ metrics: StepMetrics, prefix: String = "") {
-        for case let (name, value?) in metrics.figures { add(prefix + name, value) }
+        for case let (metric, value?) in metrics.figures { add(prefix + metric.name, value) }
     }
 
     private mutating func add(_ name: String, _ number: any Numeric) {

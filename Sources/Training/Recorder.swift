@@ -48,16 +48,13 @@ final class Recorder<Task: TrainingTask> {
         }
     }
 
-    /// What was drawn for a step, and rows of the data files; keys are sorted.
+    /// What was drawn for a step, and rows of the data files.
     private func traceLine(_ step: Int, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws -> String {
-        var members = batch.task.trace(samples, outputs: batch.outputs)
-        members["step"] = step
-        members["rows"] = samples.map { batch.task.dataRow(of: $0) }
-        members["epochs"] = samples.map(\.epoch)
-        let texts = try members.sorted { $0.key < $1.key }.map { name, value in
-            "\"\(name)\":" + String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
-        }
-        return "{" + texts.joined(separator: ",") + "}"
+        var record = batch.task.trace(samples, outputs: batch.outputs)
+        record[.step] = step
+        record[.rows] = samples.map { batch.task.dataRow(of: $0) }
+        record[.epochs] = samples.map(\.epoch)
+        return try record.line
     }
 
     /// Before a checkpoint, so that whoever continues from it finds every earlier step in the ledger.
@@ -70,7 +67,7 @@ final class Recorder<Task: TrainingTask> {
     func record(evaluation: StepMetrics, step: Int, examples: Int, seconds: Double) throws {
         try world.onRankZero {
             let file = try JSONLinesFile(path: Self.evaluationPath(run), keepingStepsBefore: step)
-            var line: JSONLine = ["step": step, "test_examples": Double(examples)]
+            var line: JSONLine = [.step: step, .testExamples: Double(examples)]
             line.append(evaluation, prefix: "test_")
             try file.append(line.text)
             log.info(

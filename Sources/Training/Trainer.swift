@@ -132,21 +132,21 @@ package final class Trainer<Task: TrainingTask> {
         // over what their matrix products alone could do in the time; exposed are the seconds that communication kept
         // this rank waiting; memory is that of the rank that holds most.
         return [
-            "step": step, "epoch": Double(samples[0].number) / Double(task.exampleCount),
-            "samples": (step + 1) * run.settings.batchSize, "loss": batch.metrics.loss,
-            "learning_rate": rates.rate(step: step), "grad_norm": gradient.norm, "tokens": Int(batch.tokens),
-            "tokens_per_second": batch.tokens / seconds, "seconds": seconds,
-            "mfu": batch.operations / seconds / (meter.peak * Double(world.size)),
-            "leaf_imbalance": batch.plan.leafImbalance,
-            "rank_imbalance": batch.plan.rankImbalance(ranks: world.size), "comm_exposed_seconds": exposed,
-            "state_memory_bytes": stateMemory, "gathered_memory_bytes": trained.parameters.gatheredBytes,
-            "peak_memory_bytes": peakMemory,
+            .step: step, .epoch: Double(samples[0].number) / Double(task.exampleCount),
+            .samples: (step + 1) * run.settings.batchSize, .loss: batch.metrics.loss,
+            .learningRate: rates.rate(step: step), .gradNorm: gradient.norm, .tokens: Int(batch.tokens),
+            .tokensPerSecond: batch.tokens / seconds, .seconds: seconds,
+            .mfu: batch.operations / seconds / (meter.peak * Double(world.size)),
+            .leafImbalance: batch.plan.leafImbalance,
+            .rankImbalance: batch.plan.rankImbalance(ranks: world.size), .commExposedSeconds: exposed,
+            .stateMemoryBytes: stateMemory, .gatheredMemoryBytes: trained.parameters.gatheredBytes,
+            .peakMemoryBytes: peakMemory,
         ]
     }
 
     private static func summary(_ metrics: StepMetrics, _ gradient: Gradient) -> String {
-        let shown = ["loss", "accuracy", "margin"].compactMap { name in
-            metrics[name].map { "\(name) \(String(format: "%.4f", $0))" }
+        let shown = [Metric.loss, .accuracy, .margin].compactMap { metric in
+            metrics[metric].map { "\(metric.name) \(String(format: "%.4f", $0))" }
         }
         return shown.joined(separator: " ") + String(format: " grad %.3g", gradient.norm)
     }

@@ -1,4 +1,3 @@
-import Foundation
 import Preferences
 import Storage
 import Transformer
@@ -29,9 +28,9 @@ package protocol TrainingTask {
     /// What metrics.jsonl says of a global batch of `count` samples.
     func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics
     /// What was drawn or planned for a batch beyond its data rows, and the model's answers: with them and the
-    /// configuration another trainer can replay the step (`--trace`). Names are in snake case.
+    /// configuration another trainer can replay the step (`--trace`).
     /// - Parameter outputs: the outputs of each sample.
-    func trace(_ samples: [Sample], outputs: [[Double]]) -> [String: any Encodable]
+    func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord
     /// What the batch does with each of its pairs, in the order of the samples: for the ledger.
     /// - Parameter outputs: the outputs of each sample.
     func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit]
@@ -94,21 +93,4 @@ package struct LeafLoss<Figure: StepFigure> {
     package let sums: FigureSums<Figure>
 
     package init(gradients: [Double], sums: FigureSums<Figure>) { (self.gradients, self.sums) = (gradients, sums) }
-}
-
-/// A pass's own figures of a step, in the order and under the names in snake case that metrics.jsonl shows them; nil is
-/// left out. Every pass has a `loss`; the progress line shows `accuracy` and `margin` too.
-package struct StepMetrics: ExpressibleByDictionaryLiteral {
-    let figures: [(name: String, value: Double?)]
-
-    package init(dictionaryLiteral figures: (String, Double?)...) { self.figures = figures }
-
-    subscript(name: String) -> Double? { figures.first { $0.name == name }?.value }
-    var loss: Double { self["loss"] ?? .nan }
-
-    /// For a line of the log, to four digits: `loss 0.5312, accuracy 0.75`.
-    var summary: String {
-        let shown = figures.compactMap { name, value in value.map { (name, $0.isFinite ? $0 : .nan) } }
-        return shown.map { "\($0) \(String(format: "%.4g", $1))" }.joined(separator: ", ")
-    }
 }

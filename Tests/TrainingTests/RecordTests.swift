@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct RecordTests {
     @Test func aLineHasNumbersInOrder() throws {
-        var line: JSONLine = ["step": 3, "test_examples": 7.0]
-        line.append(["loss": 0.5, "coefficient_mean": .nan, "accuracy": nil, "margin": 1e-20], prefix: "test_")
+        var line: JSONLine = [.step: 3, .testExamples: 7.0]
+        line.append([.loss: 0.5, .coefficientMean: .nan, .accuracy: nil, .margin: 1e-20], prefix: "test_")
         #expect(
             line.text
                 == #"{"step": 3, "test_examples": 7.0, "test_loss": 0.5, "test_coefficient_mean": null, "test_margin": 1e-20}"#
@@ -16,9 +16,9 @@ import Testing
     }
 
     @Test func whatStandsAlreadyStays() throws {
-        var line: JSONLine = ["step": 3, "test_examples": 7.0]
-        line.append(["step": 4, "test_examples": 8])
-        #expect(line.text == #"{"step": 3, "test_examples": 7.0}"#)
+        var line: JSONLine = [.step: 3, .testExamples: 7.0]
+        line.append([.step: 4, .testExamples: 8, .loss: 0.5])
+        #expect(line.text == #"{"step": 3, "test_examples": 7.0, "loss": 0.5}"#)
     }
 
     @Test func everyStepStandsOnce() throws {
