@@ -33,7 +33,7 @@ package final class FrozenParameters: ParameterSource {
     ) throws {
         self.layout = layout
         self.storage = storage
-        let whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        let whole = layout.wholeSlices
         let sizes = whole.indices.map { group in
             Self.isHalved(layout.groupNames[group], storage) ? (whole[group].count + 1) / 2 : whole[group].count
         }
