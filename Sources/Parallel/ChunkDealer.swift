@@ -30,8 +30,7 @@ package final class ChunkDealer: @unchecked Sendable {
     ///   - store: keeps a result for good. Called on rank 0 for one result at a time, on any thread.
     /// - Throws: `RDOError.peers`.
     package init(world: Communicator, chunks: [Int], store: @escaping (Result) throws -> Void) throws {
-        self.world = world
-        self.store = store
+        (self.world, self.store) = (world, store)
         remaining = chunks[...]
         channel = try world.split(color: 0, key: world.rank)
         if world.rank == 0 { try CommunicationThread.shared.serve { [self] in try answer() } }

@@ -146,8 +146,7 @@ package final class PendingCommunication: @unchecked Sendable {
     private let thread: CommunicationThread
 
     fileprivate init(_ body: @escaping @Sendable () throws -> Void, on thread: CommunicationThread) {
-        self.body = body
-        self.thread = thread
+        (self.body, self.thread) = (body, thread)
     }
 
     /// Returns when it is done; may be called more than once.

@@ -21,13 +21,11 @@ package final class Communicator: @unchecked Sendable {
     private static let messageLimit = 1 << 30
 
     init(_ handle: MPI_Comm, farewell: MPI_Comm? = nil) throws {
-        self.handle = handle
-        self.farewell = farewell
+        (self.handle, self.farewell) = (handle, farewell)
         var (rank, size): (Int32, Int32) = (0, 0)
         try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
         try check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
-        self.rank = Int(rank)
-        self.size = Int(size)
+        (self.rank, self.size) = (Int(rank), Int(size))
     }
 
     /// The ranks that pass the same `color`, ordered by `key`.

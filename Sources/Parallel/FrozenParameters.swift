@@ -31,8 +31,7 @@ package final class FrozenParameters: ParameterSource {
         layout: ParameterLayout, mesh: Mesh, storage: FrozenStorage,
         read: (_ parameterIndex: Int, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws -> Void
     ) throws {
-        self.layout = layout
-        self.storage = storage
+        (self.layout, self.storage) = (layout, storage)
         let whole = layout.wholeSlices
         let sizes = whole.indices.map { group in
             Self.isHalved(layout.groupNames[group], storage) ? (whole[group].count + 1) / 2 : whole[group].count

@@ -33,8 +33,7 @@ package final class GradientAccumulator: @unchecked Sendable {
     package var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
 
     package init(layout: ParameterLayout, mesh: Mesh) {
-        self.layout = layout
-        self.mesh = mesh
+        (self.layout, self.mesh) = (layout, mesh)
         slices = layout.packedSlices(shards: mesh.shards.size)
         whole = layout.wholeSlices
         scratch = Array(repeating: nil, count: layout.groupCount)

@@ -39,8 +39,7 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
     ///
     /// - Throws: `RDOError.peers`.
     package init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) throws {
-        self.layout = layout
-        self.mesh = mesh
+        (self.layout, self.mesh) = (layout, mesh)
         slices = layout.packedSlices(shards: mesh.shards.size)
         whole = layout.wholeSlices
         own = slices.map { FloatBuffer(count: $0[mesh.shard].count) }

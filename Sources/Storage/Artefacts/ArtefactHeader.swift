@@ -17,9 +17,7 @@ package struct ArtefactHeader: Sendable, Equatable, Encodable {
     package init(schema: String, software: String, config: String, worldSize: Int, created: Date = Date()) {
         self.schema = schema
         self.created = created.formatted(.iso8601)
-        self.software = software
-        self.config = config
-        self.worldSize = worldSize
+        (self.software, self.config, self.worldSize) = (software, config, worldSize)
     }
 
     /// Reads the header; only `schema` is required.
@@ -58,10 +56,8 @@ package struct Provenance: Sendable, Equatable, Encodable {
     package var template: String?
 
     package init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
-        self.modelDigest = modelDigest
-        self.tokenizerDigest = tokenizerDigest
-        self.dataDigest = dataDigest
-        self.template = template
+        (self.modelDigest, self.tokenizerDigest) = (modelDigest, tokenizerDigest)
+        (self.dataDigest, self.template) = (dataDigest, template)
     }
 
     init(of file: HDF5File) throws {

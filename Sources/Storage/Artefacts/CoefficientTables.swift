@@ -28,16 +28,11 @@ package struct CoefficientTables: Sendable, Equatable {
         responseTokenCounts: [Int32], pairQueries: [Int32], pairFirsts: [Int32], pairSeconds: [Int32], labels: [Int8],
         pairKeys: [ContentKey]
     ) {
-        self.queryTexts = queryTexts
-        self.queryKeys = queryKeys
-        self.responseTexts = responseTexts
-        self.responseQueries = responseQueries
+        (self.queryTexts, self.queryKeys) = (queryTexts, queryKeys)
+        (self.responseTexts, self.responseQueries) = (responseTexts, responseQueries)
         self.responseTokenCounts = responseTokenCounts
-        self.pairQueries = pairQueries
-        self.pairFirsts = pairFirsts
-        self.pairSeconds = pairSeconds
-        self.labels = labels
-        self.pairKeys = pairKeys
+        (self.pairQueries, self.pairFirsts, self.pairSeconds) = (pairQueries, pairFirsts, pairSeconds)
+        (self.labels, self.pairKeys) = (labels, pairKeys)
         precondition(problem == nil, problem ?? "")
     }
 

@@ -11,8 +11,7 @@ package final class CoefficientWriter: ChunkedWriter<Float> {
     package init(
         path: String, header: ArtefactHeader, scorer: ScorerDescription, tables: CoefficientTables, chunkRows: Int
     ) throws {
-        self.scorer = scorer
-        self.tables = tables
+        (self.scorer, self.tables) = (scorer, tables)
         var header = header
         header.schema = CoefficientFile.schema
         let columns =

@@ -25,13 +25,8 @@ package struct PairVisit: Sendable, Equatable {
         row: Int, key: ContentKey, better: Int?, worse: Int?, coefficient: Double, margin: Double, loss: Double,
         gradientScale: Double
     ) {
-        self.row = row
-        self.key = key
-        self.better = better
-        self.worse = worse
-        self.coefficient = coefficient
-        self.margin = margin
-        self.loss = loss
+        (self.row, self.key, self.better, self.worse) = (row, key, better, worse)
+        (self.coefficient, self.margin, self.loss) = (coefficient, margin, loss)
         self.gradientScale = gradientScale
     }
 }

@@ -25,9 +25,7 @@ package final class LedgerWriter {
     /// - Throws: `RDOError(.artefact)` when visits are to be kept and the file is damaged or of another kind, or when the
     ///   file cannot be written.
     package init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
-        self.path = path
-        self.header = header
-        self.pass = pass
+        (self.path, self.header, self.pass) = (path, header, pass)
         if step > 0, Durable.exists(path) {
             do {
                 rows = try LedgerRow.read(from: SealedFile.open(path, schemas: [LedgerFile.schema]).file)

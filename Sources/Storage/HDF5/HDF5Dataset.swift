@@ -31,9 +31,7 @@ package final class HDF5Dataset: HDF5Object {
     var place: String { file.filePath }
 
     init(_ file: HDF5File, _ path: String, id: Int64) throws {
-        self.file = file
-        self.path = path
-        self.id = id
+        (self.file, self.path, self.id) = (file, path, id)
         let place = file.filePath
         shape = try HDF5.with("read the shape of \(path)", at: place, open: { H5Dget_space(id) }, close: H5Sclose) {
             space in

@@ -19,9 +19,7 @@ package final class HDF5Group: HDF5Location {
     package let id: Int64
 
     fileprivate init(_ file: HDF5File, _ path: String, id: Int64) {
-        self.file = file
-        self.path = path
-        self.id = id
+        (self.file, self.path, self.id) = (file, path, id)
     }
 
     deinit { if file.isOpen { HDF5.alone { _ = H5Gclose(id) } } }
