@@ -4,12 +4,9 @@ import CXXHash
 package struct Digest: Hashable, Sendable, CustomStringConvertible {
     package let high: UInt64
     package let low: UInt64
+}
 
-    package init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-
+extension Digest {
     /// - Precondition: 16 bytes.
     package init(bytes: some Collection<UInt8>) {
         precondition(bytes.count == 16, "a digest has 16 bytes")

@@ -6,7 +6,9 @@ package struct JSONField {
     /// Such as `model.vocab`; empty for the whole document.
     package let path: String
     package let file: String
+}
 
+extension JSONField {
     /// - Throws: `RDOError.artefact` with the line of the first syntax error.
     package init(parsing bytes: [UInt8], file: String) throws {
         do {
@@ -18,24 +20,18 @@ package struct JSONField {
         }
     }
 
-    private init(value: JSONValue, path: String, file: String) {
-        self.value = value
-        self.path = path
-        self.file = file
-    }
-
     /// The member `key`; nil when it is absent or null, or when this is not an object.
     package subscript(key: String) -> JSONField? {
-        value[key].map { JSONField(value: $0, path: path.isEmpty ? key : path + "." + key, file: file) }
+        value[key].map { JSONField(value: $0, path: path(of: key), file: file) }
     }
 
     /// - Throws: `RDOError.artefact` when the member is absent or null.
     package func required(_ key: String) throws -> JSONField {
-        guard let member = self[key] else {
-            throw RDOError(.artefact, "\(path.isEmpty ? key : path + "." + key) is missing", at: file)
-        }
-        return member
+        if let member = self[key] { return member }
+        throw RDOError(.artefact, "\(path(of: key)) is missing", at: file)
     }
+
+    private func path(of key: String) -> String { path.isEmpty ? key : path + "." + key }
 
     package func fail(_ what: String, remedy: String? = nil) -> RDOError {
         RDOError(.artefact, "\(path.isEmpty ? "the document" : path) \(what)", at: file, remedy: remedy)

@@ -38,14 +38,12 @@ package enum JSONValue: Sendable {
 
     /// Nil when this is not a string.
     package var text: String? {
-        guard case .string(let bytes) = self else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
+        if case .string(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
     }
 
     /// Nil when this is not a Boolean.
     package var bool: Bool? {
-        guard case .bool(let bool) = self else { return nil }
-        return bool
+        if case .bool(let bool) = self { bool } else { nil }
     }
 
     /// Nil when this is not a number.
@@ -68,8 +66,7 @@ package enum JSONValue: Sendable {
 
     /// Nil when this is not an array.
     package var elements: [JSONValue]? {
-        guard case .array(let elements) = self else { return nil }
-        return elements
+        if case .array(let elements) = self { elements } else { nil }
     }
 
     /// Nil when this is not an array, or `element` is nil for one of its elements.

@@ -30,8 +30,7 @@ package final class ChunkDealer: @unchecked Sendable {
     ///   - store: keeps a result for good. Called on rank 0 for one result at a time, on any thread.
     /// - Throws: `RDOError.peers`.
     package init(world: Communicator, chunks: [Int], store: @escaping (Result) throws -> Void) throws {
-        self.world = world
-        self.store = store
+        (self.world, self.store) = (world, store)
         remaining = chunks[...]
         channel = try world.split(color: 0, key: world.rank)
         if world.rank == 0 { try CommunicationThread.shared.serve { [self] in try answer() } }
@@ -45,7 +44,14 @@ package final class ChunkDealer: @unchecked Sendable {
     /// - Throws: `RDOError.peers`.
     package func exchange(_ results: [Result], for count: Int, isStopping: Bool) throws -> [Int] {
         if world.rank == 0 { return deal(results, for: count, isStopping: isStopping) }
-        let request = Self.encode(results, for: count, isStopping: isStopping)
+        var message = ByteWriter()
+        message.write(count)
+        message.write(isStopping)
+        message.write(results) { result, bytes in
+            bytes.write(result.chunk)
+            bytes.write(result.values)
+        }
+        let request = message.bytes
         // The answer's count and chunks, none of them longer.
         var answer = [UInt8](repeating: 0, count: (count + 1) * ByteWriter.longestInteger)
         try CommunicationThread.shared.perform {
@@ -111,7 +117,9 @@ package final class ChunkDealer: @unchecked Sendable {
                 &request, length, rdo_mpi_byte(), status.MPI_SOURCE, Self.requestTag, channel.handle,
                 rdo_mpi_status_ignore()), "MPI_Recv")
 
-        let (results, count, isStopping) = try Self.decode(request)
+        var message = ByteReader(request)
+        let (count, isStopping) = (try message.readInt(), try message.readBool())
+        let results = try message.readArray { (chunk: try $0.readInt(), values: try $0.readDoubles()) }
         var dealt = ByteWriter()
         dealt.write(deal(results, for: count, isStopping: isStopping)) { $1.write($0) }
         let answer = dealt.bytes
@@ -119,24 +127,5 @@ package final class ChunkDealer: @unchecked Sendable {
         try check(
             MPI_Send(answer, Int32(answer.count), rdo_mpi_byte(), status.MPI_SOURCE, Self.answerTag, channel.handle),
             "MPI_Send")
-    }
-
-    // MARK: - Requests
-
-    private static func encode(_ results: [Result], for count: Int, isStopping: Bool) -> [UInt8] {
-        var bytes = ByteWriter()
-        bytes.write(count)
-        bytes.write(isStopping)
-        bytes.write(results) { result, bytes in
-            bytes.write(result.chunk)
-            bytes.write(result.values)
-        }
-        return bytes.bytes
-    }
-
-    private static func decode(_ request: [UInt8]) throws -> (results: [Result], count: Int, isStopping: Bool) {
-        var bytes = ByteReader(request)
-        let (count, isStopping) = (try bytes.readInt(), try bytes.readBool())
-        return (try bytes.readArray { (try $0.readInt(), try $0.readDoubles()) }, count, isStopping)
     }
 }

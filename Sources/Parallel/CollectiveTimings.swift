@@ -13,14 +13,8 @@ package struct CollectiveTimings {
     package func treeReduceScatter(count: Int) throws -> Double {
         let values = FloatBuffer(count: count)
         let partition = RowPartition(rows: count, shards: ranks.size)
-        let counts = (0..<ranks.size).map { partition[$0].count }
-        let result = FloatBuffer(count: counts[ranks.rank])
-        func place(_ rank: Int, _ range: Range<Int>) -> UnsafeMutablePointer<Float> {
-            values.pointer + partition[rank].lowerBound + range.lowerBound
-        }
-        let reduction = TreeReduction(
-            ranks: ranks, counts: counts, read: { rank, range, _ in UnsafePointer(place(rank, range)) },
-            add: { rank, range, addends in Vectors.add(addends, to: place(rank, range), count: range.count) })
+        let result = FloatBuffer(count: partition[ranks.rank].count)
+        let reduction = TreeReduction(of: values.pointer, partition, over: ranks)
         return try median { try CommunicationThread.shared.perform { try reduction.scatter(into: result.pointer) } }
     }
 

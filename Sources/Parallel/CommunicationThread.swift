@@ -29,9 +29,7 @@ package final class CommunicationThread: @unchecked Sendable {
         }
         var thread = pthread_t()
         precondition(pthread_create(&thread, nil, body, nil) == 0, "a process can start a thread")
-        condition.lock()
-        self.thread = thread
-        condition.unlock()
+        condition.withLock { self.thread = thread }
     }
 
     /// Runs `body` on the communication thread after everything handed over before, and waits for it.
@@ -52,10 +50,10 @@ package final class CommunicationThread: @unchecked Sendable {
     /// Hands `body` over without waiting. Whoever needs its effect waits for the returned communication.
     func submit(_ body: @escaping @Sendable () throws -> Void) -> PendingCommunication {
         let pending = PendingCommunication(body, on: self)
-        condition.lock()
-        queue.append(pending)
-        condition.broadcast()
-        condition.unlock()
+        condition.withLock {
+            queue.append(pending)
+            condition.broadcast()
+        }
         return pending
     }
 
@@ -65,16 +63,12 @@ package final class CommunicationThread: @unchecked Sendable {
 
     /// Stops calling MPI for good, so that another thread may end it.
     func halt() {
-        condition.lock()
-        isHalted = true
-        condition.unlock()
+        condition.withLock { isHalted = true }
         if !isCurrent { usleep(20_000) }
     }
 
     private var isCurrent: Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        return thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
+        condition.withLock { thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
     }
 
     // MARK: - On the thread
@@ -115,9 +109,7 @@ package final class CommunicationThread: @unchecked Sendable {
 
     /// Called between the tests of a communication that is under way.
     func runService() throws {
-        condition.lock()
-        let halted = isHalted
-        condition.unlock()
+        let halted = condition.withLock { isHalted }
         while halted { usleep(1_000_000) }
         try service?()
     }
@@ -136,11 +128,11 @@ package final class CommunicationThread: @unchecked Sendable {
     }
 
     fileprivate func finish(_ pending: PendingCommunication, _ error: RDOError?) {
-        condition.lock()
-        pending.error = error
-        pending.isFinished = true
-        condition.broadcast()
-        condition.unlock()
+        condition.withLock {
+            pending.error = error
+            pending.isFinished = true
+            condition.broadcast()
+        }
     }
 }
 
@@ -154,8 +146,7 @@ package final class PendingCommunication: @unchecked Sendable {
     private let thread: CommunicationThread
 
     fileprivate init(_ body: @escaping @Sendable () throws -> Void, on thread: CommunicationThread) {
-        self.body = body
-        self.thread = thread
+        (self.body, self.thread) = (body, thread)
     }
 
     /// Returns when it is done; may be called more than once.

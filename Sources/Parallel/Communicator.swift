@@ -21,34 +21,29 @@ package final class Communicator: @unchecked Sendable {
     private static let messageLimit = 1 << 30
 
     init(_ handle: MPI_Comm, farewell: MPI_Comm? = nil) throws {
-        self.handle = handle
-        self.farewell = farewell
+        (self.handle, self.farewell) = (handle, farewell)
         var (rank, size): (Int32, Int32) = (0, 0)
         try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
         try check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
-        self.rank = Int(rank)
-        self.size = Int(size)
+        (self.rank, self.size) = (Int(rank), Int(size))
     }
 
     /// The ranks that pass the same `color`, ordered by `key`.
     package func split(color: Int, key: Int) throws -> Communicator {
-        var part: MPI_Comm?
-        try CommunicationThread.shared.perform {
-            try check(MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
-        }
-        guard let part else { throw RDOError(.peers, "MPI_Comm_split gave no communicator") }
-        return try Communicator(part)
+        try part("MPI_Comm_split") { MPI_Comm_split(handle, Int32(color), Int32(key), &$0) }
     }
 
     /// The ranks of this communicator that share memory with this one, in their order.
     func splitByNode() throws -> Communicator {
-        var part: MPI_Comm?
-        try CommunicationThread.shared.perform {
-            try check(
-                MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), rdo_mpi_info_null(), &part),
-                "MPI_Comm_split_type")
+        try part("MPI_Comm_split_type") {
+            MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), rdo_mpi_info_null(), &$0)
         }
-        guard let part else { throw RDOError(.peers, "MPI_Comm_split_type gave no communicator") }
+    }
+
+    private func part(_ call: String, _ make: (inout MPI_Comm?) -> Int32) throws -> Communicator {
+        var part: MPI_Comm?
+        try CommunicationThread.shared.perform { try check(make(&part), call) }
+        guard let part else { throw RDOError(.peers, "\(call) gave no communicator") }
         return try Communicator(part)
     }
 
@@ -62,21 +57,16 @@ package final class Communicator: @unchecked Sendable {
     // MARK: - Numbers
 
     /// Element-wise sums over the ranks, exact unless they overflow. `values` has one length on all ranks.
-    package func allReduceSum(_ values: [Int64]) throws -> [Int64] {
-        try allReduce(values, rdo_mpi_int64(), rdo_mpi_sum())
-    }
+    package func allReduceSum(_ values: [Int64]) throws -> [Int64] { try allReduce(values, rdo_mpi_sum()) }
 
-    package func allReduceMax(_ value: Int) throws -> Int {
-        Int(try allReduce([Int64(value)], rdo_mpi_int64(), rdo_mpi_max())[0])
-    }
+    package func allReduceMax(_ value: Int) throws -> Int { Int(try allReduce([Int64(value)], rdo_mpi_max())[0]) }
 
-    private func allReduce<Value>(_ values: [Value], _ type: MPI_Datatype, _ operation: MPI_Op) throws -> [Value] {
+    private func allReduce(_ values: [Int64], _ operation: MPI_Op) throws -> [Int64] {
         var result = values
-        try result.withUnsafeMutableBytes {
-            let raw = $0
+        try result.withUnsafeMutableBytes { raw in
             try run("MPI_Iallreduce") {
                 MPI_Iallreduce(
-                    rdo_mpi_in_place(), raw.baseAddress, Int32(values.count), type, operation, handle, &$0)
+                    rdo_mpi_in_place(), raw.baseAddress, Int32(values.count), rdo_mpi_int64(), operation, handle, &$0)
             }
         }
         return result
@@ -92,7 +82,8 @@ package final class Communicator: @unchecked Sendable {
         }
         var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
         try result.withUnsafeMutableBytes { raw in
-            for piece in Self.pieces(of: raw) {
+            for start in stride(from: 0, to: raw.count, by: Self.messageLimit) {
+                let piece = UnsafeMutableRawBufferPointer(rebasing: raw[start...].prefix(Self.messageLimit))
                 try run("MPI_Ibcast") {
                     MPI_Ibcast(piece.baseAddress, Int32(piece.count), rdo_mpi_byte(), Int32(root), handle, &$0)
                 }
@@ -103,7 +94,8 @@ package final class Communicator: @unchecked Sendable {
 
     /// Every rank's bytes, of any length, in rank order.
     package func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
-        let counts = try allGatherCounts(bytes.count)
+        // Everybody's count, where each rank knows its own.
+        let counts = try allReduceSum((0..<size).map { $0 == rank ? Int64(bytes.count) : 0 }).map { Int($0) }
         let starts = counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
         guard starts[size] <= Self.messageLimit else { return try (0..<size).map { try broadcast(bytes, from: $0) } }
         var all = [UInt8](repeating: 0, count: starts[size])
@@ -123,18 +115,6 @@ package final class Communicator: @unchecked Sendable {
             }
         }
         return (0..<size).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
-    }
-
-    private func allGatherCounts(_ count: Int) throws -> [Int] {
-        var counts = [Int64](repeating: 0, count: size)
-        counts[rank] = Int64(count)
-        return try allReduceSum(counts).map { Int($0) }
-    }
-
-    private static func pieces(of raw: UnsafeMutableRawBufferPointer) -> [UnsafeMutableRawBufferPointer] {
-        stride(from: 0, to: raw.count, by: messageLimit).map {
-            .init(rebasing: raw[$0..<min($0 + messageLimit, raw.count)])
-        }
     }
 
     // MARK: - Floats, on the communication thread
@@ -171,16 +151,14 @@ package final class Communicator: @unchecked Sendable {
     /// Sends floats to one rank while receiving from another.
     func exchange(
         sending values: UnsafePointer<Float>, count: Int, to destination: Int,
-        receiving target: UnsafeMutablePointer<Float>,
-        count receivedCount: Int, from source: Int
+        receiving target: UnsafeMutablePointer<Float>, count receivedCount: Int, from source: Int
     ) throws {
         var requests: [MPI_Request?] = [rdo_mpi_request_null(), rdo_mpi_request_null()]
         try check(
             MPI_Irecv(target, Int32(receivedCount), rdo_mpi_float(), Int32(source), 0, handle, &requests[0]),
             "MPI_Irecv")
         try check(
-            MPI_Isend(values, Int32(count), rdo_mpi_float(), Int32(destination), 0, handle, &requests[1]),
-            "MPI_Isend")
+            MPI_Isend(values, Int32(count), rdo_mpi_float(), Int32(destination), 0, handle, &requests[1]), "MPI_Isend")
         try Requests.finish("MPI_Isend and MPI_Irecv", &requests)
     }
 

@@ -59,11 +59,6 @@ package struct ExactSum: Sendable {
     /// Collective. The values of the sums over all ranks, in one message.
     /// - Throws: `RDOError.peers`.
     package static func totals(_ sums: [ExactSum], over ranks: Communicator) throws -> [Double] {
-        try merged(sums, over: ranks).map(\.value)
-    }
-
-    /// Collective. The sums over all ranks.
-    static func merged(_ sums: [ExactSum], over ranks: Communicator) throws -> [ExactSum] {
         let message = sums.flatMap { sum in
             sum.carried.digits + [sum.nans, sum.positiveInfinities, sum.negativeInfinities]
         }
@@ -75,7 +70,7 @@ package struct ExactSum: Sendable {
             sum.carry()
             (sum.nans, sum.positiveInfinities, sum.negativeInfinities) =
                 (part[digitCount], part[digitCount + 1], part[digitCount + 2])
-            return sum
+            return sum.value
         }
     }
 

@@ -31,9 +31,8 @@ package final class FrozenParameters: ParameterSource {
         layout: ParameterLayout, mesh: Mesh, storage: FrozenStorage,
         read: (_ parameterIndex: Int, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws -> Void
     ) throws {
-        self.layout = layout
-        self.storage = storage
-        let whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        (self.layout, self.storage) = (layout, storage)
+        let whole = layout.wholeSlices
         let sizes = whole.indices.map { group in
             Self.isHalved(layout.groupNames[group], storage) ? (whole[group].count + 1) / 2 : whole[group].count
         }

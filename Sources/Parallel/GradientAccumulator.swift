@@ -33,10 +33,9 @@ package final class GradientAccumulator: @unchecked Sendable {
     package var allocatedBytes: Int { pool.count * MemoryLayout<Float>.stride }
 
     package init(layout: ParameterLayout, mesh: Mesh) {
-        self.layout = layout
-        self.mesh = mesh
+        (self.layout, self.mesh) = (layout, mesh)
         slices = layout.packedSlices(shards: mesh.shards.size)
-        whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        whole = layout.wholeSlices
         scratch = Array(repeating: nil, count: layout.groupCount)
         counters = Array(repeating: BinaryCounter(), count: layout.groupCount)
     }
@@ -74,9 +73,7 @@ package final class GradientAccumulator: @unchecked Sendable {
         scratch[group] = nil
         guard mesh.world.size > 1 else { return try add(full.buffer, group, onTotal) }
         try reduction?.wait()
-        reduction = CommunicationThread.shared.submit { [self] in
-            try add(reduce(full, group), group, onTotal)
-        }
+        reduction = CommunicationThread.shared.submit { [self] in try add(reduce(full, group), group, onTotal) }
     }
 
     /// The sum over all leaves since `reset()`: own rows, packed like `ShardedParameters.makePackedBuffers()`. Valid until

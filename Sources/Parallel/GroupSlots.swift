@@ -20,7 +20,7 @@ final class GroupSlots: @unchecked Sendable {
     private let buffer: FloatBuffer?
     private let offsets: [Int]
     /// Used by the thread that computes alone.
-    private var table: SlotTable
+    var table: SlotTable
 
     /// Collective over the world.
     ///
@@ -28,31 +28,19 @@ final class GroupSlots: @unchecked Sendable {
     init(groups: [ParameterGroup], sizes: [Int], mesh: Mesh, policy: GatherPolicy) throws {
         self.mesh = mesh
         table = SlotTable(groups: groups, sizes: sizes, policy: policy)
-        var offsets: [Int] = []
-        var end = 0
-        for size in table.sizes {
-            offsets.append(end)
-            end += FloatBuffer.padded(size)
-        }
-        self.offsets = offsets
+        offsets = table.sizes.reduce(into: [0]) { $0.append($0[$0.count - 1] + FloatBuffer.padded($1)) }
         guard mesh.shards.size > 1 else {
             (count, memory, buffer) = (0, nil, nil)
             return
         }
-        count = end
-        let loan = try mesh.nodeMemory.flatMap { memory in try memory.borrow(count: end).map { (memory, $0) } }
+        let total = offsets[table.sizes.count]
+        count = total
+        let loan = try mesh.nodeMemory.flatMap { memory in try memory.borrow(count: total).map { (memory, $0) } }
         // Where one node has no room, no node may share: the ranks would wait for each other in different places.
         let isShared = try mesh.world.allReduceMax(loan == nil ? 1 : 0) == 0
         memory = isShared ? loan : nil
-        buffer = isShared ? nil : FloatBuffer(count: end)
+        buffer = isShared ? nil : FloatBuffer(count: total)
     }
-
-    /// See `SlotTable.choose`.
-    func choose(for group: Int, isFree: (Int) -> Bool) -> (slot: Int, evicted: Int?)? {
-        table.choose(for: group, isFree: isFree)
-    }
-
-    func forget() { table.forget() }
 
     func buffer(_ slot: Int, count: Int) -> FloatBuffer {
         if let (_, loan) = memory { return loan.buffer(at: offsets[slot], count: count) }
@@ -75,9 +63,7 @@ final class GroupSlots: @unchecked Sendable {
         // All have left the slot's last tenant, and have updated their own rows.
         try memory.synchronize(loan)
         let place = mesh.placement
-        if place.writesOwnRows {
-            slices[mesh.shard].unpack(own.pointer, 0..<own.count, into: full.matrices)
-        }
+        if place.writesOwnRows { slices[mesh.shard].unpack(own.pointer, 0..<own.count, into: full.matrices) }
         if let counterparts = place.counterparts {
             let shards = place.shardsOfCounterparts
             try counterparts.allGather(own.pointer, counts: shards.map { slices[$0].count }) { rank, range, values in

@@ -68,9 +68,7 @@ final class NodeMemory: @unchecked Sendable {
         var isLent = false
 
         init(handle: MPI_Win, pointer: UnsafeMutablePointer<Float>, count: Int) {
-            self.handle = handle
-            self.pointer = pointer
-            self.count = count
+            (self.handle, self.pointer, self.count) = (handle, pointer, count)
         }
 
         func free() throws {

@@ -35,26 +35,28 @@ struct PackedSlice: Sendable {
         count = end
     }
 
-    /// Copies `values`, the packed elements `range`, to their places in the full matrices.
-    func unpack(_ values: UnsafePointer<Float>, _ range: Range<Int>, into matrices: [Matrix]) {
+    /// Calls `body` with every part of the packed elements `range` that is one piece: how far into `range` it begins, where
+    /// it lies in the full matrices, and how many elements it has.
+    private func forEachPart(
+        of range: Range<Int>, in matrices: [Matrix],
+        _ body: (_ offset: Int, _ place: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    ) {
         for run in runs {
             let part = run.packed.clamped(to: range)
             guard !part.isEmpty else { continue }
-            (matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound).update(
-                from: values + part.lowerBound - range.lowerBound, count: part.count)
+            let place = matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound
+            body(part.lowerBound - range.lowerBound, place, part.count)
         }
+    }
+
+    /// Copies `values`, the packed elements `range`, to their places in the full matrices.
+    func unpack(_ values: UnsafePointer<Float>, _ range: Range<Int>, into matrices: [Matrix]) {
+        forEachPart(of: range, in: matrices) { $1.update(from: values + $0, count: $2) }
     }
 
     /// Adds `values`, the packed elements `range`, to their places in the full matrices.
     func add(_ values: UnsafePointer<Float>, _ range: Range<Int>, to matrices: [Matrix]) {
-        for run in runs {
-            let part = run.packed.clamped(to: range)
-            guard !part.isEmpty else { continue }
-            Vectors.add(
-                values + part.lowerBound - range.lowerBound,
-                to: matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound,
-                count: part.count)
-        }
+        forEachPart(of: range, in: matrices) { Vectors.add(values + $0, to: $1, count: $2) }
     }
 
     /// The packed elements `range` of full matrices: where they lie when that is one piece, else copied to `scratch`.
@@ -67,13 +69,7 @@ struct PackedSlice: Sendable {
             return UnsafePointer(matrices[run.parameter].pointer + run.start + range.lowerBound - run.packed.lowerBound)
         }
         scratch.update(repeating: 0, count: range.count)
-        for run in runs {
-            let part = run.packed.clamped(to: range)
-            guard !part.isEmpty else { continue }
-            (scratch + part.lowerBound - range.lowerBound).update(
-                from: matrices[run.parameter].pointer + run.start + part.lowerBound - run.packed.lowerBound,
-                count: part.count)
-        }
+        forEachPart(of: range, in: matrices) { (scratch + $0).update(from: $1, count: $2) }
         return UnsafePointer(scratch)
     }
 }
@@ -83,6 +79,9 @@ extension ParameterLayout {
     func packedSlices(shards: Int) -> [[PackedSlice]] {
         groups.map { group in (0..<shards).map { PackedSlice(specs[group], shard: $0, of: shards) } }
     }
+
+    /// How each group is laid out whole.
+    var wholeSlices: [PackedSlice] { packedSlices(shards: 1).map { $0[0] } }
 }
 
 /// All parameters of a group, or their gradients, whole: a matrix as `[rows, columns]`, a vector as `[1, rows]`.

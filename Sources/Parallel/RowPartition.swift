@@ -5,8 +5,7 @@ package struct RowPartition: Sendable, Equatable {
 
     package init(rows: Int, shards: Int) {
         precondition(rows >= 0 && shards > 0, "a partition needs rows and at least one shard")
-        self.rows = rows
-        self.shards = shards
+        (self.rows, self.shards) = (rows, shards)
     }
 
     package subscript(shard: Int) -> Range<Int> {

@@ -39,10 +39,9 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
     ///
     /// - Throws: `RDOError.peers`.
     package init(layout: ParameterLayout, mesh: Mesh, gather policy: GatherPolicy) throws {
-        self.layout = layout
-        self.mesh = mesh
+        (self.layout, self.mesh) = (layout, mesh)
         slices = layout.packedSlices(shards: mesh.shards.size)
-        whole = layout.groups.map { PackedSlice(layout.specs[$0], shard: 0, of: 1) }
+        whole = layout.wholeSlices
         own = slices.map { FloatBuffer(count: $0[mesh.shard].count) }
         gathered = Array(repeating: nil, count: layout.groupCount)
         slots = try GroupSlots(groups: layout.groupNames, sizes: whole.map(\.count), mesh: mesh, policy: policy)
@@ -102,15 +101,13 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
     package func prefetch(group: ParameterGroup) {
         let place = layout.requiredPlace(of: group)
         guard mesh.shards.size > 1, gathered[place] == nil else { return }
-        guard
-            let (slot, evicted) = slots.choose(for: place, isFree: { (gathered[$0]?.users ?? 0) == 0 })
-        else { return }
+        guard let (slot, evicted) = slots.table.choose(for: place, isFree: { (gathered[$0]?.users ?? 0) == 0 }) else {
+            return
+        }
         if let evicted { gathered[evicted] = nil }
         let full = FullGroup(layout.specs(of: group), whole[place], in: slots.buffer(slot, count: whole[place].count))
         let (own, slices, slots) = (own[place], slices[place], slots)
-        let communication = CommunicationThread.shared.submit {
-            try slots.gather(own, slices, into: full)
-        }
+        let communication = CommunicationThread.shared.submit { try slots.gather(own, slices, into: full) }
         gathered[place] = Gathered(slot: slot, full: full, communication: communication)
     }
 
@@ -122,6 +119,6 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
             try gathered[group]?.communication.wait()
             gathered[group] = nil
         }
-        slots.forget()
+        slots.table.forget()
     }
 }

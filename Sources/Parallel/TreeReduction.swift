@@ -60,14 +60,9 @@ struct TreeReduction {
         let count: Int
 
         init(_ ranks: [Int], _ counts: [Int]) {
-            var end = 0
-            var list: [(rank: Int, start: Int, count: Int)] = []
-            for rank in ranks {
-                list.append((rank, end, counts[rank]))
-                end += counts[rank]
-            }
-            self.ranks = list
-            count = end
+            let starts = ranks.reduce(into: [0]) { $0.append($0[$0.count - 1] + counts[$1]) }
+            self.ranks = zip(ranks, starts).map { ($0, $1, counts[$0]) }
+            count = starts[ranks.count]
         }
 
         /// What the piece of `limit` floats from `start` on is made of; offsets are from its beginning.
@@ -145,18 +140,25 @@ struct TreeReduction {
     static func allReduce(_ values: UnsafeMutablePointer<Float>, count: Int, over ranks: Communicator) throws {
         guard ranks.size > 1 else { return }
         let partition = RowPartition(rows: count, shards: ranks.size)
-        let counts = (0..<ranks.size).map { partition[$0].count }
+        let reduction = TreeReduction(of: values, partition, over: ranks)
+        let own = values + partition[ranks.rank].lowerBound
+        try reduction.scatter(into: own)
+        try ranks.allGather(own, counts: reduction.counts) { rank, range, piece in
+            guard rank != ranks.rank else { return }
+            (values + partition[rank].lowerBound + range.lowerBound).update(from: piece, count: range.count)
+        }
+    }
+}
+
+extension TreeReduction {
+    /// Of slices that lie one after another in `values`.
+    init(of values: UnsafeMutablePointer<Float>, _ partition: RowPartition, over ranks: Communicator) {
         func place(_ rank: Int, _ range: Range<Int>) -> UnsafeMutablePointer<Float> {
             values + partition[rank].lowerBound + range.lowerBound
         }
-        let own = place(ranks.rank, 0..<0)
-        let reduction = TreeReduction(
-            ranks: ranks, counts: counts, read: { rank, range, _ in UnsafePointer(place(rank, range)) },
-            add: { rank, range, values in Vectors.add(values, to: place(rank, range), count: range.count) })
-        try reduction.scatter(into: own)
-        try ranks.allGather(own, counts: counts) { rank, range, piece in
-            guard rank != ranks.rank else { return }
-            place(rank, range).update(from: piece, count: range.count)
-        }
+        self.init(
+            ranks: ranks, counts: (0..<ranks.size).map { partition[$0].count },
+            read: { rank, range, _ in UnsafePointer(place(rank, range)) },
+            add: { rank, range, addends in Vectors.add(addends, to: place(rank, range), count: range.count) })
     }
 }

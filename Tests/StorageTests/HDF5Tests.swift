@@ -178,11 +178,7 @@ func artefactError(_ body: () throws -> Void, _ location: SourceLocation = #_sou
         do {
             let file = try HDF5File(creating: scratch.file("index.h5"))
             try file.createVirtual(
-                "/m/x%1", shape: [3, 2],
-                sources: [
-                    .init(fileName: "part0.h5", dataset: "/m/x%1", rows: 0..<1),
-                    .init(fileName: "part1.h5", dataset: "/m/x%1", rows: 1..<3),
-                ])
+                "/m/x%1", shape: [3, 2], sources: [("part0.h5", 0..<1), ("part1.h5", 1..<3)])
         }
         let joined = try HDF5File(opening: scratch.file("index.h5")).dataset("/m/x%1").read(Float.self)
         #expect(joined == [0, 1, 10, 11, 12, 13])

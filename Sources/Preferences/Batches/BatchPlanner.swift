@@ -29,12 +29,10 @@ package enum BatchPlanner {
     /// - Parameters:
     ///   - costs: of each example of the batch, finite and not negative.
     ///   - leaves: how many leaves; some are empty when the batch has fewer examples.
-    package static func plan(costs: [Double], leaves: Int) -> BatchPlan {
-        plan(costs: costs, leaves: leaves) { _ in true }
-    }
-
-    /// - Parameter fits: whether these examples may share a leaf.
-    private static func plan(costs: [Double], leaves: Int, fits: ([Int]) -> Bool) -> BatchPlan {
+    ///   - fits: whether these examples may stand beside one that costs more than a mean leaf.
+    package static func plan(
+        costs: [Double], leaves: Int, fits: ([Int]) -> Bool = { _ in true }
+    ) -> BatchPlan {
         precondition(leaves > 0, "a batch needs a leaf")
         var rest = costs.indices.sorted { costs[$0] == costs[$1] ? $0 < $1 : costs[$0] > costs[$1] }
         var members: [[Int]] = []
@@ -61,8 +59,7 @@ package enum BatchPlanner {
         var members = [[Int]](repeating: [], count: leaves)
         var loads = [Double](repeating: 0, count: leaves)
         for position in order {
-            var lightest = 0
-            for leaf in loads.indices where loads[leaf] < loads[lightest] { lightest = leaf }
+            let lightest = loads.indices.min { loads[$0] < loads[$1] } ?? 0
             members[lightest].append(position)
             loads[lightest] += costs[position]
         }

@@ -49,9 +49,7 @@ package struct KTOPartners: Sendable {
     ) {
         precondition(order.count == examples.count, "the order must be that of the examples")
         precondition(batchSize > 0 && microBatches > 0 && microBatches <= batchSize, "a part needs an example")
-        self.order = order
-        self.batchSize = batchSize
-        self.pairing = pairing
+        (self.order, self.batchSize, self.pairing) = (order, batchSize, pairing)
         groupCount = scope == .micro ? microBatches : 1
         var numbers: [[Int32]: Int] = [:]
         queries = examples.map { example in
@@ -78,7 +76,7 @@ package struct KTOPartners: Sendable {
             }
             let chosen =
                 switch pairing {
-                case .rotated: Self.rotated(places.count)
+                case .rotated: places.indices.map { places.count > 1 ? ($0 + places.count - 1) % places.count : nil }
                 case .permuted:
                     Self.deranged(
                         queries: places.map { queries[samples[$0.position].row] },
@@ -98,10 +96,6 @@ package struct KTOPartners: Sendable {
     /// The first of `batches` in which some query has no response to combine it with.
     package func firstBatchWithoutPartner(among batches: Range<Int>) -> Int? {
         batches.first { partners(inBatch: $0).contains { $0.contains(nil) } }
-    }
-
-    private static func rotated(_ count: Int) -> [Int?] {
-        (0..<count).map { count > 1 ? ($0 + count - 1) % count : nil }
     }
 
     /// For each place the index of one with another query: a permutation wherever there is one, that is, unless one

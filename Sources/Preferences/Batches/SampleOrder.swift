@@ -9,9 +9,7 @@ package struct Sample: Sendable, Equatable {
     package let epoch: Int
 
     package init(number: Int, row: Int, epoch: Int) {
-        self.number = number
-        self.row = row
-        self.epoch = epoch
+        (self.number, self.row, self.epoch) = (number, row, epoch)
     }
 }
 
@@ -26,8 +24,7 @@ package struct SampleOrder: Sendable {
     /// - Parameter count: examples in the data, at least 1.
     package init(count: Int, seed: UInt64, shuffle: Bool) {
         precondition(count > 0, "there is no order of nothing")
-        self.count = count
-        self.shuffle = shuffle
+        (self.count, self.shuffle) = (count, shuffle)
         keys = KeyedRandom(seed: seed, stream: Self.stream)
     }
 

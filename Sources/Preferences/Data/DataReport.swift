@@ -49,9 +49,9 @@ package struct DataReport: Sendable, Equatable, Encodable {
     ///
     /// - Parameter results: of all kept rows of the data set, in order.
     /// - Throws: as `check`.
-    package mutating func admit<Row: TokenizedRow>(_ results: [Result<Row, BadRow>], policy: BadRowPolicy) throws
-        -> [Row]
-    {
+    package mutating func admit<Row: TokenizedRow>(
+        _ results: [Result<Row, BadRow>], policy: BadRowPolicy
+    ) throws -> [Row] {
         var admitted: [Row] = []
         for result in results {
             switch result {
@@ -68,12 +68,8 @@ package struct DataReport: Sendable, Equatable, Encodable {
     }
 
     private mutating func count(_ row: BadRow) {
-        let index =
-            bad.firstIndex { $0.reason == row.reason }
-            ?? {
-                bad.append(Reason(reason: row.reason, count: 0, first: []))
-                return bad.count - 1
-            }()
+        let index = bad.firstIndex { $0.reason == row.reason } ?? bad.count
+        if index == bad.count { bad.append(Reason(reason: row.reason, count: 0, first: [])) }
         bad[index].count += 1
         if bad[index].first.count < Self.placesPerReason { bad[index].first.append(row.place) }
     }

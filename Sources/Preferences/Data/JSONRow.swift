@@ -7,7 +7,9 @@ struct JSONRow {
     private let line: Int
     /// How messages name this object: "" for the row itself, "info." for the object under `info`.
     private let prefix: String
+}
 
+extension JSONRow {
     /// - Parameter file: the line's.
     init(_ line: LineReader.Line, file: String) throws(RowError) {
         let fields: JSONValue
@@ -18,13 +20,6 @@ struct JSONRow {
         }
         guard fields.isObject else { throw RowError("not a JSON object") }
         self.init(fields: fields, file: file, line: line.number, prefix: "")
-    }
-
-    private init(fields: JSONValue, file: String, line: Int, prefix: String) {
-        self.fields = fields
-        self.file = file
-        self.line = line
-        self.prefix = prefix
     }
 
     private func part(_ fields: JSONValue, _ prefix: String) -> JSONRow {
@@ -39,11 +34,7 @@ struct JSONRow {
         let weight = try weight()
         if prompt.isBlank { throw RowError("empty prompt") }
         if responses.contains(where: \.isBlank) { throw RowError("empty response") }
-        for (index, response) in responses.enumerated() {
-            if responses[..<index].contains(where: { $0.hasSameBytes(as: response) }) {
-                throw RowError("identical responses")
-            }
-        }
+        if Set(responses.map { UTF8Key($0.utf8) }).count < responses.count { throw RowError("identical responses") }
         return PreferenceRecord(
             file: file, line: line, kind: kind, prompt: prompt, messages: messages, responses: responses,
             scores: scores, label: label, weight: weight)

@@ -42,11 +42,9 @@ package final class LineReader {
     package func next() throws -> Line? {
         var bytes: [UInt8] = []
         while true {
-            if unread.isEmpty {
-                guard try fill() else {
-                    if bytes.isEmpty { return nil }
-                    break
-                }
+            if unread.isEmpty, try !fill() {
+                if bytes.isEmpty { return nil }
+                break
             }
             if let end = chunk[unread].firstIndex(of: UInt8(ascii: "\n")) {
                 bytes += chunk[unread.lowerBound..<end]

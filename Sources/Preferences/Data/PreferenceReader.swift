@@ -6,8 +6,7 @@ package struct PreferenceReader: Sendable {
     package var policy: BadRowPolicy
 
     package init(format: DataFormat = .auto, policy: BadRowPolicy = .fail) {
-        self.format = format
-        self.policy = policy
+        (self.format, self.policy) = (format, policy)
     }
 
     /// Reads all rows of all files, in order. Blank lines are passed over.

@@ -27,20 +27,14 @@ package struct TokenizationPlan: Sendable {
             throw RDOError(
                 .usage, "max_tokens is \(maxTokens)", remedy: "set it to the model's context length, at least 8")
         }
-        if let maxPromptTokens {
-            guard (2...(maxTokens - 3)).contains(maxPromptTokens) else {
-                throw RDOError(
-                    .usage, "max_prompt_tokens is \(maxPromptTokens) with max_tokens \(maxTokens)",
-                    remedy: "set it between 2 and max_tokens - 3, so that a response fits beside the prompt")
-            }
+        if let maxPromptTokens, !(2...(maxTokens - 3)).contains(maxPromptTokens) {
+            throw RDOError(
+                .usage, "max_prompt_tokens is \(maxPromptTokens) with max_tokens \(maxTokens)",
+                remedy: "set it between 2 and max_tokens - 3, so that a response fits beside the prompt")
         }
-        self.tokenizer = tokenizer
-        self.template = template
-        self.eosTokenID = eosTokenID
-        self.bosTokenID = bosTokenID
-        self.maxTokens = maxTokens
-        self.maxPromptTokens = maxPromptTokens
-        self.overLong = overLong
+        (self.tokenizer, self.template) = (tokenizer, template)
+        (self.eosTokenID, self.bosTokenID) = (eosTokenID, bosTokenID)
+        (self.maxTokens, self.maxPromptTokens, self.overLong) = (maxTokens, maxPromptTokens, overLong)
     }
 
     /// Tokenises `records[rows]`, such as one rank's slice. A record that cannot be used is a `BadRow`.

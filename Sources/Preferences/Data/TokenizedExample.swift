@@ -24,17 +24,10 @@ package struct TokenizedExample: TokenizedRow, Equatable {
         isPromptTruncated: Bool, scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil,
         promptText: String, responseTexts: [String]
     ) {
-        self.row = row
-        self.kind = kind
-        self.prompt = prompt
-        self.responses = responses
-        self.truncatedResponses = truncatedResponses
-        self.isPromptTruncated = isPromptTruncated
-        self.scores = scores
-        self.label = label
-        self.weight = weight
-        self.promptText = promptText
-        self.responseTexts = responseTexts
+        (self.row, self.kind, self.prompt, self.responses) = (row, kind, prompt, responses)
+        (self.truncatedResponses, self.isPromptTruncated) = (truncatedResponses, isPromptTruncated)
+        (self.scores, self.label, self.weight) = (scores, label, weight)
+        (self.promptText, self.responseTexts) = (promptText, responseTexts)
     }
 }
 
@@ -58,11 +51,7 @@ package struct DifferenceExample: TokenizedRow, Equatable {
         row: Int, query: [Int32], asFirst: [[Int32]], asSecond: [[Int32]], truncatedResponses: [Bool],
         isPromptTruncated: Bool
     ) {
-        self.row = row
-        self.query = query
-        self.asFirst = asFirst
-        self.asSecond = asSecond
-        self.truncatedResponses = truncatedResponses
-        self.isPromptTruncated = isPromptTruncated
+        (self.row, self.query, self.asFirst, self.asSecond) = (row, query, asFirst, asSecond)
+        (self.truncatedResponses, self.isPromptTruncated) = (truncatedResponses, isPromptTruncated)
     }
 }

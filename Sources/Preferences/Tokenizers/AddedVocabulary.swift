@@ -20,8 +20,10 @@ struct AddedVocabulary: Sendable {
     }
 
     let tokens: [Token]
-    private let inText: Matcher
-    private let inNormalizedText: Matcher
+    /// Cuts a text as it was given.
+    let inText: Matcher
+    /// Cuts a text that has been normalized.
+    let inNormalizedText: Matcher
 
     /// - Parameter ids: the model's vocabulary.
     init(_ field: JSONField?, ids: [UTF8Key: Int32], normalizer: Normalizer?) throws {
@@ -45,11 +47,9 @@ struct AddedVocabulary: Sendable {
                 Token(
                     content: content,
                     pattern: isNormalized ? normalizer?.normalize(content) ?? content : content,
-                    id: id,
-                    isSingleWord: try entry["single_word"]?.bool() ?? false,
+                    id: id, isSingleWord: try entry["single_word"]?.bool() ?? false,
                     stripsLeft: try entry["lstrip"]?.bool() ?? false,
-                    stripsRight: try entry["rstrip"]?.bool() ?? false,
-                    isNormalized: isNormalized,
+                    stripsRight: try entry["rstrip"]?.bool() ?? false, isNormalized: isNormalized,
                     isSpecial: isSpecial))
         }
         self.tokens = tokens
@@ -63,28 +63,19 @@ struct AddedVocabulary: Sendable {
         case token(Int32)
         case text(Range<Int>)
     }
-
-    /// Cuts a text as it was given.
-    func segments(of text: [UInt8]) -> [Segment] { inText.segments(of: text) }
-
-    /// Cuts a text that has been normalized.
-    func segments(ofNormalized text: [UInt8]) -> [Segment] { inNormalizedText.segments(of: text) }
 }
 
 /// Finds tokens in a text: the leftmost first, the longest of those that begin at the same place.
-private struct Matcher: Sendable {
+struct Matcher: Sendable {
     /// By first byte, the longest first.
     private var tokens: [[AddedVocabulary.Token]] = Array(repeating: [], count: 256)
     private let isEmpty: Bool
 
     init(_ tokens: [AddedVocabulary.Token]) {
         isEmpty = tokens.isEmpty
-        for token in tokens {
-            guard let first = token.pattern.first else { continue }
-            // Insertion keeps the given order among equal lengths.
-            let bucket = self.tokens[Int(first)]
-            let place = bucket.firstIndex { $0.pattern.count < token.pattern.count } ?? bucket.count
-            self.tokens[Int(first)].insert(token, at: place)
+        // The sort is stable: tokens of equal lengths stay in the given order.
+        for token in tokens.sorted(by: { $0.pattern.count > $1.pattern.count }) {
+            if let first = token.pattern.first { self.tokens[Int(first)].append(token) }
         }
     }
 
@@ -94,8 +85,7 @@ private struct Matcher: Sendable {
         var done = 0
         var index = 0
         while index < text.count {
-            let found = tokens[Int(text[index])].first { text[index...].starts(with: $0.pattern) }
-            guard let token = found else {
+            guard let token = tokens[Int(text[index])].first(where: { text[index...].starts(with: $0.pattern) }) else {
                 index += 1
                 continue
             }

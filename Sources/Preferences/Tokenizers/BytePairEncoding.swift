@@ -49,8 +49,7 @@ struct BytePairEncoding: Sendable {
                 characters[spelling.scalar(at: 0).scalar] = id
             }
         }
-        self.ids = ids
-        self.characters = characters
+        (self.ids, self.characters) = (ids, characters)
 
         if let token = field["unk_token"] {
             guard let id = ids[UTF8Key(try token.bytes())] else {
@@ -77,8 +76,7 @@ struct BytePairEncoding: Sendable {
             ranks[Self.key(try id(left), try id(right))] = Int32(products.count)
             products.append(try id(left + right))
         }
-        self.ranks = ranks
-        self.products = products
+        (self.ranks, self.products) = (ranks, products)
     }
 
     static func fallbackSpelling(of byte: UInt8) -> [UInt8] {
@@ -107,54 +105,51 @@ struct BytePairEncoding: Sendable {
     /// The ids of one word. Characters that neither vocabulary, byte fallback nor unknown token cover are left out.
     func encode(_ word: UnsafeBufferPointer<UInt8>) -> [Int32] {
         if ignoresMerges, let id = ids[UTF8Key(word)] { return [id] }
-        var symbols: [Symbol] = []
+        var symbols: [Int32] = []
         symbols.reserveCapacity(word.count)
-        func append(_ id: Int32) { symbols.append(Symbol(id: id)) }
-
         var pendingUnknown: Int32?
         var index = 0
         while index < word.count {
             let (scalar, length) = word.scalar(at: index)
             defer { index += length }
             if let id = characters[scalar] {
-                if let unknown = pendingUnknown { append(unknown) }
+                if let unknown = pendingUnknown { symbols.append(unknown) }
                 pendingUnknown = nil
-                append(id)
+                symbols.append(id)
                 continue
             }
             if let byteFallback {
                 let fallback = word[index..<index + length].compactMap { byteFallback[Int($0)] }
                 if fallback.count == length {
-                    fallback.forEach(append)
+                    symbols += fallback
                     continue
                 }
             }
             if let unknown {
-                if pendingUnknown != nil && !fusesUnknown { append(unknown) }
+                if pendingUnknown != nil && !fusesUnknown { symbols.append(unknown) }
                 pendingUnknown = unknown
             }
         }
-        if let unknown = pendingUnknown { append(unknown) }
-        merge(&symbols)
-        return symbols.compactMap { $0.isMerged ? nil : $0.id }
+        if let unknown = pendingUnknown { symbols.append(unknown) }
+        return merged(symbols)
     }
 
     /// A token of a word that is being merged, in a list linked by indices.
     private struct Symbol {
         var id: Int32
-        var previous: Int32 = -1
-        var next: Int32 = -1
+        var previous: Int32
+        var next: Int32
         /// True once it has become part of the symbol before it.
         var isMerged = false
     }
 
     /// O(n log n) in the number of symbols: without a pre-tokenizer a whole text is one word.
-    private func merge(_ symbols: inout [Symbol]) {
-        guard symbols.count > 1 else { return }
+    private func merged(_ ids: [Int32]) -> [Int32] {
+        guard ids.count > 1 else { return ids }
         var queue = MinimumQueue()
-        for index in symbols.indices {
-            symbols[index].previous = Int32(index - 1)
-            symbols[index].next = index + 1 < symbols.count ? Int32(index + 1) : -1
+        var symbols = ids.indices.map { index in
+            let next = index + 1 < ids.count ? Int32(index + 1) : -1
+            return Symbol(id: ids[index], previous: Int32(index - 1), next: next)
         }
         // A candidate is its rank and, below it, its position: the order in which merges are made.
         func propose(_ position: Int, _ symbols: [Symbol]) {
@@ -179,6 +174,7 @@ struct BytePairEncoding: Sendable {
             if symbols[position].previous >= 0 { propose(Int(symbols[position].previous), symbols) }
             propose(position, symbols)
         }
+        return symbols.compactMap { $0.isMerged ? nil : $0.id }
     }
 }
 

@@ -52,7 +52,7 @@ final class JSONTokenizer: Tokenizer {
     func encode(_ text: String) -> [Int32] {
         var ids: [Int32] = []
         let bytes = Array(text.utf8)
-        for segment in added.segments(of: bytes) {
+        for segment in added.inText.segments(of: bytes) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
@@ -64,7 +64,7 @@ final class JSONTokenizer: Tokenizer {
     }
 
     private func appendIDs(of normalized: [UInt8], startsText: Bool, to ids: inout [Int32]) {
-        for segment in added.segments(ofNormalized: normalized) {
+        for segment in added.inNormalizedText.segments(of: normalized) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):

@@ -29,8 +29,7 @@ final class RegularExpression: @unchecked Sendable {
         pcre2_set_depth_limit_8(limits, .max)
         // Without JIT (another architecture, or memory that may not be executable) matching is only slower.
         pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE)
-        self.code = code
-        self.limits = limits
+        (self.code, self.limits) = (code, limits)
     }
 
     deinit {

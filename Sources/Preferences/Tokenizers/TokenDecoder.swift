@@ -42,7 +42,9 @@ indirect enum TokenDecoder: Sendable {
     func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
         switch self {
         case .byteLevel:
-            return [repaired(tokens.flatMap { ByteLevelAlphabet.unspell($0) ?? $0 })]
+            // Every maximal part that is no UTF-8 becomes a replacement character.
+            let bytes = tokens.flatMap { ByteLevelAlphabet.unspell($0) ?? $0 }
+            return [Array(String(decoding: bytes, as: UTF8.self).utf8)]
         case .replace(let pattern, let replacement):
             return tokens.map { pattern.replacing(in: $0, with: replacement) }
         case .byteFallback:
@@ -103,6 +105,3 @@ indirect enum TokenDecoder: Sendable {
         return Array(token)
     }
 }
-
-/// Every maximal part that is no UTF-8 becomes a replacement character.
-private func repaired(_ bytes: [UInt8]) -> [UInt8] { Array(String(decoding: bytes, as: UTF8.self).utf8) }

@@ -23,13 +23,10 @@ final class WordCache: @unchecked Sendable {
             return
         }
         let hash = XXH3_64bits(word.baseAddress, word.count)
-        lock.lock()
-        if let entry = entries[hash], entry.word.elementsEqual(word) {
+        if let entry = lock.withLock({ entries[hash] }), entry.word.elementsEqual(word) {
             output += entry.ids
-            lock.unlock()
             return
         }
-        lock.unlock()
         let ids = encode(word)
         output += ids
         lock.withLock {

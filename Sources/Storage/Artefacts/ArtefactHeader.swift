@@ -17,24 +17,18 @@ package struct ArtefactHeader: Sendable, Equatable, Encodable {
     package init(schema: String, software: String, config: String, worldSize: Int, created: Date = Date()) {
         self.schema = schema
         self.created = created.formatted(.iso8601)
-        self.software = software
-        self.config = config
-        self.worldSize = worldSize
+        (self.software, self.config, self.worldSize) = (software, config, worldSize)
     }
 
     /// Reads the header; only `schema` is required.
     ///
     /// - Throws: `RDOError(.artefact)` when the schema is missing or not among `schemas`.
     init(of file: HDF5File, schemas: [String]) throws {
-        guard let schema = try file.text("schema") else {
+        let found = try file.text("schema")
+        guard let schema = found, schemas.contains(schema) else {
             throw RDOError(
-                .artefact, "the root attribute schema is missing", at: file.filePath,
-                remedy: "expected " + schemas.joined(separator: " or "))
-        }
-        guard schemas.contains(schema) else {
-            throw RDOError(
-                .artefact, "the schema is \(schema)", at: file.filePath,
-                remedy: "expected " + schemas.joined(separator: " or "))
+                .artefact, found.map { "the schema is \($0)" } ?? "the root attribute schema is missing",
+                at: file.filePath, remedy: "expected " + schemas.joined(separator: " or "))
         }
         self.schema = schema
         created = try file.text("created") ?? ""
@@ -62,16 +56,18 @@ package struct Provenance: Sendable, Equatable, Encodable {
     package var template: String?
 
     package init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
-        self.modelDigest = modelDigest
-        self.tokenizerDigest = tokenizerDigest
-        self.dataDigest = dataDigest
-        self.template = template
+        (self.modelDigest, self.tokenizerDigest) = (modelDigest, tokenizerDigest)
+        (self.dataDigest, self.template) = (dataDigest, template)
     }
 
     init(of file: HDF5File) throws {
         self.init(
             modelDigest: try file.text("model_digest"), tokenizerDigest: try file.text("tokenizer_digest"),
             dataDigest: try file.text("data_digest"), template: try file.text("template"))
+    }
+
+    func write(to file: HDF5File) throws {
+        for (name, value) in attributes { try file.setAttribute(name, .text(value)) }
     }
 
     var attributes: [(name: String, value: String)] {

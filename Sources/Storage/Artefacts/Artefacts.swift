@@ -37,7 +37,7 @@ package enum Artefacts {
         case LedgerFile.schema?: return .ledger
         case CheckpointLayout.schema?: return .checkpoint
         case CheckpointLayout.shardSchema?: return .shard
-        case ResumableTable.schema?: return .unfinished
+        case WorkingFile.schema?: return .unfinished
         case let other?: throw RDOError(.artefact, "the schema \(other) is not known", at: path)
         case nil: throw RDOError(.artefact, "the root attribute schema is missing", at: path)
         }
@@ -73,11 +73,7 @@ package enum Artefacts {
         case .shard:
             throw RDOError(
                 .artefact, "a single shard cannot be verified", at: path, remedy: "verify the checkpoint's directory")
-        case .unfinished:
-            let (done, chunks) = try ResumableTable.progress(of: path)
-            throw RDOError(
-                .artefact, "unfinished: \(done) of \(chunks) chunks are done", at: path,
-                remedy: "run the same pass again to finish it")
+        case .unfinished: throw try WorkingFile.unfinished(path)
         }
     }
 

@@ -16,9 +16,7 @@ package struct ScorerDescription: Sendable, Equatable {
     package var provenance: Provenance
 
     package init(kind: Kind, symmetric: Bool, provenance: Provenance) {
-        self.kind = kind
-        self.symmetric = symmetric
-        self.provenance = provenance
+        (self.kind, self.symmetric, self.provenance) = (kind, symmetric, provenance)
     }
 }
 
@@ -87,13 +85,12 @@ package struct CoefficientFile: Sendable {
     }
 
     /// True when the file has all of `readTables()`.
-    package func hasTables() throws -> Bool {
+    func hasTables() throws -> Bool {
         let file = try HDF5File(opening: path)
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
     }
-
     /// `/pairs/label`; nil when the file does not say.
-    package func readLabels() throws -> [Int8]? {
+    func readLabels() throws -> [Int8]? {
         try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
     }
 }

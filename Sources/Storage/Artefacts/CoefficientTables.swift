@@ -28,16 +28,11 @@ package struct CoefficientTables: Sendable, Equatable {
         responseTokenCounts: [Int32], pairQueries: [Int32], pairFirsts: [Int32], pairSeconds: [Int32], labels: [Int8],
         pairKeys: [ContentKey]
     ) {
-        self.queryTexts = queryTexts
-        self.queryKeys = queryKeys
-        self.responseTexts = responseTexts
-        self.responseQueries = responseQueries
+        (self.queryTexts, self.queryKeys) = (queryTexts, queryKeys)
+        (self.responseTexts, self.responseQueries) = (responseTexts, responseQueries)
         self.responseTokenCounts = responseTokenCounts
-        self.pairQueries = pairQueries
-        self.pairFirsts = pairFirsts
-        self.pairSeconds = pairSeconds
-        self.labels = labels
-        self.pairKeys = pairKeys
+        (self.pairQueries, self.pairFirsts, self.pairSeconds) = (pairQueries, pairFirsts, pairSeconds)
+        (self.labels, self.pairKeys) = (labels, pairKeys)
         precondition(problem == nil, problem ?? "")
     }
 
@@ -62,19 +57,15 @@ package struct CoefficientTables: Sendable, Equatable {
     ///
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
     init(of file: HDF5File) throws {
-        func numbers<T: HDF5Number>(_ name: String, _ type: T.Type) throws -> [T] {
-            let dataset = try file.dataset(name)
-            return try dataset.read(type)
-        }
         queryTexts = try file.dataset("/queries/text").readStrings()
         queryKeys = try file.readKeys("/queries/key")
         responseTexts = try file.dataset("/responses/text").readStrings()
-        responseQueries = try numbers("/responses/query", Int32.self)
-        responseTokenCounts = try numbers("/responses/token_count", Int32.self)
-        pairQueries = try numbers("/pairs/query", Int32.self)
-        pairFirsts = try numbers("/pairs/first", Int32.self)
-        pairSeconds = try numbers("/pairs/second", Int32.self)
-        labels = try numbers("/pairs/label", Int8.self)
+        responseQueries = try file.dataset("/responses/query").read(Int32.self)
+        responseTokenCounts = try file.dataset("/responses/token_count").read(Int32.self)
+        pairQueries = try file.dataset("/pairs/query").read(Int32.self)
+        pairFirsts = try file.dataset("/pairs/first").read(Int32.self)
+        pairSeconds = try file.dataset("/pairs/second").read(Int32.self)
+        labels = try file.dataset("/pairs/label").read(Int8.self)
         pairKeys = try file.readKeys("/pairs/key")
         if let problem { throw RDOError(.artefact, problem, at: file.filePath) }
     }

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -19,9 +20,22 @@ enum Durable {
 
     /// Removes a file or a directory with all it holds; missing is fine.
     static func remove(_ path: String) throws {
-        guard exists(path) else { return }
-        do { try FileManager.default.removeItem(atPath: path) } catch {
-            throw RDOError(.artefact, "cannot remove: \(error.localizedDescription)", at: path)
+        if exists(path) { try attempt("remove", path) { try FileManager.default.removeItem(atPath: path) } }
+    }
+
+    /// Gives a complete directory its final name, with `replaced` as the name of one that stands there until it is gone.
+    static func publish(_ partial: String, as final: String, replaced: String) throws {
+        try sync(partial)
+        try remove(replaced)
+        if exists(final) { try rename(final, to: replaced) }
+        try rename(partial, to: final)
+        try remove(replaced)
+    }
+
+    /// Runs `body`, whose failure becomes "cannot `purpose`: why" at `path`.
+    static func attempt<Result>(_ purpose: String, _ path: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch {
+            throw RDOError(.artefact, "cannot \(purpose): \(error.localizedDescription)", at: path)
         }
     }
 
@@ -35,14 +49,22 @@ enum Durable {
         return flock(descriptor, (byReaders ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
+    /// - Throws: `RDOError(.artefact)` when `isLocked`.
+    static func requireUnlocked(_ path: String, byReaders: Bool) throws {
+        if isLocked(path, byReaders: byReaders) {
+            throw RDOError(
+                .artefact, "another process is using this file", at: path, remedy: "wait for it or stop it first")
+        }
+    }
+
     static func parent(of path: String) -> String {
         let parent = (path as NSString).deletingLastPathComponent
         return parent.isEmpty ? "." : parent
     }
 
     static func createDirectory(_ path: String) throws {
-        do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
-            throw RDOError(.artefact, "cannot create the directory: \(error.localizedDescription)", at: path)
+        try attempt("create the directory", path) {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         }
     }
 }
@@ -50,7 +72,31 @@ enum Durable {
 extension RDOError {
     /// A system call failed; `errno` says why.
     static func system(_ purpose: String, _ path: String) -> RDOError {
-        let reason = String(cString: strerror(errno))
-        return RDOError(.artefact, "cannot \(purpose): \(reason)", at: path)
+        RDOError(.artefact, "cannot \(purpose): \(String(cString: strerror(errno)))", at: path)
+    }
+}
+
+extension Digest {
+    /// The digest of a file's bytes from `offset` on, and how many they are.
+    ///
+    /// - Throws: `RDOError(.artefact)` when the file cannot be read.
+    package static func of(file path: String, from offset: Int = 0) throws -> (digest: Digest, byteCount: Int) {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0, lseek(descriptor, offset, SEEK_SET) == offset else {
+            throw RDOError.system("read", path)
+        }
+        defer { close(descriptor) }
+        let stream = DigestStream()
+        var total = 0
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { block.deallocate() }
+        while true {
+            let count = read(descriptor, block.baseAddress, block.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw RDOError.system("read", path) }
+            if count == 0 { return (stream.digest, total) }
+            stream.update(UnsafeRawBufferPointer(rebasing: block[..<count]))
+            total += count
+        }
     }
 }

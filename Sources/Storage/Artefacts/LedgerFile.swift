@@ -25,13 +25,8 @@ package struct PairVisit: Sendable, Equatable {
         row: Int, key: ContentKey, better: Int?, worse: Int?, coefficient: Double, margin: Double, loss: Double,
         gradientScale: Double
     ) {
-        self.row = row
-        self.key = key
-        self.better = better
-        self.worse = worse
-        self.coefficient = coefficient
-        self.margin = margin
-        self.loss = loss
+        (self.row, self.key, self.better, self.worse) = (row, key, better, worse)
+        (self.coefficient, self.margin, self.loss) = (coefficient, margin, loss)
         self.gradientScale = gradientScale
     }
 }
@@ -63,90 +58,67 @@ package struct LedgerFile: Sendable {
         let file: HDF5File
         (file, header, isSealed) = try SealedFile.open(path, schemas: [LedgerFile.schema])
         pass = try file.text("pass")
-        let columns = try LedgerColumns(of: file)
-        guard zip(columns.step, columns.step.dropFirst()).allSatisfy({ $0 <= $1 }) else {
+        let rows = try LedgerRow.read(from: file)
+        guard zip(rows, rows.dropFirst()).allSatisfy({ $0.step <= $1.step }) else {
             throw RDOError(.artefact, "/visits/step is not in ascending order", at: path)
         }
-        steps = columns.step.map { Int($0) }
-        visits = columns.visits
+        steps = rows.map { Int($0.step) }
+        visits = rows.map(\.visit)
     }
 }
 
-/// The columns of `/visits` as they lie in the file.
-struct LedgerColumns {
-    private(set) var step: [Int64] = []
-    private var row: [Int64] = []
-    private var key: [ContentKey] = []
-    private var better: [Int32] = []
-    private var worse: [Int32] = []
-    private var coefficient: [Double] = []
-    private var margin: [Double] = []
-    private var loss: [Double] = []
-    private var gradientScale: [Double] = []
+/// A visit as it lies in the columns of `/visits`, -1 for an absent response: 72 bytes.
+struct LedgerRow {
+    let step: Int64
+    let row: Int64
+    let key: ContentKey
+    let better: Int32
+    let worse: Int32
+    let coefficient: Double
+    let margin: Double
+    let loss: Double
+    let gradientScale: Double
+}
 
-    init() {}
+extension LedgerRow {
+    init(_ visit: PairVisit, step: Int) {
+        self.init(
+            step: Int64(step), row: Int64(visit.row), key: visit.key, better: Int32(visit.better ?? -1),
+            worse: Int32(visit.worse ?? -1), coefficient: visit.coefficient, margin: visit.margin, loss: visit.loss,
+            gradientScale: visit.gradientScale)
+    }
 
-    init(of file: HDF5File) throws {
-        key = try file.readKeys("/visits/key")
-        func read<T: HDF5Number>(_ name: String, _ type: T.Type) throws -> [T] {
-            try file.readList("/visits/" + name, type, count: key.count, like: "/visits/key")
+    var visit: PairVisit {
+        PairVisit(
+            row: Int(row), key: key, better: better < 0 ? nil : Int(better), worse: worse < 0 ? nil : Int(worse),
+            coefficient: coefficient, margin: margin, loss: loss, gradientScale: gradientScale)
+    }
+
+    static func read(from file: HDF5File) throws -> [LedgerRow] {
+        let keys = try file.readKeys("/visits/key")
+        func read<T: HDF5Number>(_ name: String, _ type: T.Type = Double.self) throws -> [T] {
+            try file.readList("/visits/" + name, type, count: keys.count, like: "/visits/key")
         }
-        step = try read("step", Int64.self)
-        row = try read("row", Int64.self)
-        better = try read("better", Int32.self)
-        worse = try read("worse", Int32.self)
-        coefficient = try read("coefficient", Double.self)
-        margin = try read("margin", Double.self)
-        loss = try read("loss", Double.self)
-        gradientScale = try read("gradient_scale", Double.self)
-    }
-
-    var count: Int { step.count }
-
-    mutating func append(_ visit: PairVisit, step: Int) {
-        self.step.append(Int64(step))
-        row.append(Int64(visit.row))
-        key.append(visit.key)
-        better.append(Int32(visit.better ?? -1))
-        worse.append(Int32(visit.worse ?? -1))
-        coefficient.append(visit.coefficient)
-        margin.append(visit.margin)
-        loss.append(visit.loss)
-        gradientScale.append(visit.gradientScale)
-    }
-
-    /// Drops the visits of this step and all later ones.
-    mutating func drop(fromStep step: Int) {
-        let dropped = self.step.count - (self.step.firstIndex { $0 >= Int64(step) } ?? self.step.count)
-        self.step.removeLast(dropped)
-        row.removeLast(dropped)
-        key.removeLast(dropped)
-        better.removeLast(dropped)
-        worse.removeLast(dropped)
-        coefficient.removeLast(dropped)
-        margin.removeLast(dropped)
-        loss.removeLast(dropped)
-        gradientScale.removeLast(dropped)
-    }
-
-    func write(to file: HDF5File) throws {
-        try file.write(step, to: "/visits/step")
-        try file.write(row, to: "/visits/row")
-        try file.write(key, to: "/visits/key")
-        try file.write(better, to: "/visits/better")
-        try file.write(worse, to: "/visits/worse")
-        try file.write(coefficient, to: "/visits/coefficient")
-        try file.write(margin, to: "/visits/margin")
-        try file.write(loss, to: "/visits/loss")
-        try file.write(gradientScale, to: "/visits/gradient_scale")
-    }
-
-    var visits: [PairVisit] {
-        func index(_ stored: Int32) -> Int? { stored < 0 ? nil : Int(stored) }
-        return step.indices.map {
-            PairVisit(
-                row: Int(row[$0]), key: key[$0], better: index(better[$0]), worse: index(worse[$0]),
-                coefficient: coefficient[$0], margin: margin[$0], loss: loss[$0], gradientScale: gradientScale[$0])
+        let (steps, rows) = (try read("step", Int64.self), try read("row", Int64.self))
+        let (better, worse) = (try read("better", Int32.self), try read("worse", Int32.self))
+        let (coefficients, margins) = (try read("coefficient"), try read("margin"))
+        let (losses, gradientScales) = (try read("loss"), try read("gradient_scale"))
+        return keys.indices.map {
+            LedgerRow(
+                step: steps[$0], row: rows[$0], key: keys[$0], better: better[$0], worse: worse[$0],
+                coefficient: coefficients[$0], margin: margins[$0], loss: losses[$0], gradientScale: gradientScales[$0])
         }
+    }
+
+    static func write(_ rows: [LedgerRow], to file: HDF5File) throws {
+        try file.write(rows.map(\.step), to: "/visits/step")
+        try file.write(rows.map(\.row), to: "/visits/row")
+        try file.write(rows.map(\.key), to: "/visits/key")
+        try file.write(rows.map(\.better), to: "/visits/better")
+        try file.write(rows.map(\.worse), to: "/visits/worse")
+        try file.write(rows.map(\.coefficient), to: "/visits/coefficient")
+        try file.write(rows.map(\.margin), to: "/visits/margin")
+        try file.write(rows.map(\.loss), to: "/visits/loss")
+        try file.write(rows.map(\.gradientScale), to: "/visits/gradient_scale")
     }
 }

@@ -53,12 +53,11 @@ package struct LedgerSummary: Encodable, Sendable {
     init(of file: LedgerFile, pairs listed: Int) {
         pass = file.pass
         visits = file.count
-        let grouped = LedgerSummary.group(file.visits)
-        pairs = grouped.count
+        let histories = LedgerSummary.histories(file.visits)
+        pairs = histories.count
         steps = Set(file.steps).count
         (firstStep, lastStep) = (file.steps.first, file.steps.last)
 
-        let histories = grouped.map { $0.map { file.visits[$0] } }
         let coefficients = histories.compactMap { $0.last?.coefficient }
         coefficientQuantiles = Quantiles(of: coefficients, named: "coefficient")
         zeroCoefficientShare = coefficients.map { $0 == 0 ? 1 : 0 }.mean
@@ -94,25 +93,17 @@ package struct LedgerSummary: Encodable, Sendable {
         }
     }
 
-    /// Positions of the visits of each pair, pairs in the order of their first visit.
-    private static func group(_ visits: [PairVisit]) -> [[Int]] {
+    /// The visits of each pair, pairs in the order of their first visit.
+    private static func histories(_ visits: [PairVisit]) -> [[PairVisit]] {
         struct Identity: Hashable {
             let key: ContentKey
             let better: Int?
             let worse: Int?
         }
-        var places: [Identity: Int] = [:]
-        var groups: [[Int]] = []
-        for (position, visit) in visits.enumerated() {
-            let identity = Identity(key: visit.key, better: visit.better, worse: visit.worse)
-            let place = places[identity, default: groups.count]
-            if place == groups.count {
-                places[identity] = place
-                groups.append([])
-            }
-            groups[place].append(position)
+        let places = Dictionary(grouping: visits.indices) {
+            Identity(key: visits[$0].key, better: visits[$0].better, worse: visits[$0].worse)
         }
-        return groups
+        return places.values.sorted { $0[0] < $1[0] }.map { $0.map { visits[$0] } }
     }
 
     var lines: [String] {

@@ -10,11 +10,11 @@ package final class LedgerWriter {
     package let path: String
     private let header: ArtefactHeader
     private let pass: String
-    private var columns = LedgerColumns()
+    private var rows: [LedgerRow] = []
     /// How many visits the file has; nil when it must be written even without a new one.
     private var stored: Int?
 
-    package var count: Int { columns.count }
+    package var count: Int { rows.count }
 
     /// Takes over the ledger at `path`, or starts one.
     ///
@@ -25,42 +25,39 @@ package final class LedgerWriter {
     /// - Throws: `RDOError(.artefact)` when visits are to be kept and the file is damaged or of another kind, or when the
     ///   file cannot be written.
     package init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
-        self.path = path
-        self.header = header
-        self.pass = pass
+        (self.path, self.header, self.pass) = (path, header, pass)
         if step > 0, Durable.exists(path) {
             do {
-                let file = try SealedFile.open(path, schemas: [LedgerFile.schema]).file
-                columns = try LedgerColumns(of: file)
+                rows = try LedgerRow.read(from: SealedFile.open(path, schemas: [LedgerFile.schema]).file)
             } catch let error as RDOError {
                 throw RDOError(
                     error.kind, error.what, at: error.place,
                     remedy: "move the file away: training then goes on with a ledger without the earlier steps")
             }
-            stored = columns.count
-            columns.drop(fromStep: step)
-            if columns.count != stored { stored = nil }
+            stored = rows.count
+            rows = Array(rows.prefix { $0.step < step })
+            if rows.count != stored { stored = nil }
         }
         try flush()
     }
 
     /// Notes what a step did. Steps come in ascending order.
     package func append(_ visits: [PairVisit], step: Int) {
-        for visit in visits { columns.append(visit, step: step) }
+        rows += visits.map { LedgerRow($0, step: step) }
     }
 
     /// Returns when everything noted so far is on the disk.
     ///
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the file is then as before.
     package func flush() throws {
-        guard stored != columns.count else { return }
+        guard stored != rows.count else { return }
         var header = header
         header.schema = LedgerFile.schema
         try SealedFile.write(path, header: header) { file in
             try file.setAttribute("pass", .text(pass))
-            try columns.write(to: file)
+            try LedgerRow.write(rows, to: file)
         }
-        stored = columns.count
+        stored = rows.count
     }
 
     /// Removes the ledger of an earlier run, if there is one.

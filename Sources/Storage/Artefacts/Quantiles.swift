@@ -14,11 +14,9 @@ package struct Quantiles: Encodable, Sendable {
     init(of numbers: [Double], named name: String) {
         self.name = name
         let sorted = numbers.sorted()
-        guard let last = sorted.indices.last else {
-            values = []
-            return
-        }
-        values = [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1].map { share in
+        let last = sorted.count - 1
+        let shares = sorted.isEmpty ? [] : [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1]
+        values = shares.map { share in
             let position = share * Double(last)
             let lower = min(Int(position), last)
             let upper = min(lower + 1, last)
@@ -28,18 +26,8 @@ package struct Quantiles: Encodable, Sendable {
     }
 
     package func encode(to encoder: any Encoder) throws {
-        struct Key: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-            init(stringValue: String) { self.stringValue = stringValue }
-            init?(intValue: Int) { nil }
-        }
-        var list = encoder.unkeyedContainer()
-        for quantile in values {
-            var members = list.nestedContainer(keyedBy: Key.self)
-            try members.encode(quantile.share, forKey: Key(stringValue: "share"))
-            try members.encode(quantile.value, forKey: Key(stringValue: name))
-        }
+        var list = encoder.singleValueContainer()
+        try list.encode(values.map { ["share": $0.share, name: $0.value] })
     }
 }
 

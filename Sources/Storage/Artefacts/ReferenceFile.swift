@@ -64,26 +64,16 @@ package struct ReferenceFile: Sendable {
     }
 }
 
-/// Writes a reference file chunk by chunk, over any number of interrupted runs.
-///
-/// Results go to `PATH.partial`; `finish()` makes `PATH` out of them. Only one process writes.
-package final class ReferenceWriter {
-    package let path: String
-    private let header: ArtefactHeader
-    private let provenance: Provenance
-    private let keys: [ContentKey]
+/// Writes a reference file.
+package final class ReferenceWriter: ChunkedWriter<Double> {
     private let tokenCounts: [Int32]
-    private let table: ResumableTable
 
-    /// Opens the unfinished file beside `path`, or starts a new one when there is none or it was made from other data,
-    /// another model, tokenizer or template.
+    /// See `ChunkedWriter`.
     ///
     /// - Parameters:
     ///   - header: its schema is `ReferenceFile.schema` or `ReferenceFile.logprobsSchema`.
     ///   - keys: one per response, in the order of the data file.
     ///   - tokenCounts: tokens per response, its EOS included.
-    ///   - chunkRows: responses per chunk, for a new file; a resumed one keeps its own, see `chunkRows`.
-    /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
     package init(
         path: String, header: ArtefactHeader, provenance: Provenance, keys: [ContentKey], tokenCounts: [Int32],
         chunkRows: Int
@@ -91,51 +81,26 @@ package final class ReferenceWriter {
         precondition(
             [ReferenceFile.schema, ReferenceFile.logprobsSchema].contains(header.schema), "not a reference schema")
         precondition(keys.count == tokenCounts.count, "one token count per response")
-        self.path = path
-        self.header = header
-        self.provenance = provenance
-        self.keys = keys
         self.tokenCounts = tokenCounts
-        let identity = DigestStream()
-        identity.update(header.schema)
-        for (name, value) in provenance.attributes { identity.update(name + "=" + value) }
-        identity.update(keys.flatMap(\.bytes))
-        table = try ResumableTable(
-            path: path + ".partial", header: header, identity: identity.digest, keys: keys,
-            columns: [.init(name: "/responses/logprob", type: .double)], chunkRows: chunkRows)
+        try super.init(
+            path: path, header: header, kind: header.schema, provenance: provenance, keys: keys,
+            columns: ["/responses/logprob"], chunkRows: chunkRows)
     }
-
-    /// Responses per chunk.
-    package var chunkRows: Int { table.chunkRows }
-    /// For every chunk, whether its results are stored.
-    package var done: [Bool] { table.done }
-    /// Rows of the chunks that are still to be computed.
-    package var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
 
     /// Stores the log-probabilities of whole chunks of responses and returns when they are on the disk.
     ///
     /// - Throws: `RDOError(.numerical)` when a value is not finite.
     package func write(rows: Range<Int>, logprobs: [Double]) throws {
-        if let index = logprobs.firstIndex(where: { !$0.isFinite }) {
-            let row = rows.lowerBound + index
-            throw RDOError(
-                .numerical, "the log-probability of response \(row) (\(keys[row])) is \(logprobs[index])", at: path)
-        }
-        try table.write(rows: rows, [.double(logprobs)])
+        try write(rows: rows, [logprobs], finite: logprobs, "the log-probability of response")
     }
 
-    /// Makes the finished file, with checksums and its own digest, and removes the unfinished one.
-    ///
-    /// - Precondition: every chunk is done.
-    /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the unfinished file is then still there.
+    /// See `ChunkedWriter.finish(_:)`.
     package func finish() throws {
-        let logprobs = try table.readBack()[0].doubles
-        try SealedFile.write(path, header: header) { file in
-            for (name, value) in provenance.attributes { try file.setAttribute(name, .text(value)) }
+        try finish { file, columns in
+            try provenance.write(to: file)
             try file.write(keys, to: "/responses/key")
-            try file.write(logprobs, to: "/responses/logprob")
+            try file.write(columns[0], to: "/responses/logprob")
             try file.write(tokenCounts, to: "/responses/token_count")
         }
-        try table.discard()
     }
 }

@@ -2,45 +2,27 @@ import Coding
 import Diagnostics
 import Foundation
 
+/// The working file of an interrupted pass, as other commands meet it.
+enum WorkingFile {
+    static let schema = "rdo.partial/1"
+
+    /// Says how many chunks there are and how many are done (without checking their digests).
+    static func unfinished(_ path: String) throws -> RDOError {
+        let flags = try HDF5File(opening: path).dataset("/progress/done").read(UInt8.self)
+        let done = flags.reduce(0) { $0 + Int($1) }
+        return RDOError(
+            .artefact, "unfinished: \(done) of \(flags.count) chunks are done", at: path,
+            remedy: "run the same pass again to finish it")
+    }
+}
+
 /// Numbers computed row by row over hours, in a file that survives being killed at any moment: the working file of a
 /// scoring or reference pass, `NAME.partial`.
 ///
 /// All extents are fixed and allocated when the file is created, so later writes change data only, never the file's
 /// bookkeeping. A chunk of rows counts as done when its flag is set *and* its digest fits its data: whatever order the
 /// disk wrote them in, a chunk that was cut short is computed again.
-final class ResumableTable {
-    /// The values of one column. Floats start as NaN, so a row that was never written cannot pass for a result.
-    enum Values {
-        case float([Float])
-        case double([Double])
-
-        var count: Int {
-            switch self {
-            case .float(let values): values.count
-            case .double(let values): values.count
-            }
-        }
-
-        var floats: [Float] {
-            guard case .float(let values) = self else { preconditionFailure("the column holds f64") }
-            return values
-        }
-
-        var doubles: [Double] {
-            guard case .double(let values) = self else { preconditionFailure("the column holds f32") }
-            return values
-        }
-    }
-
-    enum ColumnType { case float, double }
-
-    struct Column {
-        let name: String
-        let type: ColumnType
-    }
-
-    static let schema = "rdo.partial/1"
-
+final class ResumableTable<Value: HDF5Number> {
     let path: String
     let rowCount: Int
     /// Rows per chunk; the last chunk may be shorter. That of the file when it was resumed.
@@ -48,7 +30,8 @@ final class ResumableTable {
     /// The digest of every chunk that is done.
     private var digests: [Digest?]
     private let file: HDF5File
-    private let columns: [Column]
+    /// Names of the datasets. Their values start as NaN, so a row that was never written cannot pass for a result.
+    private let columns: [String]
 
     /// Which chunks are done.
     var done: [Bool] { digests.map { $0 != nil } }
@@ -62,18 +45,15 @@ final class ResumableTable {
     ///   - keys: one per row.
     /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
     init(
-        path: String, header: ArtefactHeader, identity: Digest, keys: [ContentKey], columns: [Column], chunkRows: Int
+        path: String, header: ArtefactHeader, identity: Digest, keys: [ContentKey], columns: [String], chunkRows: Int
     ) throws {
         precondition(chunkRows > 0, "a chunk has at least one row")
         self.path = path
         self.columns = columns
         rowCount = keys.count
         // Asked first, because a file that cannot be opened for any other reason is replaced.
-        if Durable.isLocked(path, byReaders: true) {
-            throw RDOError(
-                .artefact, "another process is using this file", at: path, remedy: "wait for it or stop it first")
-        }
-        let old = try? ResumableTable.salvage(path, identity: identity, columns, rows: keys.count)
+        try Durable.requireUnlocked(path, byReaders: true)
+        let old = try? Self.salvage(path, identity: identity, columns, rows: keys.count)
         let chunkRows = old?.chunkRows ?? min(chunkRows, max(keys.count, 1))
         self.chunkRows = chunkRows
         let chunks = (keys.count + chunkRows - 1) / chunkRows
@@ -84,13 +64,14 @@ final class ResumableTable {
         file = try HDF5File(creating: fresh, format: .crashTolerant)
         var header = header
         let finalSchema = header.schema
-        header.schema = ResumableTable.schema
+        header.schema = WorkingFile.schema
         try header.write(to: file, inline: true)
         try file.setAttribute("final_schema", .text(finalSchema), inline: true)
         try file.setAttribute("identity", .bytes(identity.bytes))
         try file.setAttribute("chunk_rows", .integer(Int64(chunkRows)))
         for (index, column) in columns.enumerated() {
-            try create(column, values: old?.values[index])
+            let dataset = try file.createDataset(column, of: Value.self, shape: [rowCount], layout: .contiguous)
+            if let old { try dataset.write(old.values[index]) }
         }
         try file.createDataset("/key", of: UInt8.self, shape: [keys.count, 16], layout: .contiguous)
             .write(keys.flatMap(\.bytes))
@@ -103,40 +84,26 @@ final class ResumableTable {
         try Durable.rename(fresh, to: path)
     }
 
-    private func create(_ column: Column, values: Values?) throws {
-        switch column.type {
-        case .float: try file.createDataset(column.name, of: Float.self, shape: [rowCount], layout: .contiguous)
-        case .double: try file.createDataset(column.name, of: Double.self, shape: [rowCount], layout: .contiguous)
-        }
-        if let values { try write(values, to: column, rows: 0..<rowCount) }
-    }
-
     /// The values of an old working file and the digests of the chunks that are whole; nil when it has another identity.
     private static func salvage(
-        _ path: String, identity: Digest, _ columns: [Column], rows: Int
-    ) throws -> (chunkRows: Int, values: [Values], digests: [Digest?])? {
+        _ path: String, identity: Digest, _ columns: [String], rows: Int
+    ) throws -> (chunkRows: Int, values: [[Value]], digests: [Digest?])? {
         let file = try HDF5File(opening: path)
-        guard try file.text("schema") == schema, try file.attribute("identity") == .bytes(identity.bytes),
+        guard try file.text("schema") == WorkingFile.schema, try file.attribute("identity") == .bytes(identity.bytes),
             let chunkRows = try file.integer("chunk_rows"), (1...max(rows, 1)).contains(chunkRows)
         else { return nil }
         let chunks = (rows + chunkRows - 1) / chunkRows
         let flags = try file.dataset("/progress/done").read(UInt8.self)
         let digests = try file.dataset("/progress/digest").read(UInt8.self)
-        let values = try columns.map { try ResumableTable.read($0, from: file) }
+        let values = try columns.map { try file.dataset($0).read(Value.self) }
         guard flags.count == chunks, digests.count == 16 * chunks, values.allSatisfy({ $0.count == rows })
         else { return nil }
         let whole = flags.indices.map { chunk -> Digest? in
             let range = chunk * chunkRows..<min((chunk + 1) * chunkRows, rows)
             let stored = Digest(bytes: digests[16 * chunk..<16 * chunk + 16])
-            return flags[chunk] == 1 && stored == digest(values.map { $0.slice(range) }) ? stored : nil
+            return flags[chunk] == 1 && stored == digest(values, range) ? stored : nil
         }
         return (chunkRows, values, whole)
-    }
-
-    /// How many chunks there are and how many are done, of the working file at `path` (without checking its digests).
-    static func progress(of path: String) throws -> (done: Int, chunks: Int) {
-        let flags = try HDF5File(opening: path).dataset("/progress/done").read(UInt8.self)
-        return (flags.reduce(0) { $0 + Int($1) }, flags.count)
     }
 
     func rows(ofChunk chunk: Int) -> Range<Int> { chunk * chunkRows..<min((chunk + 1) * chunkRows, rowCount) }
@@ -145,19 +112,18 @@ final class ResumableTable {
     ///
     /// - Parameter values: one entry per column, in the order of the columns.
     /// - Precondition: `rows` starts and ends at chunk boundaries.
-    func write(rows: Range<Int>, _ values: [Values]) throws {
+    func write(rows: Range<Int>, _ values: [[Value]]) throws {
         precondition(
             rows.lowerBound % chunkRows == 0 && rows.upperBound <= rowCount
                 && (rows.upperBound % chunkRows == 0 || rows.upperBound == rowCount), "rows must be whole chunks")
         precondition(
             values.count == columns.count && values.allSatisfy { $0.count == rows.count },
             "one value per row and column")
-        for (column, values) in zip(columns, values) { try write(values, to: column, rows: rows) }
+        for (column, values) in zip(columns, values) { try file.dataset(column).write(values, rows: rows) }
         let chunks = rows.lowerBound / chunkRows..<(rows.upperBound + chunkRows - 1) / chunkRows
         let written = chunks.map { chunk in
             let own = self.rows(ofChunk: chunk)
-            let range = own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound
-            return ResumableTable.digest(values.map { $0.slice(range) })
+            return Self.digest(values, own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound)
         }
         try file.dataset("/progress/digest").write(written.flatMap(\.bytes), rows: chunks)
         try file.dataset("/progress/done").write([UInt8](repeating: 1, count: chunks.count), rows: chunks)
@@ -166,24 +132,16 @@ final class ResumableTable {
         for (chunk, digest) in zip(chunks, written) { digests[chunk] = digest }
     }
 
-    private func write(_ values: Values, to column: Column, rows: Range<Int>) throws {
-        let dataset = try file.dataset(column.name)
-        switch values {
-        case .float(let values): try dataset.write(values, rows: rows)
-        case .double(let values): try dataset.write(values, rows: rows)
-        }
-    }
-
     /// All columns, read back from the file.
     ///
     /// - Precondition: every chunk is done.
     /// - Throws: `RDOError(.artefact)` when they are not what was written.
-    func readBack() throws -> [Values] {
+    func readBack() throws -> [[Value]] {
         precondition(digests.allSatisfy { $0 != nil }, "every chunk must be done")
-        let values = try columns.map { try ResumableTable.read($0, from: file) }
+        let values = try columns.map { try file.dataset($0).read(Value.self) }
         for (chunk, digest) in digests.enumerated() {
             let range = rows(ofChunk: chunk)
-            guard ResumableTable.digest(values.map { $0.slice(range) }) == digest else {
+            guard Self.digest(values, range) == digest else {
                 throw RDOError(
                     .artefact, "rows \(range) are not what was written: the disk or another program changed them",
                     at: path, remedy: "run the same pass again: it computes them again")
@@ -198,31 +156,76 @@ final class ResumableTable {
         try Durable.remove(path)
     }
 
-    private static func read(_ column: Column, from file: HDF5File) throws -> Values {
-        let dataset = try file.dataset(column.name)
-        return switch column.type {
-        case .float: .float(try dataset.read(Float.self))
-        case .double: .double(try dataset.read(Double.self))
-        }
-    }
-
-    private static func digest(_ values: [Values]) -> Digest {
+    /// Of the rows `range` of all columns.
+    private static func digest(_ columns: [[Value]], _ range: Range<Int>) -> Digest {
         let stream = DigestStream()
-        for values in values {
-            switch values {
-            case .float(let values): stream.update(values)
-            case .double(let values): stream.update(values)
-            }
-        }
+        for column in columns { column[range].withUnsafeBytes { stream.update($0) } }
         return stream.digest
     }
 }
 
-extension ResumableTable.Values {
-    fileprivate func slice(_ range: Range<Int>) -> Self {
-        switch self {
-        case .float(let values): .float(Array(values[range]))
-        case .double(let values): .double(Array(values[range]))
+/// Writes an artefact chunk by chunk, over any number of interrupted runs.
+///
+/// Results go to `PATH.partial`; `finish` makes `PATH` out of them. Only one process writes.
+package class ChunkedWriter<Value: HDF5Number> {
+    package let path: String
+    private let header: ArtefactHeader
+    let provenance: Provenance
+    let keys: [ContentKey]
+    private let table: ResumableTable<Value>
+
+    /// Rows per chunk. That of the unfinished file when it was resumed.
+    package var chunkRows: Int { table.chunkRows }
+    /// For every chunk, whether its results are stored.
+    package var done: [Bool] { table.done }
+    /// Rows of the chunks that are still to be computed.
+    package var pending: [Range<Int>] { done.indices.filter { !done[$0] }.map(table.rows(ofChunk:)) }
+
+    /// Opens the unfinished file beside `path`, or starts a new one when there is none or it was made from other data,
+    /// another model, tokenizer, template or `kind`.
+    ///
+    /// - Parameters:
+    ///   - keys: one per row.
+    ///   - columns: names of the datasets to compute.
+    ///   - chunkRows: for a new file.
+    /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
+    init(
+        path: String, header: ArtefactHeader, kind: String, provenance: Provenance, keys: [ContentKey],
+        columns: [String], chunkRows: Int
+    ) throws {
+        (self.path, self.header, self.provenance, self.keys) = (path, header, provenance, keys)
+        let identity = DigestStream()
+        identity.update(kind)
+        for (name, value) in provenance.attributes { identity.update(name + "=" + value) }
+        identity.update(keys.flatMap(\.bytes))
+        table = try ResumableTable(
+            path: path + ".partial", header: header, identity: identity.digest, keys: keys, columns: columns,
+            chunkRows: chunkRows)
+    }
+
+    /// Stores whole chunks of rows and returns when they are on the disk.
+    ///
+    /// - Parameters:
+    ///   - checked: what must be finite, one value a row, any number of times.
+    ///   - what: names the value of a row in messages.
+    /// - Throws: `RDOError(.numerical)` when a value is not finite.
+    func write(rows: Range<Int>, _ values: [[Value]], finite checked: [Value], _ what: String) throws
+    where Value: BinaryFloatingPoint {
+        if let index = checked.firstIndex(where: { !$0.isFinite }) {
+            let row = rows.lowerBound + index % rows.count
+            throw RDOError(.numerical, "\(what) \(row) (\(keys[row])) is \(checked[index])", at: path)
         }
+        try table.write(rows: rows, values)
+    }
+
+    /// Makes the finished file, with checksums and its own digest, and removes the unfinished one.
+    ///
+    /// - Parameter fill: writes all columns and what else the file holds.
+    /// - Precondition: every chunk is done.
+    /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the unfinished file is then still there.
+    func finish(_ fill: (HDF5File, [[Value]]) throws -> Void) throws {
+        let columns = try table.readBack()
+        try SealedFile.write(path, header: header) { try fill($0, columns) }
+        try table.discard()
     }
 }

@@ -58,15 +58,11 @@ enum SealedFile {
     static func checkSeal(of path: String) throws -> Bool {
         guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
         defer { try? handle.close() }
-        let start: [UInt8]
-        do { start = Array(try handle.read(upToCount: blockSize) ?? Data()) } catch {
-            throw RDOError(.artefact, "cannot read: \(error.localizedDescription)", at: path)
-        }
+        let block = try Durable.attempt("read", path) { Array(try handle.read(upToCount: blockSize) ?? Data()) }
         // Two marks, so that damage to one of them does not make the block look like another program's.
-        let block = start.prefix(blockSize)
         guard block.starts(with: "rdo ".utf8) || block.dropFirst(4).starts(with: "xxh3-128 ".utf8) else { return false }
         let (digest, byteCount) = try Digest.of(file: path, from: blockSize)
-        guard Array(block) == self.block(digest, byteCount: byteCount) else {
+        guard block == self.block(digest, byteCount: byteCount) else {
             throw RDOError(
                 .artefact, "the file differs from its own digest: it is damaged, truncated or was changed in place",
                 at: path, remedy: "make it again; to use a changed copy, write the content to a new HDF5 file")

@@ -6,13 +6,13 @@ package struct ArtefactSummary: Encodable, Sendable {
     package let kind: Artefacts.Kind
     package let header: ArtefactHeader
     /// Absent for a ledger and a checkpoint.
-    package let provenance: Provenance?
+    package private(set) var provenance: Provenance?
     /// False when another program made the file.
     package let sealed: Bool
-    package let coefficients: CoefficientSummary?
-    package let reference: ReferenceSummary?
-    package let ledger: LedgerSummary?
-    package let checkpoint: CheckpointSummary?
+    package private(set) var coefficients: CoefficientSummary?
+    package private(set) var reference: ReferenceSummary?
+    package private(set) var ledger: LedgerSummary?
+    package private(set) var checkpoint: CheckpointSummary?
 
     /// Summarises a coefficient file, a reference file, a ledger or a checkpoint.
     ///
@@ -28,29 +28,21 @@ package struct ArtefactSummary: Encodable, Sendable {
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
             coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order)
-            (reference, ledger, checkpoint) = (nil, nil, nil)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
             reference = ReferenceSummary(of: file)
-            (coefficients, ledger, checkpoint) = (nil, nil, nil)
         case .ledger:
             let file = try LedgerFile.read(path)
-            (header, provenance, sealed) = (file.header, nil, file.isSealed)
+            (header, sealed) = (file.header, file.isSealed)
             ledger = LedgerSummary(of: file, pairs: pairs)
-            (coefficients, reference, checkpoint) = (nil, nil, nil)
         case .checkpoint:
             let opened = try Checkpoint.open(path)
-            (header, provenance, sealed) = (opened.header, nil, true)
+            (header, sealed) = (opened.header, true)
             checkpoint = CheckpointSummary(of: opened)
-            (coefficients, reference, ledger) = (nil, nil, nil)
         case .shard:
             throw RDOError(.artefact, "this is one shard of a checkpoint", at: path, remedy: "name its directory")
-        case .unfinished:
-            let (done, chunks) = try ResumableTable.progress(of: path)
-            throw RDOError(
-                .artefact, "unfinished: \(done) of \(chunks) chunks are done", at: path,
-                remedy: "run the same pass again to finish it")
+        case .unfinished: throw try WorkingFile.unfinished(path)
         }
     }
 

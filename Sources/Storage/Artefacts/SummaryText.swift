@@ -17,8 +17,7 @@ func significant(_ value: Double) -> String { String(format: "%.6g", value) }
 func table(_ header: [String], _ rows: [[String]]) -> [String] {
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     return ([header] + rows).map { row in
-        "  "
-            + zip(row, widths).map { String(repeating: " ", count: 2 + $1 - $0.count) + $0 }.joined()
+        "  " + zip(row, widths).map { String(repeating: " ", count: 2 + $1 - $0.count) + $0 }.joined()
     }
 }
 

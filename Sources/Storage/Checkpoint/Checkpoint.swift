@@ -199,10 +199,7 @@ package final class Checkpoint {
                 }
             }
         }
-        func listed(_ parts: [CheckpointPart]) -> Set<String> {
-            Set(parts.map { "\($0.kind.group)/\($0.name) \($0.shape) \($0.rows)" })
-        }
-        guard listed(parts) == listed(expected) else {
+        guard Set(parts) == Set(expected) else {
             throw RDOError(.artefact, "the shard holds other rows than the index says", at: shardPath)
         }
     }

@@ -8,7 +8,7 @@ package enum CheckpointDirectory {
 
     /// The directory of a step's checkpoint.
     package static func path(in root: String, step: Int) -> String {
-        root + "/step-" + CheckpointLayout.padded(step, 8)
+        root + String(format: "/step-%08ld", step)
     }
 
     /// Creates an empty directory for the shards of a new checkpoint, in place of what an interrupted save left.
@@ -34,22 +34,14 @@ package enum CheckpointDirectory {
         for shard in try Checkpoint.open(partial).shards { try Durable.sync(partial + "/" + shard.name) }
         try Durable.sync(partial + "/" + CheckpointLayout.index)
         try Durable.sync(partial + "/" + CheckpointLayout.digests)
-        try Durable.sync(partial)
-        let replaced = final + ".replaced" + partialSuffix
-        try Durable.remove(replaced)
-        if Durable.exists(final) { try Durable.rename(final, to: replaced) }
-        try Durable.rename(partial, to: final)
-        try Durable.remove(replaced)
+        try Durable.publish(partial, as: final, replaced: final + ".replaced" + partialSuffix)
         return final
     }
 
     /// Paths of all checkpoints that were published, newest first; whether they are intact is not looked at.
     package static func list(in root: String) throws -> [String] {
         guard Durable.exists(root) else { return [] }
-        let names: [String]
-        do { names = try FileManager.default.contentsOfDirectory(atPath: root) } catch {
-            throw RDOError(.artefact, "cannot list: \(error.localizedDescription)", at: root)
-        }
+        let names = try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
         let steps = names.compactMap { name in name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil }
         return steps.sorted(by: >).map { path(in: root, step: $0) }.filter(Durable.exists)
     }
@@ -82,8 +74,8 @@ package enum CheckpointDirectory {
         guard all.count > count else { return [] }
         let verified = try latest(in: root, verifying: true).checkpoint?.path
         let doomed = all.dropFirst(count).filter { $0 != verified }
-        try remove(Array(doomed))
-        return Array(doomed)
+        try remove(doomed)
+        return doomed
     }
 
     /// Removes every checkpoint, for a run that starts anew.

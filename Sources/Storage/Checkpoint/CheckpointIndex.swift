@@ -29,10 +29,7 @@ package enum CheckpointIndex {
         for array in arrays {
             let dataset = try file.createVirtual(
                 array.kind.group + "/" + array.name, shape: array.shape,
-                sources: array.slices.map {
-                    HDF5VirtualSource(
-                        fileName: names[$0.shard], dataset: array.kind.group + "/" + array.name, rows: $0.rows)
-                })
+                sources: array.slices.map { (fileName: names[$0.shard], rows: $0.rows) })
             // rdo itself reads the shards with the help of these, not through the virtual dataset.
             try dataset.setAttribute("shards", .integers(array.slices.map { Int64($0.shard) }))
             try dataset.setAttribute("first_rows", .integers(array.slices.map { Int64($0.rows.lowerBound) }))
@@ -40,12 +37,11 @@ package enum CheckpointIndex {
         try state.write(to: file)
         try file.close()
         try Durable.sync(path)
-        let index = try Digest.of(file: path).digest
-        let lines = CheckpointLayout.digestLines(
-            Array(zip(names, digests)) + [(CheckpointLayout.index, index)])
+        let indexDigest = (CheckpointLayout.index, try Digest.of(file: path).digest)
+        let lines = CheckpointLayout.digestLines(Array(zip(names, digests)) + [indexDigest])
         let digestsPath = directory + "/" + CheckpointLayout.digests
-        do { try Data(lines.utf8).write(to: URL(fileURLWithPath: digestsPath)) } catch {
-            throw RDOError(.artefact, "cannot write: \(error.localizedDescription)", at: digestsPath)
+        try Durable.attempt("write", digestsPath) {
+            try Data(lines.utf8).write(to: URL(fileURLWithPath: digestsPath))
         }
         try Durable.sync(digestsPath)
     }
@@ -103,11 +99,6 @@ struct CheckpointArray {
 
     /// True when the slices hold every row exactly once.
     var isComplete: Bool {
-        var next = 0
-        for slice in slices {
-            guard slice.rows.lowerBound == next else { return false }
-            next = slice.rows.upperBound
-        }
-        return next == shape.first
+        [0] + slices.map(\.rows.upperBound) == slices.map(\.rows.lowerBound) + [shape.first ?? -1]
     }
 }

@@ -1,4 +1,5 @@
 import Coding
+import Foundation
 
 /// File names inside a checkpoint and of the checkpoint itself.
 enum CheckpointLayout {
@@ -8,12 +9,7 @@ enum CheckpointLayout {
     static let digests = "digests"
 
     static func shardName(_ shard: Int, of count: Int) -> String {
-        "shard-\(padded(shard, 5))-of-\(padded(count, 5)).h5"
-    }
-
-    static func padded(_ number: Int, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        String(format: "shard-%05ld-of-%05ld.h5", shard, count)
     }
 
     /// The text of `digests`, in the format of `xxh128sum`, which can check it too.

@@ -18,7 +18,7 @@ package enum CheckpointKind: CaseIterable, Sendable, Hashable {
 }
 
 /// Which rows of an array a shard holds.
-struct CheckpointPart: Equatable {
+struct CheckpointPart: Hashable {
     let kind: CheckpointKind
     let name: String
     /// The whole array's.

@@ -25,17 +25,10 @@ package struct CheckpointState: Sendable, Equatable, Encodable {
         referenceDigest: String? = nil, coefficientDigest: String? = nil, blasCore: String, blasThreads: Int,
         extra: [String: String] = [:]
     ) {
-        self.step = step
-        self.samplesConsumed = samplesConsumed
-        self.epoch = epoch
-        self.seed = seed
-        self.task = task
-        self.schedule = schedule
-        self.referenceDigest = referenceDigest
-        self.coefficientDigest = coefficientDigest
-        self.blasCore = blasCore
-        self.blasThreads = blasThreads
-        self.extra = extra
+        (self.step, self.samplesConsumed, self.epoch, self.seed) = (step, samplesConsumed, epoch, seed)
+        (self.task, self.schedule) = (task, schedule)
+        (self.referenceDigest, self.coefficientDigest) = (referenceDigest, coefficientDigest)
+        (self.blasCore, self.blasThreads, self.extra) = (blasCore, blasThreads, extra)
     }
 
     init(of file: HDF5File) throws {

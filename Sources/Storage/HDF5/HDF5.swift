@@ -49,6 +49,16 @@ enum HDF5 {
         }
     }
 
+    /// The name that `read` gives, asked first for its length, then with room for it and a NUL.
+    static func name(
+        _ purpose: @autoclosure () -> String, at path: String, _ read: (UnsafeMutablePointer<CChar>?, Int) -> Int
+    ) throws -> String {
+        let length = try call(purpose(), at: path) { read(nil, 0) }
+        var bytes = [CChar](repeating: 0, count: length + 1)
+        try call(purpose(), at: path) { read(&bytes, length + 1) }
+        return String(decoding: bytes.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// The deepest entry of the error stack: the cause, where outer entries only say which function passed it on.
     private static func innermostMessage() -> String {
         var message = "unknown HDF5 error"
@@ -70,51 +80,52 @@ enum HDF5 {
 
 /// A number that a dataset or an attribute can hold.
 package protocol HDF5Number: BitwiseCopyable, Sendable {
-    /// The type in the file: always little-endian.
-    static var hdf5FileType: Int64 { get }
-    /// The type in memory.
-    static var hdf5MemoryType: Int64 { get }
-    static var isHDF5Float: Bool { get }
+    /// The type in the file, always little-endian, and the one in memory.
+    static var hdf5Types: (file: Int64, memory: Int64) { get }
+}
+
+extension HDF5Number {
+    static var isHDF5Float: Bool { Self.self is any BinaryFloatingPoint.Type }
 }
 
 extension Float: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f32) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f32) }
-    package static var isHDF5Float: Bool { true }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_f32(), rdo_h5_native_f32()) }
+    }
 }
 
 extension Double: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_f64) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_f64) }
-    package static var isHDF5Float: Bool { true }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_f64(), rdo_h5_native_f64()) }
+    }
 }
 
 extension Int8: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i8) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i8) }
-    package static var isHDF5Float: Bool { false }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_i8(), rdo_h5_native_i8()) }
+    }
 }
 
 extension Int32: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i32) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i32) }
-    package static var isHDF5Float: Bool { false }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_i32(), rdo_h5_native_i32()) }
+    }
 }
 
 extension Int64: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_i64) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_i64) }
-    package static var isHDF5Float: Bool { false }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_i64(), rdo_h5_native_i64()) }
+    }
 }
 
 extension UInt8: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u8) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u8) }
-    package static var isHDF5Float: Bool { false }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_u8(), rdo_h5_native_u8()) }
+    }
 }
 
 extension UInt64: HDF5Number {
-    package static var hdf5FileType: Int64 { HDF5.alone(rdo_h5_file_u64) }
-    package static var hdf5MemoryType: Int64 { HDF5.alone(rdo_h5_native_u64) }
-    package static var isHDF5Float: Bool { false }
+    package static var hdf5Types: (file: Int64, memory: Int64) {
+        HDF5.alone { (rdo_h5_file_u64(), rdo_h5_native_u64()) }
+    }
 }

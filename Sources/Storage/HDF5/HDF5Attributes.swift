@@ -54,8 +54,8 @@ extension HDF5Object {
     }
 
     private func writeAttribute<T: HDF5Number>(_ name: String, _ values: [T], count: Int?) throws {
-        try writeAttribute(name, T.hdf5FileType, count: count) { attribute in
-            values.withUnsafeBytes { H5Awrite(attribute, T.hdf5MemoryType, $0.baseAddress) }
+        try writeAttribute(name, T.hdf5Types.file, count: count) { attribute in
+            values.withUnsafeBytes { H5Awrite(attribute, T.hdf5Types.memory, $0.baseAddress) }
         }
     }
 
@@ -103,7 +103,7 @@ extension HDF5Object {
         func numbers<T: HDF5Number>(_ zero: T) throws -> [T] {
             var values = [T](repeating: zero, count: count)
             try values.withUnsafeMutableBytes { bytes in
-                _ = try HDF5.call(purpose, at: place) { H5Aread(attribute, T.hdf5MemoryType, bytes.baseAddress) }
+                _ = try HDF5.call(purpose, at: place) { H5Aread(attribute, T.hdf5Types.memory, bytes.baseAddress) }
             }
             return values
         }
@@ -128,24 +128,16 @@ extension HDF5Object {
 
     /// All attributes whose types `HDF5Value` covers.
     package func attributes() throws -> [String: HDF5Value] {
-        let count = try HDF5.call("list attributes of \(path)", at: file.filePath) { H5Aget_num_attrs(id) }
+        let purpose = "list attributes of \(path)"
+        let count = try HDF5.call(purpose, at: file.filePath) { H5Aget_num_attrs(id) }
         var result: [String: HDF5Value] = [:]
         for index in 0..<hsize_t(count) {
-            let name = try attributeName(at: index)
-            if let value = try attribute(name) { result[name] = value }
+            let name = try HDF5.name(purpose, at: file.filePath) {
+                H5Aget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, index, $0, $1, rdo_h5_default())
+            }
+            result[name] = try attribute(name)
         }
         return result
-    }
-
-    private func attributeName(at index: hsize_t) throws -> String {
-        func name(into buffer: UnsafeMutablePointer<CChar>?, _ size: Int) throws -> Int {
-            try HDF5.call("list attributes of \(path)", at: file.filePath) {
-                H5Aget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, index, buffer, size, rdo_h5_default())
-            }
-        }
-        var bytes = [CChar](repeating: 0, count: try name(into: nil, 0) + 1)
-        _ = try name(into: &bytes, bytes.count)
-        return bytes.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
     }
 
     /// The text of an attribute; nil when there is none.

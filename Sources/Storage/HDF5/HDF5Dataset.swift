@@ -31,9 +31,7 @@ package final class HDF5Dataset: HDF5Object {
     var place: String { file.filePath }
 
     init(_ file: HDF5File, _ path: String, id: Int64) throws {
-        self.file = file
-        self.path = path
-        self.id = id
+        (self.file, self.path, self.id) = (file, path, id)
         let place = file.filePath
         shape = try HDF5.with("read the shape of \(path)", at: place, open: { H5Dget_space(id) }, close: H5Sclose) {
             space in
@@ -68,7 +66,7 @@ package final class HDF5Dataset: HDF5Object {
                 .artefact, "\(path) holds \(element), not \(T.isHDF5Float ? "float" : "integer") values", at: place)
         }
         try transfer("read \(path)", selection, count: values.count) { memory, space in
-            H5Dread(id, T.hdf5MemoryType, memory, space, rdo_h5_default(), values.baseAddress)
+            H5Dread(id, T.hdf5Types.memory, memory, space, rdo_h5_default(), values.baseAddress)
         }
     }
 
@@ -85,7 +83,7 @@ package final class HDF5Dataset: HDF5Object {
     /// Writes the part of the array inside `selection`, one range per dimension, in row-major order.
     package func write<T: HDF5Number>(_ values: UnsafeBufferPointer<T>, _ selection: [Range<Int>]) throws {
         try transfer("write \(path)", selection, count: values.count) { memory, space in
-            H5Dwrite(id, T.hdf5MemoryType, memory, space, rdo_h5_default(), values.baseAddress)
+            H5Dwrite(id, T.hdf5Types.memory, memory, space, rdo_h5_default(), values.baseAddress)
         }
     }
 
@@ -164,10 +162,10 @@ extension HDF5Location {
     package func createDataset<T: HDF5Number>(
         _ name: String, of type: T.Type, shape: [Int], layout: HDF5Layout
     ) throws -> HDF5Dataset {
-        try createDataset(name, type: T.hdf5FileType, shape: shape, layout: layout) { list in
+        try createDataset(name, type: T.hdf5Types.file, shape: shape, layout: layout) { list in
             guard T.isHDF5Float else { return 0 }
             var nan = Double.nan
-            return H5Pset_fill_value(list, Double.hdf5MemoryType, &nan)
+            return H5Pset_fill_value(list, Double.hdf5Types.memory, &nan)
         }
     }
 

@@ -6,10 +6,6 @@ import Foundation
 ///
 /// Closing a file also closes its groups and datasets. Use a file from one thread at a time.
 package final class HDF5File: HDF5Location {
-    package enum Access: Sendable {
-        case read, readWrite
-    }
-
     /// How the library lays out its own bookkeeping.
     package enum Format: Sendable {
         /// HDF5 1.10: every block of metadata has a checksum, so a flipped byte there makes the read fail.
@@ -28,20 +24,14 @@ package final class HDF5File: HDF5Location {
     /// Opens an existing file.
     ///
     /// - Throws: `RDOError(.artefact)` when the file is missing, unreadable, not HDF5, truncated or locked by its writer.
-    package init(opening path: String, _ access: Access = .read) throws {
+    package init(opening path: String) throws {
         filePath = path
-        guard Foundation.access(path, R_OK) == 0 else {
-            throw RDOError(.artefact, "cannot open: \(String(cString: strerror(errno)))", at: path)
-        }
+        guard access(path, R_OK) == 0 else { throw RDOError.system("open", path) }
         let isHDF5 = HDF5.alone { H5Fis_hdf5(path) }
         guard isHDF5 > 0 else { throw RDOError(.artefact, "not an HDF5 file", at: path) }
-        if Durable.isLocked(path, byReaders: access == .readWrite) {
-            throw RDOError(
-                .artefact, "another process is using this file", at: path, remedy: "wait for it or stop it first")
-        }
-        let flags = access == .read ? rdo_h5_read_only() : rdo_h5_read_write()
+        try Durable.requireUnlocked(path, byReaders: false)
         id = try HDF5File.withAccessList(at: path, format: .crashTolerant) { list in
-            try HDF5.call("open", at: path) { H5Fopen(path, flags, list) }
+            try HDF5.call("open", at: path) { H5Fopen(path, rdo_h5_read_only(), list) }
         }
     }
 
@@ -51,7 +41,7 @@ package final class HDF5File: HDF5Location {
     /// - Throws: `RDOError(.artefact)` when it exists or cannot be created.
     package init(creating path: String, format: Format = .checksummed, userBlock: Int = 0) throws {
         filePath = path
-        if Foundation.access(path, F_OK) == 0 { throw RDOError(.artefact, "cannot create: it exists", at: path) }
+        if Durable.exists(path) { throw RDOError(.artefact, "cannot create: it exists", at: path) }
         id = try HDF5File.withAccessList(at: path, format: format) { list in
             let creation = { H5Pcreate(rdo_h5_file_create()) }
             return try HDF5.with("create", at: path, open: creation, close: H5Pclose) { creation in
@@ -67,16 +57,13 @@ package final class HDF5File: HDF5Location {
     private static func withAccessList<Result>(
         at path: String, format: Format, _ body: (Int64) throws -> Result
     ) throws -> Result {
-        try HDF5.with(
-            "prepare access", at: path, open: { H5Pcreate(rdo_h5_file_access()) }, close: H5Pclose
-        ) { list in
+        let purpose = "prepare access"
+        return try HDF5.with(purpose, at: path, open: { H5Pcreate(rdo_h5_file_access()) }, close: H5Pclose) { list in
             // A strong close leaves nothing half open: after `close()` all bytes are with the operating system.
-            try HDF5.call("prepare access", at: path) { H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) }
-            try HDF5.call("prepare access", at: path) { rdo_h5_tolerate_missing_locks(list) }
+            try HDF5.call(purpose, at: path) { H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) }
+            try HDF5.call(purpose, at: path) { rdo_h5_tolerate_missing_locks(list) }
             if format == .checksummed {
-                try HDF5.call("prepare access", at: path) {
-                    H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110)
-                }
+                try HDF5.call(purpose, at: path) { H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110) }
             }
             return try body(list)
         }

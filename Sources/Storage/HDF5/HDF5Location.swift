@@ -19,9 +19,7 @@ package final class HDF5Group: HDF5Location {
     package let id: Int64
 
     fileprivate init(_ file: HDF5File, _ path: String, id: Int64) {
-        self.file = file
-        self.path = path
-        self.id = id
+        (self.file, self.path, self.id) = (file, path, id)
     }
 
     deinit { if file.isOpen { HDF5.alone { _ = H5Gclose(id) } } }
@@ -72,15 +70,9 @@ extension HDF5Location {
                 H5Gget_info_by_name(id, path, &info, rdo_h5_default())
             }
             return try (0..<info.nlinks).map { index in
-                func name(into buffer: UnsafeMutablePointer<CChar>?, _ size: Int) throws -> Int {
-                    try HDF5.call("list \(path)", at: file.filePath) {
-                        H5Lget_name_by_idx(
-                            id, path, H5_INDEX_NAME, H5_ITER_INC, index, buffer, size, rdo_h5_default())
-                    }
+                try HDF5.name("list \(path)", at: file.filePath) {
+                    H5Lget_name_by_idx(id, path, H5_INDEX_NAME, H5_ITER_INC, index, $0, $1, rdo_h5_default())
                 }
-                var bytes = [CChar](repeating: 0, count: try name(into: nil, 0) + 1)
-                _ = try name(into: &bytes, bytes.count)
-                return bytes.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
             }
         }
     }

@@ -22,32 +22,21 @@ extension HDF5 {
         _ type: Int64, count: Int, at path: String, _ purpose: String,
         _ read: (_ type: Int64, _ buffer: UnsafeMutableRawPointer?) throws -> Void
     ) throws -> [String] {
-        let isVariable = try call(purpose, at: path) { H5Tis_variable_str(type) } > 0
-        return isVariable
-            ? try readVariable(type, count, path, purpose, read) : try readFixed(type, count, path, purpose, read)
-    }
-
-    private static func readVariable(
-        _ type: Int64, _ count: Int, _ path: String, _ purpose: String,
-        _ read: (Int64, UnsafeMutableRawPointer?) throws -> Void
-    ) throws -> [String] {
-        try with(purpose, at: path, open: { H5Tcopy(type) }, close: H5Tclose) { memory in
-            var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
-            // The library allocated the strings one by one with malloc, also where a later one failed.
-            defer { for pointer in pointers { H5free_memory(pointer) } }
-            try read(memory, &pointers)
-            return try pointers.enumerated().map { index, pointer in
-                guard let pointer else { return "" }
-                guard let text = String(validatingCString: pointer) else { throw notUTF8(index, path, purpose) }
-                return text
+        func valid(_ index: Int, _ text: String?) throws -> String {
+            if let text { return text }
+            throw RDOError(.artefact, "cannot \(purpose): string \(index) is not UTF-8", at: path)
+        }
+        if try call(purpose, at: path, { H5Tis_variable_str(type) }) > 0 {
+            return try with(purpose, at: path, open: { H5Tcopy(type) }, close: H5Tclose) { memory in
+                var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
+                // The library allocated the strings one by one with malloc, also where a later one failed.
+                defer { for pointer in pointers { H5free_memory(pointer) } }
+                try read(memory, &pointers)
+                return try pointers.enumerated().map { index, pointer in
+                    try pointer.map { try valid(index, String(validatingCString: $0)) } ?? ""
+                }
             }
         }
-    }
-
-    private static func readFixed(
-        _ type: Int64, _ count: Int, _ path: String, _ purpose: String,
-        _ read: (Int64, UnsafeMutableRawPointer?) throws -> Void
-    ) throws -> [String] {
         let size = H5Tget_size(type)
         let isSpacePadded = H5Tget_strpad(type) == H5T_STR_SPACEPAD
         var bytes = [UInt8](repeating: 0, count: size * count)
@@ -55,13 +44,8 @@ extension HDF5 {
         return try (0..<count).map { index in
             var text = bytes[index * size..<(index + 1) * size].prefix { $0 != 0 }
             while isSpacePadded, text.last == UInt8(ascii: " ") { text.removeLast() }
-            guard let string = String(validating: text, as: UTF8.self) else { throw notUTF8(index, path, purpose) }
-            return string
+            return try valid(index, String(validating: text, as: UTF8.self))
         }
-    }
-
-    private static func notUTF8(_ index: Int, _ path: String, _ purpose: String) -> RDOError {
-        RDOError(.artefact, "cannot \(purpose): string \(index) is not UTF-8", at: path)
     }
 }
 

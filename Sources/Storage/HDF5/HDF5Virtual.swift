@@ -1,27 +1,20 @@
 import CHDF5
 import Diagnostics
 
-/// Rows of a virtual dataset that lie in a dataset of another file, which holds nothing else.
-package struct HDF5VirtualSource: Sendable {
-    /// Name of the file, relative to the file of the virtual dataset.
-    package let fileName: String
-    /// Path of the source in that file.
-    package let dataset: String
-    /// Which rows of the virtual dataset it holds.
-    package let rows: Range<Int>
-}
-
 extension HDF5Location {
-    /// Creates a dataset of f32 whose rows lie in other files.
+    /// Creates a dataset of f32 whose rows lie in datasets of the same path in other files.
     ///
     /// HDF5 reads rows of a missing source as fill values without an error, hence NaN.
+    /// - Parameter sources: names of the files, relative to this one, and the rows that each holds, nothing else.
     @discardableResult
-    package func createVirtual(_ name: String, shape: [Int], sources: [HDF5VirtualSource]) throws -> HDF5Dataset {
+    package func createVirtual(
+        _ name: String, shape: [Int], sources: [(fileName: String, rows: Range<Int>)]
+    ) throws -> HDF5Dataset {
         let (path, place) = (absolute(name), file.filePath)
         let purpose = "create virtual dataset \(path)"
-        return try createDataset(name, type: Float.hdf5FileType, shape: shape, layout: nil) { list in
+        return try createDataset(name, type: Float.hdf5Types.file, shape: shape, layout: nil) { list in
             var nan = Float.nan
-            try HDF5.call(purpose, at: place) { H5Pset_fill_value(list, Float.hdf5MemoryType, &nan) }
+            try HDF5.call(purpose, at: place) { H5Pset_fill_value(list, Float.hdf5Types.memory, &nan) }
             for source in sources {
                 let extents = shape.map { hsize_t($0) }
                 let part = [hsize_t(source.rows.count)] + extents.dropFirst()
@@ -35,7 +28,7 @@ extension HDF5Location {
                             H5Sselect_hyperslab(whole, H5S_SELECT_SET, start, nil, part, nil)
                         }
                         // A source name is a format string to the library.
-                        let (from, of) = (source.fileName.percentEscaped, source.dataset.percentEscaped)
+                        let (from, of) = (source.fileName.percentEscaped, path.percentEscaped)
                         _ = try HDF5.call(purpose, at: place) { H5Pset_virtual(list, whole, from, of, own) }
                     }
                 }

@@ -67,8 +67,7 @@ package final class ModelDirectory {
                 remedy:
                     "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
         }
-        self.files = files
-        self.places = places
+        (self.files, self.places) = (files, places)
     }
 
     /// The file of each tensor as an index states it; nil when it states none, or two for a tensor.

@@ -14,7 +14,7 @@ struct ReplacedDirectory {
         // Without a final slash, which would put the partial directory inside.
         self.path = URL(fileURLWithPath: path).standardizedFileURL.path
         partial = self.path + ".partial"
-        try Self.checkReplaceable(self.path, ownNames)
+        try checkReplaceable(ownNames)
         try Durable.remove(partial)
         do { try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true) } catch {
             throw RDOError(
@@ -23,14 +23,7 @@ struct ReplacedDirectory {
         }
     }
 
-    func publish() throws {
-        try Durable.sync(partial)
-        let replaced = path + ".replaced"
-        try Durable.remove(replaced)
-        if Durable.exists(path) { try Durable.rename(path, to: replaced) }
-        try Durable.rename(partial, to: path)
-        try Durable.remove(replaced)
-    }
+    func publish() throws { try Durable.publish(partial, as: path, replaced: path + ".replaced") }
 
     static func write(_ content: Data, to path: String) throws {
         do { try content.write(to: URL(fileURLWithPath: path)) } catch {
@@ -39,7 +32,7 @@ struct ReplacedDirectory {
         try Durable.sync(path)
     }
 
-    private static func checkReplaceable(_ path: String, _ ownNames: [String]) throws {
+    private func checkReplaceable(_ ownNames: [String]) throws {
         guard Durable.exists(path) else { return }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw RDOError(.usage, "it exists and is no directory", at: path, remedy: "name a new directory")

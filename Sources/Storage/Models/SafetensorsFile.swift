@@ -132,6 +132,7 @@ package final class SafetensorsFile {
         case .f32:
             try read(offset, UnsafeMutableRawBufferPointer(start: values, count: 4 * count))
         case .f16, .bf16:
+            let expand = entry.type == .f16 ? HalfPrecision.float16ToFloat : HalfPrecision.bf16ToFloat
             // A bounded block at a time, so that the raw values never exist whole beside the floats.
             let blockSize = 1 << 20
             let block = UnsafeMutablePointer<UInt16>.allocate(capacity: min(count, blockSize))
@@ -139,11 +140,7 @@ package final class SafetensorsFile {
             for start in stride(from: 0, to: count, by: blockSize) {
                 let size = min(blockSize, count - start)
                 try read(offset + 2 * start, UnsafeMutableRawBufferPointer(start: block, count: 2 * size))
-                if entry.type == .f16 {
-                    HalfPrecision.float16ToFloat(block, into: values + start, count: size)
-                } else {
-                    HalfPrecision.bf16ToFloat(block, into: values + start, count: size)
-                }
+                expand(block, values + start, size)
             }
         case .other: preconditionFailure("check the tensor first")
         }

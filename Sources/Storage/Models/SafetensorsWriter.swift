@@ -12,8 +12,7 @@ final class SafetensorsWriter {
     /// - Throws: `RDOError.usage` when the file cannot be created.
     init(path: String, tensors: [(name: String, shape: [Int])], type: SafetensorsType) throws {
         precondition(type == .f32 || type == .bf16, "weights are written as F32 or BF16")
-        self.path = path
-        self.type = type
+        (self.path, self.type) = (path, type)
         expected = tensors.map { ($0.name, $0.shape.reduce(1, *)) }[...]
         var header: [String: Any] = ["__metadata__": ["format": "pt"]]
         var offset = 0
