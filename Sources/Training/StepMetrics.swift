@@ -18,7 +18,9 @@ package struct StepMetrics: ExpressibleByDictionaryLiteral, Sendable {
     let loss: Double
 
     package init(dictionaryLiteral figures: (Metric, Double?)...) {
-        guard let loss = figures.first(where: { $0.0 == .loss })?.1 else { preconditionFailure("a step without a loss") }
+        guard let loss = figures.first(where: { $0.0 == .loss })?.1 else {
+            preconditionFailure("every pass has a loss")
+        }
         (self.figures, self.loss) = (figures, loss)
     }
 
