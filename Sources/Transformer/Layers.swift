@@ -138,10 +138,9 @@ package enum Activation: String, Sendable {
 
     private var function: GatedActivation { self == .silu ? .swiglu : .geglu }
 
-    func forward(gate: Matrix, up: Matrix) -> Matrix {
-        let product = Matrix(rows: gate.rows, columns: gate.columns)
+    /// - Parameter product: may be `gate`.
+    func forward(gate: Matrix, up: Matrix, into product: Matrix) {
         function.forward(gate: gate, up: up, into: product)
-        return product
     }
 
     func backward(_ gradient: Matrix, gate: Matrix, up: Matrix) -> (gate: Matrix, up: Matrix) {

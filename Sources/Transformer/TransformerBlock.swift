@@ -5,17 +5,7 @@ import Tensors
 struct BlockActivations {
     /// `[tokens, hidden]`: the block's input.
     let input: Matrix
-    /// What the norms of queries and keys read.
-    let rawQueries: NormInput?
-    let rawKeys: NormInput?
-    /// `[tokens, (heads + 2 * kvHeads) * headSize]`: rotated queries, rotated keys, values.
-    let queriesKeysValues: Matrix
-    /// `[tokens, heads * headSize]`
-    let attention: Matrix
-    /// `[tokens, heads]`
-    let logSumExp: Matrix
-    /// What the norm of attention's sum reads.
-    let attentionSum: NormInput?
+    let attended: AttentionActivations
     /// `[tokens, hidden]`: the residual stream between attention and the MLP.
     let middle: Matrix
     /// `[tokens, intermediate]` each.
@@ -23,6 +13,21 @@ struct BlockActivations {
     let up: Matrix
     /// What the norm of the MLP's sum reads.
     let outputSum: NormInput?
+}
+
+/// The part of them that attention makes.
+struct AttentionActivations {
+    /// What the norms of queries and keys read.
+    let rawQueries: NormInput?
+    let rawKeys: NormInput?
+    /// `[tokens, (heads + 2 * kvHeads) * headSize]`: rotated queries, rotated keys, values.
+    let queriesKeysValues: Matrix
+    /// `[tokens, heads * headSize]`
+    let output: Matrix
+    /// `[tokens, heads]`
+    let logSumExp: Matrix
+    /// What the norm of attention's sum reads.
+    let sum: NormInput?
 }
 
 struct NormInput {
@@ -45,33 +50,49 @@ struct TransformerBlock {
         attention = TreeAttention(configuration, layer: layer)
     }
 
-    func forward(_ input: Matrix, forest: TokenForest, rotary: RotaryTables) -> (Matrix, BlockActivations) {
-        let tokens = input.rows
+    /// - Parameter keepingActivations: without it, what attention made is freed before the MLP needs room of its own.
+    func forward(
+        _ input: Matrix, forest: TokenForest, rotary: RotaryTables, keepingActivations: Bool
+    ) -> (Matrix, BlockActivations?) {
+        let (middle, attended) = attend(input, forest: forest, rotary: rotary, keepingActivations: keepingActivations)
 
+        let middleNormed = Self.read(middle, layers.middleNorm).x
+        let gate = layers.gate.forward(middleNormed)
+        let up = layers.up.forward(middleNormed)
+        let product = keepingActivations ? Matrix(rows: gate.rows, columns: gate.columns) : gate
+        configuration.family.activation.forward(gate: gate, up: up, into: product)
+        let (output, outputSum) = Self.add(product, through: layers.down, layers.outputNorm, to: middle)
+        guard let attended else { return (output, nil) }
+        return (
+            output,
+            BlockActivations(
+                input: input, attended: attended, middle: middle, gate: gate, up: up, outputSum: outputSum)
+        )
+    }
+
+    /// The first half of a block: `x + O(attention(norm(x)))`.
+    private func attend(
+        _ input: Matrix, forest: TokenForest, rotary: RotaryTables, keepingActivations: Bool
+    ) -> (Matrix, AttentionActivations?) {
         let normed = Self.read(input, layers.inputNorm).x
-        let qkv = Matrix(rows: tokens, columns: attention.width)
+        let qkv = Matrix(rows: input.rows, columns: attention.width)
         layers.query.forward(normed, into: attention.queries(qkv))
         layers.key.forward(normed, into: attention.keys(qkv))
         layers.value.forward(normed, into: attention.values(qkv))
         let rawQueries = Self.normalize(attention.queries(qkv), layers.queryNorm)
         let rawKeys = Self.normalize(attention.keys(qkv), layers.keyNorm)
         rotary.table(ofLayer: layer)?.rotate(attention.queriesAndKeys(qkv), headSize: configuration.headSize)
-        let attended = Matrix(rows: tokens, columns: attention.queryWidth)
-        let logSumExp = Matrix(rows: tokens, columns: configuration.headCount)
-        attention.forward(qkv, forest: forest, into: attended, logSumExp: logSumExp)
-        let (middle, attentionSum) = Self.add(attended, through: layers.output, layers.attentionNorm, to: input)
-
-        let middleNormed = Self.read(middle, layers.middleNorm).x
-        let gate = layers.gate.forward(middleNormed)
-        let up = layers.up.forward(middleNormed)
-        let product = configuration.family.activation.forward(gate: gate, up: up)
-        let (output, outputSum) = Self.add(product, through: layers.down, layers.outputNorm, to: middle)
-
-        let activations = BlockActivations(
-            input: input, rawQueries: rawQueries, rawKeys: rawKeys, queriesKeysValues: qkv, attention: attended,
-            logSumExp: logSumExp, attentionSum: attentionSum, middle: middle, gate: gate, up: up,
-            outputSum: outputSum)
-        return (output, activations)
+        let output = Matrix(rows: input.rows, columns: attention.queryWidth)
+        let logSumExp = Matrix(rows: input.rows, columns: configuration.headCount)
+        attention.forward(qkv, forest: forest, into: output, logSumExp: logSumExp)
+        let (middle, sum) = Self.add(output, through: layers.output, layers.attentionNorm, to: input)
+        guard keepingActivations else { return (middle, nil) }
+        return (
+            middle,
+            AttentionActivations(
+                rawQueries: rawQueries, rawKeys: rawKeys, queriesKeysValues: qkv, output: output, logSumExp: logSumExp,
+                sum: sum)
+        )
     }
 
     /// - Parameters:
@@ -82,10 +103,12 @@ struct TransformerBlock {
         into gradients: BlockLayers<Matrix?>
     ) {
         let tokens = gradient.rows
+        let attended = saved.attended
         let activation = configuration.family.activation
 
         // MLP: output = middle + product · downᵀ
-        let product = activation.forward(gate: saved.gate, up: saved.up)
+        let product = Matrix(rows: tokens, columns: saved.gate.columns)
+        activation.forward(gate: saved.gate, up: saved.up, into: product)
         let sumGradient = Self.carry(gradient, through: layers.outputNorm, saved.outputSum, into: gradients.outputNorm)
         layers.down.learn(sumGradient, input: product, into: gradients.down)
         let productGradient = product
@@ -103,13 +126,13 @@ struct TransformerBlock {
 
         // Attention: middle = input + attention · outputᵀ
         let attentionSumGradient = Self.carry(
-            gradient, through: layers.attentionNorm, saved.attentionSum, into: gradients.attentionNorm)
-        layers.output.learn(attentionSumGradient, input: saved.attention, into: gradients.output)
+            gradient, through: layers.attentionNorm, attended.sum, into: gradients.attentionNorm)
+        layers.output.learn(attentionSumGradient, input: attended.output, into: gradients.output)
         let attentionGradient = Matrix(rows: tokens, columns: attention.queryWidth)
         layers.output.carry(attentionSumGradient, into: attentionGradient)
         let qkvGradient = Matrix(rows: tokens, columns: attention.width)
         attention.backward(
-            saved.queriesKeysValues, output: saved.attention, logSumExp: saved.logSumExp,
+            attended.queriesKeysValues, output: attended.output, logSumExp: attended.logSumExp,
             outputGradient: attentionGradient, forest: forest, addingTo: qkvGradient)
         rotary.table(ofLayer: layer)?.rotate(
             attention.queriesAndKeys(qkvGradient), headSize: configuration.headSize, inverse: true)
@@ -117,13 +140,13 @@ struct TransformerBlock {
             (
                 layers.query, gradients.query,
                 Self.carry(
-                    attention.queries(qkvGradient), through: layers.queryNorm, saved.rawQueries,
+                    attention.queries(qkvGradient), through: layers.queryNorm, attended.rawQueries,
                     into: gradients.queryNorm)
             ),
             (
                 layers.key, gradients.key,
                 Self.carry(
-                    attention.keys(qkvGradient), through: layers.keyNorm, saved.rawKeys, into: gradients.keyNorm)
+                    attention.keys(qkvGradient), through: layers.keyNorm, attended.rawKeys, into: gradients.keyNorm)
             ),
             (layers.value, gradients.value, attention.values(qkvGradient)),
         ]

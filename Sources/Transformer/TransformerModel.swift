@@ -49,9 +49,10 @@ package struct TransformerModel: Sendable {
         for layer in 0..<configuration.layerCount {
             let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             parameters.prefetch(group: layer + 1 < configuration.layerCount ? .block(layer + 1) : .head)
-            let (output, activations) = block.forward(hidden, forest: forest, rotary: rotary)
+            let (output, activations) = block.forward(
+                hidden, forest: forest, rotary: rotary, keepingActivations: keepingActivations && !recomputesBlocks)
             parameters.release(group: .block(layer))
-            if keepingActivations { blocks.append(recomputesBlocks ? .input(hidden) : .activations(activations)) }
+            if keepingActivations { blocks.append(activations.map(KeptBlock.activations) ?? .input(hidden)) }
             hidden = output
         }
         return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
@@ -70,11 +71,13 @@ package struct TransformerModel: Sendable {
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
             let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             if layer > 0 { parameters.prefetch(group: .block(layer - 1)) }
-            let activations =
+            let kept: BlockActivations? =
                 switch pass.blocks[layer] {
-                case .activations(let kept): kept
-                case .input(let input): block.forward(input, forest: pass.forest, rotary: pass.rotary).1
+                case .activations(let activations): activations
+                case .input(let input):
+                    block.forward(input, forest: pass.forest, rotary: pass.rotary, keepingActivations: true).1
                 }
+            guard let activations = kept else { preconditionFailure("the forward pass kept no activations") }
             block.backward(
                 activations, gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
                 into: self.block(gradients: gradients.gradients(group: .block(layer))))
