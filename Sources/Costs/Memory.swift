@@ -132,8 +132,11 @@ package struct MemoryPlan: Sendable, Equatable {
             (c.family.queryKeyNorm == .none ? 0 : queries + keys) + (c.family.norms == .before ? 0 : 2 * hidden)
         // `BlockActivations`: input, projections, attention, its log-sum-exp, the stream between, gate and up.
         let kept = 2 * hidden + projections + queries + Double(c.headCount) + 2 * intermediate + normed
-        // Its output, the norms' and the product of gate and up.
-        guard work != .forward else { return kept + 3 * hidden + intermediate }
+        // Forward alone, the larger half of a block: attention's own and a norm's output, or gate and up and the MLP's.
+        guard work != .forward else {
+            return normed
+                + max(3 * hidden + projections + queries + Double(c.headCount), 4 * hidden + 2 * intermediate)
+        }
         let backward = 3 * hidden + projections + queries + 3 * intermediate
         let layers = Double(c.layerCount)
         return model.recomputesBlocks ? layers * hidden + kept + backward : layers * kept + backward

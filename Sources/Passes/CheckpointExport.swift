@@ -7,31 +7,17 @@ import Transformer
 
 /// `rdo export`: a checkpoint as a Hugging Face directory, in one process, a parameter at a time. A checkpoint of adapters
 /// is merged into the base that it was trained beside, or written as a PEFT adapter directory.
-package struct CheckpointExport {
-    private let checkpoint: String
-    private let output: String
-    private let tokenizer: String?
-    private let dtype: SafetensorsType
-    private let writesAdapter: Bool
-
+package enum CheckpointExport {
     /// - Parameters:
-    ///   - checkpoint: a checkpoint directory, or a directory of checkpoints, of which the newest is taken.
+    ///   - path: a checkpoint directory, or a directory of checkpoints, of which the newest is taken.
     ///   - tokenizer: directory or file; the one that the run used by default.
     ///   - writesAdapter: write the adapters of an adapter checkpoint alone.
-    package init(
-        checkpoint: String, output: String, tokenizer: String?, isHalfPrecision: Bool, writesAdapter: Bool
-    ) {
-        self.writesAdapter = writesAdapter
-        self.checkpoint = checkpoint
-        self.output = output
-        self.tokenizer = tokenizer
-        dtype = isHalfPrecision ? .bf16 : .f32
-    }
-
     /// - Returns: one line that says what was written.
     /// - Throws: `RDOError.artefact` when the checkpoint is damaged or incomplete.
-    package func run() throws -> String {
-        let checkpoint = try Self.open(checkpoint)
+    package static func run(
+        checkpoint path: String, output: String, tokenizer: String?, isHalfPrecision: Bool, writesAdapter: Bool
+    ) throws -> String {
+        let checkpoint = try open(path)
         try checkpoint.verify()
         guard let text = checkpoint.state.extra["model_config"], let source = checkpoint.state.extra["tokenizer_source"]
         else {
@@ -47,32 +33,30 @@ package struct CheckpointExport {
                     .usage, "the checkpoint holds a whole model, no adapters", at: checkpoint.path,
                     remedy: "leave out --adapter")
             }
-            try write(adapters, of: checkpoint, configuration)
+            try write(adapters, of: checkpoint, configuration, to: output)
             return "the adapters of step \(checkpoint.state.step) of \(checkpoint.path) are in \(output)"
         }
         let head: HeadKind = checkpoint.shape(.model, HeadKind.scalar.weightName) == nil ? .languageModel : .scalar
         let layout = ParameterLayout(configuration, head: head)
         let writer = try ModelDirectoryWriter(
-            path: output, configuration: configuration, head: head, dtype: dtype,
+            path: output, configuration: configuration, head: head, dtype: isHalfPrecision ? .bf16 : .f32,
             tokenizer: .copied(from: tokenizer ?? source))
-        let base = try adapters.map { try Self.base($0, of: checkpoint) }
+        let frozen = try adapters.map { try base($0, of: checkpoint) }
         let trained = adapters.map { ParameterLayout($0.adaptation, configuration, head: head) }
         for spec in layout.specs {
-            let values = try Self.parameter(spec, of: checkpoint, base, adapters?.adaptation, trained)
-            try writer.write(spec.name, values)
+            try writer.write(spec.name, parameter(spec, of: checkpoint, frozen, adapters?.adaptation, trained))
         }
         try writer.finish()
         return "step \(checkpoint.state.step) of \(checkpoint.path) is in \(output)"
     }
 
-    private func write(
-        _ adapters: AdapterConfiguration, of checkpoint: Checkpoint, _ configuration: ModelConfiguration
+    private static func write(
+        _ adapters: AdapterConfiguration, of checkpoint: Checkpoint, _ configuration: ModelConfiguration,
+        to output: String
     ) throws {
         let layout = ParameterLayout(adapters.adaptation, configuration, head: adapters.head)
         let writer = try AdapterDirectory.Writer(path: output, adapters, layout: layout)
-        for spec in layout.specs {
-            try writer.write(spec.name, Self.stored(spec, in: checkpoint))
-        }
+        for spec in layout.specs { try writer.write(spec.name, stored(spec, in: checkpoint)) }
         try writer.finish()
     }
 

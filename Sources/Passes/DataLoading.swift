@@ -148,16 +148,8 @@ private struct DataSetLoader {
     }
 }
 
-extension DifferenceExample {
-    fileprivate func with(row: Int) -> DifferenceExample {
-        var example = self
-        example.row = row
-        return example
-    }
-}
-
-extension TokenizedExample {
-    fileprivate func with(row: Int) -> TokenizedExample {
+extension TokenizedRow {
+    fileprivate func with(row: Int) -> Self {
         var example = self
         example.row = row
         return example

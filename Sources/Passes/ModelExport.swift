@@ -8,8 +8,6 @@ import Transformer
 struct ModelExport {
     let world: Communicator
 
-    init(_ world: Communicator) { self.world = world }
-
     /// An adapted model is written with its adapters merged.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(
@@ -21,35 +19,33 @@ struct ModelExport {
                 path: path, configuration: model.configuration, head: model.head, dtype: type == .bf16 ? .bf16 : .f32,
                 tokenizer: .copied(from: source))
         }
-        for group in model.layout.groupNames {
-            let matrices = try parameters.acquire(group: group)
-            try world.collectively {
-                guard let writer else { return }
-                for (spec, matrix) in zip(model.layout.specs(of: group), model.merged(matrices, group: group)) {
-                    try writer.write(spec.name, matrix)
-                }
+        try write(model.layout, parameters, finish: { try writer?.finish() }) { group, matrices in
+            guard let writer else { return }
+            for (spec, matrix) in zip(model.layout.specs(of: group), model.merged(matrices, group: group)) {
+                try writer.write(spec.name, matrix)
             }
-            parameters.release(group: group)
         }
-        try world.collectively { try writer?.finish() }
     }
 
     /// - Parameter adapters: what is trained.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(_ configuration: AdapterConfiguration, _ adapters: ShardedParameters, to path: String) throws {
         let layout = adapters.layout
-        let writer = try world.onRankZero {
-            try AdapterDirectory.Writer(path: path, configuration, layout: layout)
+        let writer = try world.onRankZero { try AdapterDirectory.Writer(path: path, configuration, layout: layout) }
+        try write(layout, adapters, finish: { try writer?.finish() }) { group, matrices in
+            for (spec, matrix) in zip(layout.specs(of: group), matrices) { try writer?.write(spec.name, matrix) }
         }
+    }
+
+    private func write(
+        _ layout: ParameterLayout, _ parameters: any ParameterSource, finish: () throws -> Void,
+        group write: (ParameterGroup, [Matrix]) throws -> Void
+    ) throws {
         for group in layout.groupNames {
-            let matrices = try adapters.acquire(group: group)
-            try world.collectively {
-                for (spec, matrix) in zip(layout.specs(of: group), matrices) {
-                    try writer?.write(spec.name, matrix)
-                }
-            }
-            adapters.release(group: group)
+            let matrices = try parameters.acquire(group: group)
+            try world.collectively { try write(group, matrices) }
+            parameters.release(group: group)
         }
-        try world.collectively { try writer?.finish() }
+        try world.collectively(finish)
     }
 }

@@ -80,10 +80,9 @@ struct ResponseLogProbabilities {
                 return file.provenance == provenance && file.keys == keys && file.header.schema == schema
             },
             open: {
-                ResponseWriter(
-                    file: try ReferenceWriter(
-                        path: path, header: session.header(schema), provenance: provenance, keys: keys,
-                        tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk))
+                try ReferenceWriter(
+                    path: path, header: session.header(schema), provenance: provenance, keys: keys,
+                    tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk)
             },
             compute: { range in
                 // A query whose responses fall into two chunks is computed in both.
@@ -95,11 +94,6 @@ struct ResponseLogProbabilities {
     }
 }
 
-private struct ResponseWriter: ChunkWriter {
-    let file: ReferenceWriter
-
-    var chunkRows: Int { file.chunkRows }
-    var done: [Bool] { file.done }
-    func write(rows: Range<Int>, values: [Double]) throws { try file.write(rows: rows, logprobs: values) }
-    func finish() throws { try file.finish() }
+extension ReferenceWriter: ChunkWriter {
+    func write(rows: Range<Int>, values: [Double]) throws { try write(rows: rows, logprobs: values) }
 }

@@ -92,10 +92,9 @@ private struct Scoring {
                     && file.scorer == scorer.kind.rawValue
             },
             open: {
-                let writer = try CoefficientWriter(
+                try CoefficientWriter(
                     path: path, header: session.header(CoefficientFile.schema), scorer: scorer, tables: tables,
                     chunkRows: pass.chunk)
-                return ScoreWriter(file: writer, scorer: scorer.kind)
             },
             compute: { range in
                 let own = Self.byExample(Array(comparisons[range]))
@@ -144,22 +143,14 @@ private struct Scoring {
     }
 }
 
-/// Two figures for each pair: the difference in both orders, or the rewards of both responses.
-private struct ScoreWriter: ChunkWriter {
-    let file: CoefficientWriter
-    let scorer: ScorerDescription.Kind
-
-    var chunkRows: Int { file.chunkRows }
-    var done: [Bool] { file.done }
-
+extension CoefficientWriter: ChunkWriter {
+    /// Two figures for each pair: the difference in both orders, or the rewards of both responses.
     func write(rows: Range<Int>, values: [Double]) throws {
         let first = stride(from: 0, to: values.count, by: 2).map { Float(values[$0]) }
         let second = stride(from: 1, to: values.count, by: 2).map { Float(values[$0]) }
-        switch scorer {
-        case .difference: try file.write(rows: rows, differences: first, reversed: second)
-        case .reward: try file.write(rows: rows, rewardsFirst: first, rewardsSecond: second)
+        switch scorer.kind {
+        case .difference: try write(rows: rows, differences: first, reversed: second)
+        case .reward: try write(rows: rows, rewardsFirst: first, rewardsSecond: second)
         }
     }
-
-    func finish() throws { try file.finish() }
 }

@@ -30,12 +30,9 @@ package final class Session {
         _ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?,
         keepsLog: Bool = true
     ) throws {
-        self.configuration = configuration
-        self.world = world
-        self.resume = resume
-        self.tracePath = tracePath
         let log = Log(speaking: world.rank == 0)
-        self.log = log
+        (self.configuration, self.world, self.log) = (configuration, world, log)
+        (self.resume, self.tracePath) = (resume, tracePath)
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
         world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)

@@ -63,7 +63,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
             session.log.info("\(name): complete and unchanged, model in \(exported)")
             return
         }
-        let export = ModelExport(session.world)
+        let export = ModelExport(world: session.world)
         if let adapter { try export.write(adapter, loaded.trained.parameters, to: adapters) }
         if exported == whole {
             try export.write(

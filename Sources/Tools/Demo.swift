@@ -17,9 +17,7 @@ package struct Demo {
     private static let seeds = [1, 2, 3]
 
     package init(world: Communicator, settings: [String], resume: ResumePolicy) {
-        self.world = world
-        self.settings = settings
-        self.resume = resume
+        (self.world, self.settings, self.resume) = (world, settings, resume)
     }
 
     /// Collective. Rank 0 prints the table and writes it to `results.md`.

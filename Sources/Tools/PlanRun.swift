@@ -45,8 +45,7 @@ package struct PlanRun {
     private let target: Target
 
     package init(_ configuration: Configuration, _ target: Target) {
-        self.configuration = configuration
-        self.target = target
+        (self.configuration, self.target) = (configuration, target)
     }
 
     /// - Parameter world: of one rank.

@@ -14,10 +14,7 @@ struct ConfigurationReader {
         self.init(object, file)
     }
 
-    private init(_ object: JSONValue, _ file: String) {
-        self.object = object
-        self.file = file
-    }
+    private init(_ object: JSONValue, _ file: String) { (self.object, self.file) = (object, file) }
 
     func error(_ key: String, _ what: String, remedy: String? = nil) -> RDOError {
         RDOError(.artefact, "\(key) \(what)", at: file, remedy: remedy)
@@ -33,27 +30,26 @@ struct ConfigurationReader {
         return true
     }
 
+    /// Nil when missing.
+    private func value<Value>(_ key: String, _ kind: String, _ read: (JSONValue) -> Value?) throws -> Value? {
+        guard let value = object[key] else { return nil }
+        guard let result = read(value) else { throw error(key, "is not \(kind)") }
+        return result
+    }
+
     /// Nil when missing; the list's elements as `element` reads them.
     func list<Element>(_ key: String, of kind: String, _ element: (JSONValue) -> Element?) throws -> [Element]? {
-        guard let value = object[key] else { return nil }
-        guard let list = value.elements(element) else { throw error(key, "is not a list of \(kind)") }
-        return list
+        try value(key, "a list of \(kind)") { $0.elements(element) }
     }
 
     func object(_ key: String) throws -> ConfigurationReader? {
-        guard let value = object[key] else { return nil }
-        guard value.isObject else { throw error(key, "is not an object") }
-        return ConfigurationReader(value, file)
+        try value(key, "an object") { $0.isObject ? ConfigurationReader($0, file) : nil }
     }
 
     /// What the file calls itself, for messages.
     var architecture: String? { object["architectures"]?.elements(\.text)?.first }
 
-    func optionalText(_ key: String) throws -> String? {
-        guard let value = object[key] else { return nil }
-        guard let text = value.text else { throw error(key, "is not a text") }
-        return text
-    }
+    func optionalText(_ key: String) throws -> String? { try value(key, "a text", \.text) }
 
     func text(_ key: String) throws -> String {
         guard let text = try optionalText(key) else { throw error(key, "is missing") }
@@ -61,9 +57,7 @@ struct ConfigurationReader {
     }
 
     func optionalNumber(_ key: String) throws -> Double? {
-        guard let value = object[key] else { return nil }
-        guard let number = value.double, number > 0 else { throw error(key, "is not a positive number") }
-        return number
+        try value(key, "a positive number") { $0.double.flatMap { $0 > 0 ? $0 : nil } }
     }
 
     func number(_ key: String, default fallback: Double? = nil) throws -> Double {
@@ -84,9 +78,7 @@ struct ConfigurationReader {
     }
 
     func flag(_ key: String, default fallback: Bool) throws -> Bool {
-        guard let value = object[key] else { return fallback }
-        guard let flag = value.bool else { throw error(key, "is not true or false") }
-        return flag
+        try value(key, "true or false", \.bool) ?? fallback
     }
 
     /// A token id or a list of them; empty when missing.

@@ -21,9 +21,7 @@ extension TransformerModel {
         var logSumExps: [Float] = []
         try withHeadParameters(parameters) { norm, vocabulary in
             for block in HeadBlock.blocks(of: predictions, rows: Self.headBlockRows) {
-                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm)
-                let logits = Matrix(rows: block.rows.count, columns: vocabulary.rows)
-                GEMM.multiply(gathered.normed, vocabulary, into: logits, transposeB: true)
+                let (_, logits) = block.logits(pass.output, norm, vocabulary)
                 let logSumExp = FloatBuffer(count: block.rows.count)
                 let logProbability = FloatBuffer(count: block.rows.count)
                 LogSoftmax.forward(logits, targets: block.targets, logSumExp: logSumExp, into: logProbability)
@@ -50,9 +48,7 @@ extension TransformerModel {
             ? embedding(gradients: gradients.gradients(group: .embedding)).weight : headGradients.vocabulary ?? nil
         try withHeadParameters(parameters) { norm, vocabulary in
             for block in HeadBlock.blocks(of: output.predictions, rows: Self.headBlockRows) {
-                let gathered = GatheredRows(block.rows, of: pass.output, norm: norm)
-                let logits = Matrix(rows: block.rows.count, columns: vocabulary.rows)
-                GEMM.multiply(gathered.normed, vocabulary, into: logits, transposeB: true)
+                let (gathered, logits) = block.logits(pass.output, norm, vocabulary)
                 let logSumExp = FloatBuffer(count: block.rows.count)
                 for (row, index) in block.range.enumerated() { logSumExp.elements[row] = output.logSumExp[index] }
                 LogSoftmax.backward(
@@ -94,6 +90,13 @@ private struct HeadBlock {
             return HeadBlock(
                 range: range, rows: predictions[range].map(\.row), targets: predictions[range].map(\.target))
         }
+    }
+
+    func logits(_ output: Matrix, _ norm: Norm<Matrix>, _ vocabulary: Matrix) -> (GatheredRows, Matrix) {
+        let gathered = GatheredRows(rows, of: output, norm: norm)
+        let logits = Matrix(rows: rows.count, columns: vocabulary.rows)
+        GEMM.multiply(gathered.normed, vocabulary, into: logits, transposeB: true)
+        return (gathered, logits)
     }
 }
 

@@ -4,7 +4,7 @@ import Diagnostics
 /// A record as token ids that ranks can send to each other.
 package protocol TokenizedRow: Sendable {
     /// Index of the record in the data set.
-    var row: Int { get }
+    var row: Int { get set }
     var isPromptTruncated: Bool { get }
     var truncatedResponses: [Bool] { get }
 

@@ -4,7 +4,7 @@ import Foundation
 
 /// Writes a coefficient file: differences, and the rewards they come from where a reward model scores.
 package final class CoefficientWriter: ChunkedWriter<Float> {
-    private let scorer: ScorerDescription
+    package let scorer: ScorerDescription
     private let tables: CoefficientTables
 
     /// See `ChunkedWriter`; the kind of scorer counts too.

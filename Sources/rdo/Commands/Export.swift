@@ -21,9 +21,8 @@ struct Export: ParsableCommand {
 
     func run() throws {
         print(
-            try CheckpointExport(
+            try CheckpointExport.run(
                 checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16,
-                writesAdapter: adapter
-            ).run())
+                writesAdapter: adapter))
     }
 }
