@@ -255,6 +255,14 @@ class Checker:
         (self.directory / "block.py").write_text(text)
         self.ran += self.shell(where, f"{shlex.quote(self.python)} block.py")
 
+    def swift(self, where, text):
+        """A quotation: it stands in the sources as it is printed, but for the white space."""
+        wanted = " ".join(text.split())
+        sources = (ROOT / "Sources").rglob("*.swift")
+        if not any(wanted in " ".join(path.read_text(encoding="utf-8").split()) for path in sources):
+            self.fail(where, "no source has this code")
+        self.ran += 1
+
     def block(self, page, language, number, text):
         where = f"{page}:{number}"
         if language == "yaml":
@@ -263,6 +271,8 @@ class Checker:
             self.json(where, text)
         elif language == "python":
             self.python_block(page, where, text)
+        elif language == "swift":
+            self.swift(where, text)
         else:
             self.fail(where, f"no rule for a block of {language or 'no language'}")
 
