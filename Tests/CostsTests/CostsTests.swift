@@ -75,7 +75,7 @@ import Transformer
         var demand = MemoryDemand(Self.model(), .forward, leafTokens: 10, gathersBlocks: false)
         let whole = MemoryPlan(demand, mesh: mesh)
         #expect(whole.parameters == 0 && whole.gathered == 4 * 2040 && whole.gradients + whole.optimizer == 0)
-        #expect(whole.activations == 40 * (74 + 3 * 8 + 16))
+        #expect(whole.activations == 40 * (4 * 8 + 2 * 16))
         demand.gathersBlocks = true
         let split = MemoryPlan(demand, mesh: mesh)
         let inUse: Double = 256 + 8 + 2 * 592
