@@ -16,9 +16,8 @@ struct CoefficientSources {
     ///   - role: the part of the data; held-out pairs stand in files of their own.
     ///   - needsFiles: read the files even where weights do not come from them.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another tokenizer.
-    init(
-        _ settings: CoefficientSettings, _ context: MethodContext, _ role: DataRole = .training,
-        needsFiles: Bool = false
+    private init(
+        _ settings: CoefficientSettings, _ context: MethodContext, _ role: DataRole, needsFiles: Bool
     ) throws {
         self.settings = settings
         rule = CoefficientRule(settings)
@@ -34,6 +33,20 @@ struct CoefficientSources {
             try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path)
             return file
         }
+    }
+
+    /// Collective: as `init`, and the run's own file must be of the scorer that is here now.
+    static func read(
+        _ settings: CoefficientSettings, _ context: MethodContext, _ role: DataRole = .training,
+        needsFiles: Bool = false
+    ) throws -> CoefficientSources {
+        let sources = try context.world.collectively {
+            try CoefficientSources(settings, context, role, needsFiles: needsFiles)
+        }
+        if settings.file == nil, let own = sources.files.first {
+            try MadeArtefact.coefficients.require(own.provenance.modelDigest, at: own.path, context)
+        }
+        return sources
     }
 
     /// Says in the log what weights came of it.
@@ -151,8 +164,8 @@ struct PairWeights {
     ///   weight.
     init?(for part: DataSet, _ role: DataRole, _ settings: CoefficientSettings, _ context: MethodContext) throws {
         guard role == .training && settings.use else { return nil }
+        let sources = try CoefficientSources.read(settings, context)
         let values = try context.world.collectively {
-            let sources = try CoefficientSources(settings, context)
             let values = try sources.weights(of: part.examples)
             sources.log(values.map(\.weight), context)
             return values

@@ -51,10 +51,8 @@ package struct PairwiseMethod: TrainingMethod {
                 "\(settings.variant) reads R and each pair is weighted by R^\(settings.coefficients.alpha) too: "
                     + "dpo.coefficients.alpha=0 is the loss as published")
         }
-        return try context.world.collectively {
-            try CoefficientSources(settings.coefficients, context, role, needsFiles: true)
-                .rewardDifferences(of: part.examples)
-        }
+        let sources = try CoefficientSources.read(settings.coefficients, context, role, needsFiles: true)
+        return try context.world.collectively { try sources.rewardDifferences(of: part.examples) }
     }
 
     private func pair(

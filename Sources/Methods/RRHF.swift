@@ -25,10 +25,14 @@ package struct RRHFMethod: TrainingMethod {
         for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
     ) throws -> PreparedTask<RRHFTask> {
         // Held-out lists are judged by their own scores and unweighted.
-        let lists =
-            role == .heldOut
-            ? part.examples.map(RankedList.init(byScoresOf:))
-            : try context.world.collectively { try ranked(part.examples, context) }
+        let ranksByDifference = settings.ranking == .difference
+        let sources =
+            role == .training && (settings.coefficients.use || ranksByDifference)
+            ? try CoefficientSources.read(settings.coefficients, context, needsFiles: ranksByDifference) : nil
+        let lists = try context.world.collectively {
+            try sources.map { try ranked(part.examples, $0, context) }
+                ?? part.examples.map(RankedList.init(byScoresOf:))
+        }
         if role == .training { logTies(in: lists, context) }
         let objective = RRHFObjective(
             rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)
@@ -42,13 +46,12 @@ package struct RRHFMethod: TrainingMethod {
 
     /// Orders the responses of lists and gives every ordered pair its weight.
     ///
-    /// - Throws: `RDOError.artefact` when a coefficient file is missing, of another tokenizer or lacks pairs; `.data` when a
-    ///   row lacks its weight.
-    private func ranked(_ examples: [TokenizedExample], _ context: MethodContext) throws -> [RankedList] {
+    /// - Throws: `RDOError.artefact` when a coefficient file lacks pairs, `.data` when a row lacks its weight.
+    private func ranked(
+        _ examples: [TokenizedExample], _ sources: CoefficientSources, _ context: MethodContext
+    ) throws -> [RankedList] {
         let usesWeights = settings.coefficients.use
         let ranksByDifference = settings.ranking == .difference
-        guard usesWeights || ranksByDifference else { return examples.map(RankedList.init(byScoresOf:)) }
-        let sources = try CoefficientSources(settings.coefficients, context, needsFiles: ranksByDifference)
         let scores = ranksByDifference ? try Self.scores(of: examples, sources, context) : examples.map(\.listScores)
         let ordered = scores.map { ListRanking.pairs($0) }
         let differences =

@@ -12,13 +12,14 @@ struct References {
     let digest: String
 
     /// Collective.
-    /// - Throws: `RDOError.artefact` when the file is missing, of another tokenizer or lacks responses.
+    /// - Throws: `RDOError.artefact` when the file is missing, of another model or tokenizer, or lacks responses.
     init(for examples: [TokenizedExample], in path: ArtefactPath, _ context: MethodContext) throws {
         let (provenance, entries) = try context.world.collectively {
             let file = try ReferenceFile.read(path.path)
             try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
             return (file.provenance, try file.entries(for: examples.flatMap(\.responseKeys)))
         }
+        try MadeArtefact.reference.require(provenance.modelDigest, at: path.path, context)
         var start = 0
         values = examples.map { example in
             defer { start += example.responses.count }

@@ -1,4 +1,5 @@
 import Costs
+import Diagnostics
 import Objectives
 import Preferences
 import Settings
@@ -16,11 +17,31 @@ package struct SupervisedMethod: PlainMethod {
 
     package init(_ settings: SupervisedSettings) { self.settings = settings }
 
-    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { data }
+    /// Without the responses that a label calls bad, unless all are to be learned.
+    package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
+        func reduced(_ part: DataSet) -> DataSet {
+            let examples = wanted(part.examples)
+            guard examples.count < part.examples.count else { return part }
+            context.log.info("sft: left out \(part.examples.count - examples.count) responses whose label is false")
+            return DataSet(examples: examples, differenceExamples: [])
+        }
+        let train = reduced(data.train)
+        guard !train.examples.isEmpty else {
+            throw RDOError(
+                .data, "every response has the label false", remedy: "set sft.responses to all to learn them even so")
+        }
+        let test = data.test.map(reduced).flatMap { $0.examples.isEmpty ? nil : $0 }
+        return PassData(train: train, test: test, conventions: data.conventions)
+    }
+
+    func wanted(_ examples: [TokenizedExample]) -> [TokenizedExample] {
+        settings.responses == .all ? examples : examples.filter { $0.label != false }
+    }
 
     package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> SupervisedTask {
-        let learned = settings.responses == .all ? part.examples : part.examples.map { $0.keeping(responses: [0]) }
-        return SupervisedTask(examples: learned, costs: costs)
+        let isChosen = settings.responses == .chosen
+        return SupervisedTask(
+            examples: isChosen ? part.examples.map { $0.keeping(responses: [$0.best]) } : part.examples, costs: costs)
     }
 }
 
@@ -38,7 +59,10 @@ package struct SupervisedSettings: MethodSettings {
 
     package static var fields: [Field<Self>] {
         TrainingSettings.fields(in: \.training) + [
-            .value(\.responses, "responses", "Learn the chosen responses or all."),
+            .value(
+                \.responses, "responses",
+                "Learn the chosen responses (of a list the one with the highest score, none whose label is false) or all."
+            ),
             .value(\.data, "data", "Other files than data.train.").neutral,
         ]
     }
@@ -73,5 +97,13 @@ package struct SupervisedTask: ResponseTask {
 
     package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {
         [.logps: outputs, .tokens: samples.map { examples[$0.row].responses.map(\.count) }]
+    }
+}
+
+extension TokenizedExample {
+    /// The chosen response: the first of those with the highest score where there are scores.
+    fileprivate var best: Int {
+        guard let scores, let highest = scores.max() else { return 0 }
+        return scores.firstIndex(of: highest) ?? 0
     }
 }

@@ -130,6 +130,25 @@ package struct PreparedTask<Task> {
     package var inputs: [RunIdentity.Input: String?] = [:]
 }
 
+/// What a model made for training, in a file that names it.
+package enum MadeArtefact: Sendable {
+    case reference, coefficients
+
+    package var head: HeadKind { self == .reference ? .languageModel : .scalar }
+
+    /// - Parameter digest: of the model that the file says it was made by; a file of another program need not say.
+    /// - Throws: `RDOError.artefact` when that is not the model which this configuration would make it with.
+    func require(_ digest: String?, at path: String, _ context: MethodContext) throws {
+        guard let digest, let expected = try context.digests(self), digest != expected else { return }
+        let (what, pass, key) =
+            self == .reference
+            ? ("log-probabilities", "reference", "reference.model") : ("coefficients", "score", "score.model")
+        throw RDOError(
+            .artefact, "the \(what) are of another model than this configuration's", at: path,
+            remedy: "run `rdo \(pass)` again, or set \(key) to the model that made them")
+    }
+}
+
 /// What a method may know of the run that it is part of.
 package struct MethodContext {
     package let seed: UInt64
@@ -141,13 +160,16 @@ package struct MethodContext {
     package let referenceFile: ArtefactPath
     package let world: Communicator
     package let log: Log
+    /// Collective: digest of the model that an artefact must be of; nil when that cannot be known.
+    package let digests: (MadeArtefact) throws -> String?
 
     package init(
         seed: UInt64, shuffle: Bool, pairsPerList: Int?, conventions: PassConventions, coefficientFile: ArtefactPath,
-        referenceFile: ArtefactPath, world: Communicator, log: Log
+        referenceFile: ArtefactPath, world: Communicator, log: Log,
+        digests: @escaping (MadeArtefact) throws -> String? = { _ in nil }
     ) {
         (self.seed, self.shuffle, self.pairsPerList, self.conventions) = (seed, shuffle, pairsPerList, conventions)
         (self.coefficientFile, self.referenceFile) = (coefficientFile, referenceFile)
-        (self.world, self.log) = (world, log)
+        (self.world, self.log, self.digests) = (world, log, digests)
     }
 }

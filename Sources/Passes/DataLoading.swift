@@ -118,7 +118,6 @@ private struct DataSetLoader {
             policy: settings.onError)
         let usable = Set(examples.map(\.row))
         let differenceExamples = differences.compactMap { try? $0.get() }.filter { usable.contains($0.row) }
-        let rows = Self.dataRows(of: records, report)
         if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
         try world.onRankZero {
             let name = URL(fileURLWithPath: files[0]).lastPathComponent
@@ -126,19 +125,8 @@ private struct DataSetLoader {
                 to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
         }
         return DataSet(
-            examples: examples.map { $0.with(row: rows[$0.row]) },
-            differenceExamples: differenceExamples.map { $0.with(row: rows[$0.row]) })
-    }
-
-    /// Each record's row over all files, counted from 0, bad rows included.
-    private static func dataRows(of records: [PreferenceRecord], _ report: DataReport) -> [Int] {
-        var offsets: [String: Int] = [:]
-        var offset = 0
-        for file in report.files {
-            offsets[file.path] = offset
-            offset += file.rows
-        }
-        return records.map { offsets[$0.file, default: 0] + $0.line - 1 }
+            examples: examples.map { $0.with(row: records[$0.row].row) },
+            differenceExamples: differenceExamples.map { $0.with(row: records[$0.row].row) })
     }
 
     private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {

@@ -43,7 +43,7 @@ struct LoadedModel {
         try files.read(into: parameters, startingFrom: start, session.world)
         let frozen = try lora.map { _ in try files.frozenParameters(mesh: mesh, session) }
         (self.path, trained) = (path, TrainedModel(model, parameters, beside: frozen))
-        digest = try files.digest(session.world)
+        digest = try files.digest(session)
         adapterDigest = try start.map { start in try session.world.textFromRankZero { try start.digest() } }
     }
 
@@ -82,7 +82,7 @@ struct FrozenModel {
         team =
             session.gatherPolicy == .block
             ? mesh.shards : try session.world.split(color: session.world.rank, key: 0)
-        digest = try files.digest(session.world)
+        digest = try files.digest(session)
     }
 
     /// Collective over the team.
@@ -156,7 +156,9 @@ private struct ModelFiles {
     }
 
     /// Collective. One rank reads the files once more; the others wait for the result.
-    func digest(_ world: Communicator) throws -> String { try world.textFromRankZero { try directory.digest() } }
+    func digest(_ session: Session) throws -> String {
+        try session.digest(ofModel: directory.path) { try directory.digest() }
+    }
 }
 
 extension Session {

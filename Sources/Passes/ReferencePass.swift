@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import Methods
 import Preferences
 import Settings
@@ -14,7 +15,7 @@ package struct ReferencePass: CommandPass {
     package init() {}
 
     package func run(_ session: Session) throws {
-        let path = session.configuration.reference.model ?? session.alignmentModel
+        let path = session.referenceModel
         let data = try session.dataSets(model: path)
         let model = try FrozenModel(path, head: .languageModel, session: session)
         let context = session.context(data.conventions)
@@ -76,7 +77,8 @@ struct ResponseLogProbabilities {
             title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session)
         let isNew = try pass.run(
             isComplete: {
-                guard let file = try? ReferenceFile.read(path) else { return false }
+                guard FileManager.default.fileExists(atPath: path) else { return false }
+                let file = try ReferenceFile.read(path)
                 return file.provenance == provenance && file.keys == keys && file.header.schema == schema
             },
             open: {

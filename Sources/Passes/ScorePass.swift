@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import Methods
 import Preferences
 import Settings
@@ -16,7 +17,7 @@ package struct ScorePass: CommandPass {
     package func run(_ session: Session) throws {
         let settings = session.configuration.score
         let scorer = settings.scorer == .difference ? DifferenceMethod.name : RewardMethod.name
-        let path = settings.model ?? session.trainedModel(of: scorer)
+        let path = session.scorerModel
         // Pairs are keyed by the policy's tokens, and the scorer reads the same ones.
         let data = try session.dataSets(model: session.alignmentModel)
         try data.requireComparable()
@@ -87,7 +88,8 @@ private struct Scoring {
             model: model, session: session)
         let isNew = try pass.run(
             isComplete: {
-                guard let file = try? CoefficientFile.read(path) else { return false }
+                guard FileManager.default.fileExists(atPath: path) else { return false }
+                let file = try CoefficientFile.read(path)
                 return file.provenance == scorer.provenance && file.keys == tables.pairKeys
                     && file.scorer == scorer.kind.rawValue
             },

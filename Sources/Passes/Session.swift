@@ -17,6 +17,8 @@ package final class Session {
     package let log: Log
     package let resume: ResumePolicy
     let tracePath: String?
+    /// Digests of model directories that were read, by path.
+    private var modelDigests: [String: String] = [:]
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
     /// The meshes in use, by their number of shards.
@@ -38,6 +40,7 @@ package final class Session {
         BLAS.configure(threads: configuration.parallel.blasThreads)
         try world.onRankZero {
             try Self.makeDirectory(configuration.output)
+            if let warning = try OutputLock.take(configuration.output) { log.warning(warning) }
             if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
         }
         log.info(
@@ -107,7 +110,36 @@ package final class Session {
         MethodContext(
             seed: seed, shuffle: configuration.data.shuffle, pairsPerList: configuration.data.pairsPerList,
             conventions: conventions, coefficientFile: coefficientFile, referenceFile: referenceFile, world: world,
-            log: log)
+            log: log, digests: { [unowned self] in try expectedDigest(of: $0) })
+    }
+
+    /// Collective. Digest of the model that an artefact must be of: the one that its pass would use now. Nil when that
+    /// model is not here, so that nothing can be compared.
+    private func expectedDigest(of artefact: MadeArtefact) throws -> String? {
+        let path =
+            switch artefact {
+            case .reference: referenceModel
+            case .coefficients: scorerModel
+            }
+        let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
+        return isHere ? try digest(ofModel: path) { try ModelDirectory.open(path, head: artefact.head).digest() } : nil
+    }
+
+    /// Collective. Rank 0 reads the files, once in a session.
+    func digest(ofModel path: String, _ read: () throws -> String) throws -> String {
+        if let known = modelDigests[path] { return known }
+        let digest = try world.textFromRankZero(read)
+        modelDigests[path] = digest
+        return digest
+    }
+
+    /// What reference log-probabilities are of.
+    package var referenceModel: String { configuration.reference.model ?? alignmentModel }
+
+    /// What predicts the reward differences.
+    var scorerModel: String {
+        configuration.score.model
+            ?? trainedModel(of: configuration.score.scorer == .difference ? DifferenceMethod.name : RewardMethod.name)
     }
 
     package var coefficientFile: ArtefactPath {

@@ -75,6 +75,7 @@ package struct GridSearch {
         arm.output = directory(of: settings)
         arm.score.file = session.coefficientFile.path
         arm.reference.file = session.referenceFile.path
+        arm.reference.model = session.referenceModel
         let model = session.configuration.training(of: pass)?.model
         stage.start(from: session.startModel(of: pass, setting: model), in: &arm)
         try arm.apply(settings)

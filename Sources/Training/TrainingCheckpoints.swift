@@ -40,6 +40,11 @@ final class TrainingCheckpoints {
     /// - Returns: the step to go on with; 0 for a fresh run.
     /// - Throws: `RDOError.artefact` when a checkpoint is damaged or belongs to another run.
     func restore(_ policy: ResumePolicy, log: Log) throws -> Int {
+        try mesh.world.onRankZero {
+            for path in try CheckpointDirectory.removeUnfinished(in: directory) {
+                log.info("removed what an interrupted save left: \(path)")
+            }
+        }
         guard let path = try choose(policy, log: log) else { return 0 }
         let checkpoint = try mesh.world.collectively { try Checkpoint.open(path) }
         try mesh.world.collectively {

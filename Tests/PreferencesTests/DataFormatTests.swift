@@ -26,6 +26,15 @@ import Testing
         #expect(record.scores == nil && record.label == nil && record.messages == nil)
     }
 
+    /// Rows count all lines of all files, so that none is named twice: blank and bad ones, and a file read again.
+    @Test func rowsOfSeveralFilesAreDistinct() throws {
+        let row = #"{"prompt": "q", "chosen": "a", "rejected": "b"}"#
+        let first = try directory.write(["", row, "", "{}", row])
+        let data = try PreferenceReader(policy: .skip).read([first, first])
+        #expect(data.records.map(\.line) == [2, 5, 2, 5])
+        #expect(data.records.map(\.row) == [1, 4, 6, 9])
+    }
+
     @Test func questions() throws {
         let plain = try only(#"{"system": " ", "question": "q?", "chosen": "a", "rejected": "b"}"#, .questions)
         #expect(plain.prompt == "q?" && plain.messages == nil && plain.responses == ["a", "b"])

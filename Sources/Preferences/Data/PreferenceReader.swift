@@ -16,8 +16,10 @@ package struct PreferenceReader: Sendable {
     ///   cannot be read; when nothing is left.
     package func read(_ paths: [String]) throws -> PreferenceData {
         var data = PreferenceData(records: [], report: DataReport())
+        var lines = 0
         for path in paths {
-            let file = try read(path)
+            let file = try read(path, linesBefore: lines)
+            lines += file.lines
             data.records += file.records
             data.report.count(file.summary, kept: file.records.count, bad: file.bad)
         }
@@ -25,12 +27,16 @@ package struct PreferenceReader: Sendable {
         return data
     }
 
-    private func read(_ path: String) throws -> (records: [PreferenceRecord], summary: DataReport.File, bad: [BadRow]) {
+    private func read(
+        _ path: String, linesBefore: Int
+    ) throws -> (records: [PreferenceRecord], summary: DataReport.File, bad: [BadRow], lines: Int) {
         let lines = try LineReader(path: path)
+        var count = 0
         var records: [PreferenceRecord] = []
         var bad: [BadRow] = []
         var summary = DataReport.File(path: path, format: format, rows: 0)
         while let line = try lines.next() {
+            count = line.number
             if line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
             summary.rows += 1
             do throws(RowError) {
@@ -39,7 +45,9 @@ package struct PreferenceReader: Sendable {
                     guard let detected = DataFormat.detect(row) else { throw RowError(DataFormat.unrecognised) }
                     summary.format = detected
                 }
-                records.append(try summary.format.parse(row))
+                var record = try summary.format.parse(row)
+                record.row = linesBefore + line.number - 1
+                records.append(record)
             } catch {
                 bad.append(BadRow(file: path, line: line.number, reason: error.reason))
             }
@@ -47,7 +55,7 @@ package struct PreferenceReader: Sendable {
         guard summary.rows > 0 else {
             throw RDOError(.data, "the file has no rows", at: path, remedy: "name a file with data")
         }
-        return (records, summary, bad)
+        return (records, summary, bad, count)
     }
 }
 

@@ -12,6 +12,8 @@ package struct PreferenceRecord: Sendable, Equatable {
     package var file: String
     /// Counted from 1.
     package var line: Int
+    /// Lines of all files before this one, blank and bad ones too: the row that messages, traces and ledgers name.
+    package var row = 0
     package var kind: Kind
     /// The query's text before any template. For a chat: the contents of its messages, blank lines between them.
     package var prompt: String

@@ -83,6 +83,21 @@ package enum CheckpointDirectory {
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
     package static func removeAll(in root: String) throws { try remove(list(in: root)) }
 
+    /// Removes what interrupted saves and removals left. Only who holds the output's lock may call it: no save is under way.
+    ///
+    /// - Returns: the paths that were removed.
+    /// - Throws: `RDOError(.artefact)` when one cannot be removed.
+    package static func removeUnfinished(in root: String) throws -> [String] {
+        guard Durable.exists(root) else { return [] }
+        let names = try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
+        // What a new save of the same step was about to replace may be whole: it stays.
+        let unfinished = names.filter {
+            $0.hasPrefix("step-") && $0.hasSuffix(partialSuffix) && !$0.contains(".replaced")
+        }.sorted().map { root + "/" + $0 }
+        for path in unfinished { try Durable.remove(path) }
+        return unfinished
+    }
+
     private static func remove(_ checkpoints: [String]) throws {
         for path in checkpoints {
             // Renamed first: a checkpoint whose removal is interrupted must not look like one.
