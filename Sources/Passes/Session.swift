@@ -116,11 +116,9 @@ package final class Session {
     /// Collective. Digest of the model that an artefact must be of: the one that its pass would use now. Nil when that
     /// model is not here, so that nothing can be compared.
     private func expectedDigest(of artefact: MadeArtefact) throws -> String? {
-        let path =
-            switch artefact {
-            case .reference: referenceModel
-            case .coefficients: scorerModel
-            }
+        // Coefficients that a path names may be anybody's.
+        if artefact == .coefficients, configuration.score.file != nil { return nil }
+        let path = artefact == .reference ? referenceModel : scorerModel
         let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
         return isHere ? try digest(ofModel: path) { try ModelDirectory.open(path, head: artefact.head).digest() } : nil
     }
