@@ -41,8 +41,15 @@ enum OutputLock {
     private static var description: String {
         let machine = ProcessInfo.processInfo
         let job = machine.environment["SLURM_JOB_ID"].map { ", job \($0)" } ?? ""
-        let time = ISO8601DateFormatter().string(from: Date())
-        return "process \(machine.processIdentifier) on \(machine.hostName)\(job), since \(time)"
+        var (host, now, parts) = ([CChar](repeating: 0, count: 256), time(nil), tm())
+        gethostname(&host, host.count - 1)
+        gmtime_r(&now, &parts)
+        var stamp = [CChar](repeating: 0, count: 32)
+        strftime(&stamp, stamp.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+        func text(_ characters: [CChar]) -> String {
+            String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        return "process \(machine.processIdentifier) on \(text(host))\(job), since \(text(stamp))"
     }
 
     private static func text(of file: Int32) -> String {
