@@ -40,9 +40,9 @@ package enum CheckpointDirectory {
 
     /// Paths of all checkpoints that were published, newest first; whether they are intact is not looked at.
     package static func list(in root: String) throws -> [String] {
-        guard Durable.exists(root) else { return [] }
-        let names = try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
-        let steps = names.compactMap { name in name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil }
+        let steps = try names(in: root).compactMap { name in
+            name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
+        }
         return steps.sorted(by: >).map { path(in: root, step: $0) }.filter(Durable.exists)
     }
 
@@ -88,14 +88,17 @@ package enum CheckpointDirectory {
     /// - Returns: the paths that were removed.
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
     package static func removeUnfinished(in root: String) throws -> [String] {
-        guard Durable.exists(root) else { return [] }
-        let names = try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
         // What a new save of the same step was about to replace may be whole: it stays.
-        let unfinished = names.filter {
+        let unfinished = try names(in: root).filter {
             $0.hasPrefix("step-") && $0.hasSuffix(partialSuffix) && !$0.contains(".replaced")
         }.sorted().map { root + "/" + $0 }
         for path in unfinished { try Durable.remove(path) }
         return unfinished
+    }
+
+    private static func names(in root: String) throws -> [String] {
+        guard Durable.exists(root) else { return [] }
+        return try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
     }
 
     private static func remove(_ checkpoints: [String]) throws {
