@@ -2,12 +2,13 @@ import COpenMPI
 import Coding
 import Diagnostics
 import Foundation
+import Synchronization
 
 /// Waits for nonblocking MPI requests without occupying a processor: arithmetic of this and other ranks runs on the same
 /// cores, and Open MPI's own waiting never sleeps.
 enum Requests {
-    /// Seconds after which ranks that do not answer count as lost; set once from the configuration.
-    nonisolated(unsafe) fileprivate(set) static var patience = 1800.0
+    /// Seconds after which ranks that do not answer count as lost.
+    fileprivate static let patience = Mutex(1800.0)
 
     /// Runs on the communication thread.
     /// - Throws: `RDOError.peers` when a rank of this node is gone, or nobody answers for `patience` seconds.
@@ -34,7 +35,7 @@ enum Requests {
             lastLook = now
             try Neighbours.requireAlive()
             let waited = began.duration(to: now) / .seconds(1)
-            if waited > patience {
+            if waited > patience.withLock({ $0 }) {
                 throw RDOError(
                     .peers, "no answer from other ranks for \(Int(waited)) s (\(call))", at: "parallel.timeout",
                     remedy: "look for a rank or node that died or hangs; then run the same command again to continue")
@@ -52,7 +53,16 @@ enum Requests {
 
 extension Communicator {
     /// How long ranks wait for each other before the others count as lost.
-    package func setPatience(seconds: Double) { Requests.patience = seconds }
+    package func setPatience(seconds: Double) { Requests.patience.withLock { $0 = seconds } }
+
+    /// Collective. Runs `body` without that limit, where ranks wait for the files of others: how long that takes depends
+    /// on their size. A death on this node is noticed all the same, one on another by the launcher.
+    package func withoutTimeout<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let patience = Requests.patience.withLock { $0 }
+        setPatience(seconds: .infinity)
+        defer { setPatience(seconds: patience) }
+        return try body()
+    }
 }
 
 /// The processes of this node's ranks: the operating system knows at once when one of them died, MPI often never.

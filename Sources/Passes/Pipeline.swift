@@ -14,6 +14,7 @@ package struct Pipeline {
         let passes = passes ?? session.configuration.passes
         // Said before hours are spent on an earlier pass.
         for pass in passes { try Self.checkLeaves(of: pass, session.configuration, ranks: session.world.size) }
+        try session.resume(among: passes)
         try session.materializeInitialModel()
         for pass in passes { try Configuration.pass(pass).run(session) }
     }

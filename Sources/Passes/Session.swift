@@ -15,7 +15,7 @@ package final class Session {
     package let configuration: Configuration
     package let world: Communicator
     package let log: Log
-    package let resume: ResumePolicy
+    package private(set) var resume: ResumeChoice
     let tracePath: String?
     /// Digests of model directories that were read, by path.
     private var modelDigests: [String: String] = [:]
@@ -29,7 +29,7 @@ package final class Session {
     /// - Parameter keepsLog: lines also go to `rdo.log` in the output directory.
     /// - Throws: `RDOError.usage` when the directory cannot be written or the mesh does not fit.
     package init(
-        _ configuration: Configuration, world: Communicator, resume: ResumePolicy, tracePath: String?,
+        _ configuration: Configuration, world: Communicator, resume: ResumeChoice, tracePath: String?,
         keepsLog: Bool = true
     ) throws {
         let log = Log(speaking: world.rank == 0)
@@ -60,6 +60,11 @@ package final class Session {
                 + (mesh.sharesMemory || world.size == 1
                     ? "" : ", gathered parameters once per rank: memory is not shared"))
         return mesh
+    }
+
+    /// Collective. Decides for the passes that will run where each begins.
+    func resume(among passes: [PassName]) throws {
+        resume = try world.collectively { try resume.assigned(to: passes) }
     }
 
     package var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }

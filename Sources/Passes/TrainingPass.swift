@@ -56,8 +56,9 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         let trainer = Trainer(loaded.trained, task: task, evaluationTask: evaluation, run: run, log: session.log)
         let (whole, adapters) = (session.trainedModel(of: name), session.trainedAdapter(of: name))
         let exported = settings.training.lora?.export == .adapter ? adapters : whole
-        if session.resume == .never { for path in [whole, adapters] { try session.removeOnRankZero(path) } }
-        if try trainer.train(resume: session.resume) == 0,
+        let policy = session.resume.policy(of: name)
+        if policy == .never { for path in [whole, adapters] { try session.removeOnRankZero(path) } }
+        if try trainer.train(resume: policy) == 0,
             try session.world.isTrueOnRankZero({ FileManager.default.fileExists(atPath: exported) })
         {
             session.log.info("\(name): complete and unchanged, model in \(exported)")

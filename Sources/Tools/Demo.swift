@@ -13,10 +13,10 @@ import Training
 package struct Demo {
     private let world: Communicator
     private let settings: [String]
-    private let resume: ResumePolicy
+    private let resume: ResumeChoice
     private static let seeds = [1, 2, 3]
 
-    package init(world: Communicator, settings: [String], resume: ResumePolicy) {
+    package init(world: Communicator, settings: [String], resume: ResumeChoice) {
         (self.world, self.settings, self.resume) = (world, settings, resume)
     }
 

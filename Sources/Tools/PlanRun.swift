@@ -55,7 +55,7 @@ package struct PlanRun {
         defer { try? FileManager.default.removeItem(at: scratch) }
         var configuration = configuration
         configuration.output = scratch.path
-        let session = try Session(configuration, world: world, resume: .never, tracePath: nil, keepsLog: false)
+        let session = try Session(configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         if target.lengths == nil { try session.materializeInitialModel() }
         return try configuration.passes.compactMap { name in
             guard let stage = Configuration.pass(name) as? any TrainingStage else { return nil }

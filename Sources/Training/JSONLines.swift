@@ -1,17 +1,21 @@
 import Diagnostics
 import Foundation
+import Settings
 
 /// A file of JSON objects, one a line, flushed line by line: metrics.jsonl, evaluation.jsonl and the `--trace` file.
 final class JSONLinesFile {
     private let file: UnsafeMutablePointer<FILE>
     private let path: String
 
-    /// - Parameter step: when a run is resumed, lines of steps from this one on were written by the interrupted process
-    ///   after its last checkpoint and are dropped, so that every step stands once.
-    /// - Throws: `RDOError.usage` when the file cannot be written, `.artefact` when one that is there cannot be read.
-    init(path: String, keepingStepsBefore step: Int) throws {
+    /// - Parameters:
+    ///   - step: when a run is resumed, lines of steps from this one on were written by the interrupted process after its
+    ///     last checkpoint and are dropped, so that every step stands once.
+    ///   - pass: several passes write to the file; lines of the others stay.
+    /// - Throws: `RDOError.usage` when the file cannot be written or is another program's, `.artefact` when one that is
+    ///   there cannot be read.
+    init(path: String, keepingStepsBefore step: Int, of pass: PassName? = nil) throws {
         self.path = path
-        try Self.truncate(path, toStepsBefore: step)
+        try Self.truncate(path, toStepsBefore: step, of: pass)
         guard let file = fopen(path, "a") else { throw Self.cannotWrite(path) }
         self.file = file
     }
@@ -28,8 +32,14 @@ final class JSONLinesFile {
     }
 
     /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
-    static func truncate(_ path: String, toStepsBefore step: Int) throws {
-        let kept = try step > 0 ? lines(of: path).filter { $0.step < step }.map { $0.line + "\n" }.joined() : ""
+    static func truncate(_ path: String, toStepsBefore step: Int, of pass: PassName? = nil) throws {
+        let lines = try lines(of: path)
+        // The one line of a run that was killed while it wrote it is no complete JSON.
+        if lines.isEmpty, try texts(of: path).contains(where: { !$0.hasPrefix("{") || $0.hasSuffix("}") }) {
+            throw RDOError(
+                .usage, "the file holds something else, which would be lost", at: path, remedy: "name another file")
+        }
+        let kept = lines.filter { $0.step < step || $0.pass != pass?.rawValue }.map { $0.line + "\n" }.joined()
         do {
             try kept.write(toFile: path, atomically: true, encoding: .utf8)
         } catch {
@@ -41,11 +51,14 @@ final class JSONLinesFile {
     /// True when the file at `path` has a line of this step.
     static func holds(step: Int, path: String) throws -> Bool { try lines(of: path).contains { $0.step == step } }
 
-    /// The complete lines of a file, with their steps; a line that a kill cut short is left out.
-    private static func lines(of path: String) throws -> [(step: Int, line: String)] {
-        struct Line: Decodable { let step: Int }
+    /// The complete lines of a file, with their steps and passes; a line that a kill cut short is left out.
+    private static func lines(of path: String) throws -> [(step: Int, pass: String?, line: String)] {
+        struct Line: Decodable {
+            let step: Int
+            let pass: String?
+        }
         return try texts(of: path).compactMap { text in
-            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map { ($0.step, text) }
+            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map { ($0.step, $0.pass, text) }
         }
     }
 

@@ -22,7 +22,7 @@ final class Recorder<Task: TrainingTask> {
             try JSONLinesFile(path: run.directory + "/metrics.jsonl", keepingStepsBefore: start)
         }
         trace = try world.onRankZero {
-            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start) }
+            try run.tracePath.map { try JSONLinesFile(path: $0, keepingStepsBefore: start, of: run.identity.pass) }
         }.flatMap { $0 }
         ledger = try world.onRankZero {
             try Self.openLedger(run, from: start, to: end, worldSize: world.size, log)
@@ -51,6 +51,7 @@ final class Recorder<Task: TrainingTask> {
     /// What was drawn for a step, and rows of the data files.
     private func traceLine(_ step: Int, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws -> String {
         var record = batch.task.trace(samples, outputs: batch.outputs)
+        record[.pass] = run.identity.pass.rawValue
         record[.step] = step
         record[.rows] = samples.map { batch.task.dataRow(of: $0) }
         record[.epochs] = samples.map(\.epoch)

@@ -33,11 +33,11 @@ package struct StepMetrics: ExpressibleByDictionaryLiteral, Sendable {
     }
 }
 
-/// What is drawn for a step, and the model's answers; the trainer adds `step`, `rows` and `epochs`.
+/// What is drawn for a step, and the model's answers; the trainer adds `pass`, `step`, `rows` and `epochs`.
 package typealias TraceRecord = [TraceField: any Encodable]
 
 package enum TraceField: Sendable {
-    case step, rows, epochs, coefficients, differences, flipped, logpsChosen, logpsRejected, referenceChosen
+    case pass, step, rows, epochs, coefficients, differences, flipped, logpsChosen, logpsRejected, referenceChosen
     case referenceRejected, tokensChosen, tokensRejected, first, duplicated, differenceMain, differenceDuplication
     case differenceReverse, desirable, logps, reference, partners, baselineGroups, tokens, pairs, best, queryTokens
     case rewardsChosen, rewardsRejected

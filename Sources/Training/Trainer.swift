@@ -41,7 +41,7 @@ package final class Trainer<Task: TrainingTask> {
             model: trained.model, parameters: trained.weights, world: world, tokenLimit: run.settings.microBatchTokens)
         checkpoints = TrainingCheckpoints(
             run, mesh: trained.mesh, parameters: trained.parameters, optimizer: optimizer,
-            exampleCount: task.exampleCount)
+            exampleCount: task.exampleCount, totalSteps: totalSteps, log: log)
     }
 
     /// Trains to the last step and leaves a checkpoint of it.
@@ -51,9 +51,11 @@ package final class Trainer<Task: TrainingTask> {
     /// - Throws: `RDOError.stopped` after saving when a signal came; `.numerical` when a loss or gradient is not finite;
     ///   `.artefact` when the checkpoint does not fit the run.
     package func train(resume: ResumePolicy) throws -> Int {
-        let start = try checkpoints.restore(resume, log: log)
+        let start = try checkpoints.restore(resume)
         let recorder = try Recorder<Task>(run, from: start, to: totalSteps, world: world, log: log)
         let progress = Progress("step", total: totalSteps, start: start, log: log)
+        // A stop may have come between the save and the evaluation of that step.
+        if start > 0 && isEvaluated(after: start) { try evaluate(start, recorder) }
         for step in start..<max(start, totalSteps) {
             try stopIfAsked(step, recorder)
             let clock = StepClock()

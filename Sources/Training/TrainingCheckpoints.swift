@@ -6,19 +6,25 @@ import Storage
 import Tensors
 import Transformer
 
-/// The checkpoints of one training run: every rank of the first replica writes its own rows, rank 0 publishes.
+/// The checkpoints of one training run: every rank writes a part of its rows and verifies a part of what others wrote,
+/// rank 0 publishes.
 final class TrainingCheckpoints {
     private let run: TrainingRun
     private let mesh: Mesh
     private let parameters: ShardedParameters
     private let optimizer: ShardedAdamW
     private let exampleCount: Int
-    /// Step of the newest checkpoint that this process wrote or restored.
+    private let totalSteps: Int
+    private let log: Log
+    /// Step of the run's newest checkpoint, where this process wrote it or went on from it.
     private(set) var lastSavedStep: Int?
 
-    init(_ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int) {
+    init(
+        _ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int,
+        totalSteps: Int, log: Log
+    ) {
         (self.run, self.mesh, self.parameters, self.optimizer) = (run, mesh, parameters, optimizer)
-        self.exampleCount = exampleCount
+        (self.exampleCount, self.totalSteps, self.log) = (exampleCount, totalSteps, log)
     }
 
     private var directory: String { run.directory + "/checkpoints" }
@@ -37,23 +43,20 @@ final class TrainingCheckpoints {
 
     /// Collective. Restores parameters and optimizer as `policy` says.
     ///
+    /// The run's checkpoints that do not fit, or are newer than the one to go on from, are put aside until the first new
+    /// one is complete.
     /// - Returns: the step to go on with; 0 for a fresh run.
-    /// - Throws: `RDOError.artefact` when a checkpoint is damaged or belongs to another run.
-    func restore(_ policy: ResumePolicy, log: Log) throws -> Int {
+    /// - Throws: `RDOError.artefact` when all checkpoints are damaged, or the one that the policy names is damaged or
+    ///   belongs to another run.
+    func restore(_ policy: ResumePolicy) throws -> Int {
         try mesh.world.onRankZero {
             for path in try CheckpointDirectory.removeUnfinished(in: directory) {
                 log.info("removed what an interrupted save left: \(path)")
             }
         }
-        guard let path = try choose(policy, log: log) else { return 0 }
-        let checkpoint = try mesh.world.collectively { try Checkpoint.open(path) }
-        try mesh.world.collectively {
-            try check(checkpoint, parameters.layout)
-            // `auto` chose a checkpoint that verifies; of a named one the ranks read every shard whole together.
-            guard case .path = policy else { return }
-            for shard in checkpoint.shards.indices where shard % mesh.world.size == mesh.world.rank {
-                try checkpoint.verify(shard: shard)
-            }
+        guard let checkpoint = try choose(policy) else {
+            try supersede(after: -1)
+            return 0
         }
         try mesh.world.collectively {
             for (index, spec) in parameters.layout.specs.enumerated() where !parameters.ownRows(index).isEmpty {
@@ -63,48 +66,86 @@ final class TrainingCheckpoints {
             }
         }
         try parameters.invalidate()
-        lastSavedStep = checkpoint.state.step
-        log.info("continuing from step \(checkpoint.state.step) (\(path))")
-        return checkpoint.state.step
+        let step = checkpoint.state.step
+        // A checkpoint from elsewhere is none of this run's: a stop must save one first.
+        if try mesh.world.isTrueOnRankZero({ CheckpointDirectory.isIn(directory, checkpoint.path) }) {
+            lastSavedStep = step
+            try supersede(after: step)
+        } else {
+            try supersede(after: step - 1)
+        }
+        log.info("continuing from step \(step) (\(checkpoint.path))")
+        return step
     }
 
-    /// Rank 0 looks, all hear.
-    private func choose(_ policy: ResumePolicy, log: Log) throws -> String? {
-        let path = try mesh.world.textFromRankZero {
-            switch policy {
-            case .never:
-                // Older checkpoints with higher steps would pass for newer ones of this run.
-                try CheckpointDirectory.removeAll(in: directory)
-                return ""
-            case .path(let path):
-                return path
-            case .auto:
-                let (checkpoint, damaged) = try CheckpointDirectory.latest(in: directory, verifying: true)
-                for error in damaged { log.warning("passing over a damaged checkpoint: \(error)") }
-                if checkpoint == nil, let first = damaged.first { throw first }
-                return checkpoint?.path ?? ""
-            }
-        }
-        return path.isEmpty ? nil : path
-    }
-
-    private func check(_ checkpoint: Checkpoint, _ layout: ParameterLayout) throws {
-        let differing = run.identity.differences(from: checkpoint.state.extra)
-        guard differing.isEmpty else {
-            throw RDOError(
-                .artefact, "the checkpoint was made with another \(differing.joined(separator: ", "))",
-                at: checkpoint.path,
-                remedy: "use --resume never to start this pass anew, or another output directory")
-        }
-        for spec in layout.specs {
-            guard checkpoint.shape(.model, spec.name) == spec.shape else {
+    private func choose(_ policy: ResumePolicy) throws -> Checkpoint? {
+        switch policy {
+        case .never: return nil
+        case .path(let path):
+            let checkpoint = try openIntact(path)
+            if let reason = misfit(of: checkpoint) {
                 throw RDOError(
-                    .artefact, "the checkpoint has no \(spec.name) of shape \(spec.shape)", at: checkpoint.path)
+                    .artefact, "the checkpoint does not fit this run: \(reason)", at: path,
+                    remedy: "name one that does, or use --resume \(run.identity.pass)=never to train anew")
+            }
+            return checkpoint
+        case .auto:
+            guard let checkpoint = try newestIntact() else { return nil }
+            guard let reason = misfit(of: checkpoint) else { return checkpoint }
+            log.info("\(run.identity.pass): training anew, because \(reason)")
+            return nil
+        }
+    }
+
+    /// Collective. Nil when there is none; damaged ones are passed over.
+    /// - Throws: `RDOError.artefact` when all are damaged.
+    private func newestIntact() throws -> Checkpoint? {
+        let paths = try mesh.world.textFromRankZero {
+            try CheckpointDirectory.list(in: directory).joined(separator: "\n")
+        }
+        var damage: RDOError?
+        for path in paths.split(separator: "\n") {
+            do { return try openIntact(String(path)) } catch let error as RDOError where error.kind == .artefact {
+                log.warning("passing over a damaged checkpoint: \(error)")
+                damage = damage ?? error
             }
         }
-        guard checkpoint.hasOptimizer else {
-            throw RDOError(.artefact, "the checkpoint holds no optimizer state", at: checkpoint.path)
+        if let damage { throw damage }
+        return nil
+    }
+
+    /// Collective. Each rank reads a part of the shards and compares it with the digests, for as long as that takes.
+    private func openIntact(_ path: String) throws -> Checkpoint {
+        let world = mesh.world
+        let checkpoint = try world.collectively { try Checkpoint.open(path) }
+        try world.withoutTimeout {
+            try world.collectively {
+                for shard in checkpoint.shards.indices where shard % world.size == world.rank {
+                    try checkpoint.verify(shard: shard)
+                }
+            }
         }
+        return checkpoint
+    }
+
+    private func supersede(after step: Int) throws {
+        try mesh.world.onRankZero {
+            for path in try CheckpointDirectory.supersede(in: directory, after: step) {
+                log.info("put aside until a new checkpoint is complete: \(path)")
+            }
+        }
+    }
+
+    /// Why the run cannot go on from a checkpoint; nil when it can.
+    private func misfit(of checkpoint: Checkpoint) -> String? {
+        let state = checkpoint.state
+        let differences = run.identity.differences(from: state.extra)
+        if !differences.isEmpty { return differences.joined(separator: ", ") }
+        if state.step > totalSteps { return "it was trained for \(state.step) steps, and now for \(totalSteps)" }
+        for spec in parameters.layout.specs where checkpoint.shape(.model, spec.name) != spec.shape {
+            return "it has no \(spec.name) of shape \(spec.shape)"
+        }
+        return checkpoint.hasOptimizer ? nil : "it holds no optimizer state"
     }
 
     /// Collective. Returns when the checkpoint of `step` is complete on the disk and older ones are pruned.
@@ -117,26 +158,40 @@ final class TrainingCheckpoints {
         let id = try world.textFromRankZero { UUID().uuidString }
 
         let ownDigest: [UInt8] = try world.collectively {
-            guard mesh.replica == 0 else { return [] }
             let writer = try CheckpointShardWriter(
-                directory: partial, shard: mesh.shards.rank, of: mesh.shards.size, id: id, header: header)
+                directory: partial, shard: world.rank, of: world.size, id: id, header: header)
             for (index, spec) in parameters.layout.specs.enumerated() {
-                for (kind, values) in arrays(index) {
+                let rows = parameters.ownRows(index)
+                let part = RowPartition(rows: rows.count, shards: mesh.replicas.size)[mesh.replica]
+                for (kind, values) in arrays(index) where !part.isEmpty {
+                    let elements = values.elements[part.lowerBound * values.columns..<part.upperBound * values.columns]
                     try writer.write(
-                        kind: kind, name: spec.name, shape: spec.shape, rows: parameters.ownRows(index),
-                        values: UnsafeBufferPointer(values.elements))
+                        kind: kind, name: spec.name, shape: spec.shape,
+                        rows: rows.lowerBound + part.lowerBound..<rows.lowerBound + part.upperBound,
+                        values: UnsafeBufferPointer(rebasing: elements))
                 }
             }
             return try writer.close().bytes
         }
-        let digests = try world.allGather(ownDigest).filter { !$0.isEmpty }.map { Digest(bytes: $0) }
-        try world.onRankZero {
+        let digests = try world.allGather(ownDigest).map { Digest(bytes: $0) }
+        let path = try world.textFromRankZero {
             try CheckpointIndex.write(
                 directory: partial, id: id, digests: digests, state: state(step: step), header: header)
-            try CheckpointDirectory.publish(partial)
-            try CheckpointDirectory.prune(in: directory, keeping: max(1, run.settings.keepCheckpoints))
+            return try CheckpointDirectory.publish(partial)
         }
         lastSavedStep = step
+        try prune(path)
+    }
+
+    /// Removes older checkpoints and those that were put aside, if the new one is intact.
+    private func prune(_ new: String) throws {
+        let keeping = run.settings.keepCheckpoints
+        let isNeeded = try mesh.world.isTrueOnRankZero {
+            try CheckpointDirectory.hasMore(in: directory, than: keeping)
+        }
+        guard isNeeded else { return }
+        _ = try openIntact(new)
+        try mesh.world.onRankZero { try CheckpointDirectory.prune(in: directory, keeping: keeping) }
     }
 
     private func state(step: Int) -> CheckpointState {

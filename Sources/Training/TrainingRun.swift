@@ -63,12 +63,20 @@ package struct RunIdentity: Sendable {
         attributes = Dictionary(uniqueKeysWithValues: all.map { (Self.prefix + $0.key, $0.value) })
     }
 
-    /// What differs from the run that kept `attributes`, by name. A key that one of the two does not know counts as null.
+    /// What differs from the run that kept `attributes`: what it was and what it is, digests by their beginnings. A key
+    /// that one of the two does not know counts as null.
     func differences(from attributes: [String: String]) -> [String] {
         let own = self.attributes
         let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) })
-        return names.filter { own[$0, default: "null"] != attributes[$0, default: "null"] }
-            .map { String($0.dropFirst(Self.prefix.count)) }.sorted()
+        return names.sorted().compactMap { name in
+            let (old, new) = (attributes[name, default: "null"], own[name, default: "null"])
+            guard old != new else { return nil }
+            return "\(name.dropFirst(Self.prefix.count)) was \(Self.shown(old)) and is \(Self.shown(new))"
+        }
+    }
+
+    private static func shown(_ value: String) -> String {
+        value.count == 32 && value.allSatisfy(\.isHexDigit) ? value.prefix(8) + "…" : value
     }
 
     /// `none` of a method that could read the input and does not; nil of one that knows no such input.

@@ -55,8 +55,9 @@ import Testing
         let stored = Self.identity().attributes
         #expect(stored["identity.reference"] == "r" && stored["identity.adapter"] == "none")
         #expect(Self.identity().differences(from: stored).isEmpty)
-        #expect(Self.identity(reference: nil).differences(from: stored) == ["reference"])
-        #expect(Self.identity(settings: ["dpo.beta": "0.2"]).differences(from: stored) == ["dpo.beta"])
+        #expect(Self.identity(reference: nil).differences(from: stored) == ["reference was r and is none"])
+        #expect(
+            Self.identity(settings: ["dpo.beta": "0.2"]).differences(from: stored) == ["dpo.beta was 0.1 and is 0.2"])
     }
 
     /// An optional key that one program knows and another does not is no difference unless it has a value.
@@ -64,7 +65,8 @@ import Testing
         let stored = Self.identity().attributes
         #expect(Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "null"]).differences(from: stored).isEmpty)
         #expect(
-            Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "1"]).differences(from: stored) == ["dpo.new"])
-        #expect(Self.identity(settings: [:]).differences(from: stored) == ["dpo.beta"])
+            Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "1"]).differences(from: stored)
+                == ["dpo.new was null and is 1"])
+        #expect(Self.identity(settings: [:]).differences(from: stored) == ["dpo.beta was 0.1 and is null"])
     }
 }

@@ -31,8 +31,10 @@ package final class Checkpoint {
     package var hasOptimizer: Bool { arrays[.firstMoment] != nil }
 
     private let arrays: [CheckpointKind: [String: CheckpointArray]]
-    /// Shards that were read from stay open: callers read many arrays from each.
-    private var openShards: [Int: CheckpointShard] = [:]
+    /// Shards that were read from stay open, the latest last: callers read many arrays from each.
+    private var openShards: [(index: Int, shard: CheckpointShard)] = []
+    /// There may be more shards than a process can have open files.
+    private static let mostOpenShards = 32
 
     /// Opens a checkpoint: compares the index with its digest and looks for every shard, without reading the shards.
     ///
@@ -171,9 +173,10 @@ package final class Checkpoint {
     }
 
     private func openShard(_ index: Int) throws -> CheckpointShard {
-        if let shard = openShards[index] { return shard }
+        if let open = openShards.first(where: { $0.index == index }) { return open.shard }
+        if openShards.count == Self.mostOpenShards { openShards.removeFirst() }
         let shard = try CheckpointShard(path: path + "/" + shards[index].name, id: id)
-        openShards[index] = shard
+        openShards.append((index, shard))
         return shard
     }
 

@@ -5,6 +5,7 @@ import Foundation
 /// gets its final name when everything in it is on the disk. One rank calls these.
 package enum CheckpointDirectory {
     static let partialSuffix = ".partial"
+    private static let supersededSuffix = "-superseded"
 
     /// The directory of a step's checkpoint.
     package static func path(in root: String, step: Int) -> String {
@@ -46,42 +47,44 @@ package enum CheckpointDirectory {
         return steps.sorted(by: >).map { path(in: root, step: $0) }.filter(Durable.exists)
     }
 
-    /// The newest checkpoint that opens, and why newer ones, if any, do not. Nil when there is none; partial ones are ignored.
-    ///
-    /// - Parameter verifying: read every shard whole and compare its digest too.
-    package static func latest(
-        in root: String, verifying: Bool = false
-    ) throws -> (checkpoint: Checkpoint?, damaged: [RDOError]) {
-        var damaged: [RDOError] = []
-        for path in try list(in: root) {
-            do {
-                let checkpoint = try Checkpoint.open(path)
-                if verifying { try checkpoint.verify() }
-                return (checkpoint, damaged)
-            } catch let error as RDOError { damaged.append(error) }
-        }
-        return (nil, damaged)
+    /// Whether there is anything for `prune` to remove.
+    package static func hasMore(in root: String, than count: Int) throws -> Bool {
+        try list(in: root).count > count || !superseded(in: root).isEmpty
     }
 
-    /// Removes all but the newest `count` checkpoints, and never the newest one that verifies.
+    /// Removes all but the newest `count` checkpoints, and those that were put aside. To be called when the newest one is
+    /// known to be intact.
     ///
-    /// - Returns: the paths that were removed.
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
-    @discardableResult
-    package static func prune(in root: String, keeping count: Int) throws -> [String] {
+    package static func prune(in root: String, keeping count: Int) throws {
         precondition(count >= 1, "at least one checkpoint must be kept")
-        let all = try list(in: root)
-        guard all.count > count else { return [] }
-        let verified = try latest(in: root, verifying: true).checkpoint?.path
-        let doomed = all.dropFirst(count).filter { $0 != verified }
-        try remove(doomed)
-        return doomed
+        try remove(list(in: root).dropFirst(count) + superseded(in: root))
     }
 
-    /// Removes every checkpoint, for a run that starts anew.
+    /// Puts the checkpoints of steps after `step` aside: they are not listed any more, and the next `prune` removes them.
     ///
-    /// - Throws: `RDOError(.artefact)` when one cannot be removed.
-    package static func removeAll(in root: String) throws { try remove(list(in: root)) }
+    /// - Returns: where they are now.
+    /// - Throws: `RDOError(.artefact)` when one cannot be renamed.
+    package static func supersede(in root: String, after step: Int) throws -> [String] {
+        try list(in: root).filter { $0 > path(in: root, step: step) || step < 0 }.map { checkpoint in
+            let aside = checkpoint + supersededSuffix
+            try remove([aside])
+            try Durable.rename(checkpoint, to: aside)
+            return aside
+        }
+    }
+
+    /// Whether `path` is a checkpoint of this root, put aside or not.
+    package static func isIn(_ root: String, _ path: String) -> Bool {
+        func resolved(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath() }
+        return resolved(path).deletingLastPathComponent().path == resolved(root).path
+    }
+
+    private static func superseded(in root: String) throws -> [String] {
+        try names(in: root).filter { $0.hasPrefix("step-") && $0.hasSuffix(supersededSuffix) }.sorted().map {
+            root + "/" + $0
+        }
+    }
 
     /// Removes what interrupted saves and removals left. Only who holds the output's lock may call it: no save is under way.
     ///
@@ -102,7 +105,7 @@ package enum CheckpointDirectory {
     }
 
     private static func remove(_ checkpoints: [String]) throws {
-        for path in checkpoints {
+        for path in checkpoints where Durable.exists(path) {
             // Renamed first: a checkpoint whose removal is interrupted must not look like one.
             let removed = path + ".removed" + partialSuffix
             try Durable.remove(removed)

@@ -12,24 +12,19 @@ struct ConfigurationOptions: ParsableArguments {
         help: "Override keys of the configuration: section.key=value, as often as needed.")
     var settings: [String] = []
 
-    @Option(help: "Where to continue from: auto (the newest complete checkpoint), never, or a checkpoint directory.")
-    var resume = "auto"
+    @Option(
+        help:
+            "Where training continues from: auto (the newest complete checkpoint), never, or a checkpoint; PASS=… for one pass alone, as often as needed. Default: auto."
+    )
+    var resume: [String] = []
 
     @Option(help: "Write what was drawn and computed at every training step to this JSONL file.")
     var trace: String?
 
-    var resumePolicy: ResumePolicy {
-        switch resume {
-        case "auto": .auto
-        case "never": .never
-        default: .path(resume)
-        }
-    }
-
     /// Collective: reads the configuration on every rank and sets up the run's directory.
     func session(_ path: String, world: Communicator) throws -> Session {
         let configuration = try world.collectively { try Configuration.load(path: path, settings: settings) }
-        let session = try Session(configuration, world: world, resume: resumePolicy, tracePath: trace)
+        let session = try Session(configuration, world: world, resume: ResumeChoice(resume), tracePath: trace)
         session.warnOfCrowding()
         return session
     }
@@ -48,7 +43,7 @@ struct Run: DistributedCommand {
         if let config {
             try Pipeline(try options.session(config, world: world)).run()
         } else {
-            try Demo(world: world, settings: options.settings, resume: options.resumePolicy).run()
+            try Demo(world: world, settings: options.settings, resume: ResumeChoice(options.resume)).run()
         }
     }
 }
