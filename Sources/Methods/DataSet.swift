@@ -6,19 +6,54 @@ import Storage
 /// One part of the data (training or held-out) as token ids, the same on every rank.
 package struct DataSet {
     package let examples: [TokenizedExample]
-    /// The same rows as the difference model reads them.
-    package let differenceExamples: [DifferenceExample]
-    /// Digest of all ids.
+    /// The same rows as a scorer reads them.
+    package let scorerInputs: ScorerInputs
+    /// Digest of all ids of the examples.
     package let digest: String
 
-    package init(examples: [TokenizedExample], differenceExamples: [DifferenceExample]) {
-        (self.examples, self.differenceExamples) = (examples, differenceExamples)
+    package init(examples: [TokenizedExample], scorerInputs: ScorerInputs = .none) {
+        (self.examples, self.scorerInputs) = (examples, scorerInputs)
+        digest = DigestStream.hex(of: examples)
+    }
+}
+
+/// Rows as a scorer reads them: with its own limit of tokens and its own EOS.
+package enum ScorerInputs {
+    case none
+    /// A difference model's, and the EOS at which it is read.
+    case differences([DifferenceExample], eos: Int32)
+    /// A pointwise reward model's.
+    case responses([TokenizedExample])
+
+    package var differences: [DifferenceExample] {
+        guard case .differences(let examples, _) = self else { return [] }
+        return examples
+    }
+
+    /// Digest of all ids; nil without any.
+    package var digest: String? {
+        switch self {
+        case .none: return nil
+        case .responses(let examples): return DigestStream.hex(of: examples)
+        case .differences(let examples, let eos):
+            let stream = DigestStream()
+            for example in examples {
+                for ids in [example.query] + example.asFirst + example.asSecond { stream.update(ids + [-1]) }
+            }
+            stream.update([eos])
+            return stream.digest.hex
+        }
+    }
+}
+
+extension DigestStream {
+    fileprivate static func hex(of examples: [TokenizedExample]) -> String {
         let stream = DigestStream()
         for example in examples {
             stream.update(example.prompt + [-1])
             for response in example.responses { stream.update(response + [-1]) }
         }
-        digest = stream.digest.hex
+        return stream.digest.hex
     }
 }
 
@@ -51,7 +86,7 @@ package struct PassData {
     }
 
     /// Every example of both parts.
-    var examples: [TokenizedExample] { train.examples + (test?.examples ?? []) }
+    package var examples: [TokenizedExample] { train.examples + (test?.examples ?? []) }
 
     /// - Throws: `RDOError.data` when a row has one response only.
     package func requireComparable() throws {

@@ -13,15 +13,23 @@ package struct DifferenceMethod: PlainMethod {
     package static let name = PassName(rawValue: "difference")
     package static let head = HeadKind.scalar
     package static let purpose = MethodPurpose.trainsScorer
+    package static let readsDifferences = true
     private let settings: DifferenceSettings
 
     package init(_ settings: DifferenceSettings) { self.settings = settings }
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData { try data.asPairs(context) }
 
+    package func task(
+        for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
+    ) throws -> PreparedTask<DifferenceTask> {
+        PreparedTask(
+            task: task(part, costs: start.costs, context), inputs: [.differences: part.scorerInputs.digest])
+    }
+
     package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> DifferenceTask {
         DifferenceTask(
-            examples: part.differenceExamples,
+            examples: part.scorerInputs.differences,
             objective: DifferenceObjective(
                 lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
             eosTokenID: context?.conventions.eosTokenID ?? 0, seed: context?.seed ?? 0, costs: costs)

@@ -27,6 +27,7 @@ extension DataSet {
         guard examples.contains(where: { $0.kind == .list }) else { return self }
         let random = KeyedRandom(seed: seed, stream: Self.pairStream)
         var pairs: [TokenizedExample] = []
+        let differences = scorerInputs.differences
         var differencePairs: [DifferenceExample] = []
         for (index, example) in examples.enumerated() {
             let ordered = ListRanking.pairs(example.listScores)
@@ -40,10 +41,13 @@ extension DataSet {
                 pair.scores = nil
                 pair.listPlaces = [better, worse]
                 pairs.append(pair)
-                differencePairs.append(differenceExamples[index].keeping(responses: [better, worse]))
+                if !differences.isEmpty {
+                    differencePairs.append(differences[index].keeping(responses: [better, worse]))
+                }
             }
         }
-        return DataSet(examples: pairs, differenceExamples: differencePairs)
+        guard case .differences(_, let eos) = scorerInputs else { return DataSet(examples: pairs) }
+        return DataSet(examples: pairs, scorerInputs: .differences(differencePairs, eos: eos))
     }
 
     /// Sets this stream of random numbers apart from those of other uses of the seed.

@@ -108,6 +108,9 @@ package struct PairwiseSettings: MethodSettings {
     }
 
     package var weighting: CoefficientSettings? { coefficients }
+    package var readsCoefficients: Bool {
+        coefficients.use && coefficients.column != .only || variant.reading != .nothing
+    }
 
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
         for (parameter, value) in parameters where !variant.takes(parameter) && value != parameter.neutral {

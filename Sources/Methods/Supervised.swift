@@ -23,7 +23,7 @@ package struct SupervisedMethod: PlainMethod {
             let examples = wanted(part.examples)
             guard examples.count < part.examples.count else { return part }
             context.log.info("sft: left out \(part.examples.count - examples.count) responses whose label is false")
-            return DataSet(examples: examples, differenceExamples: [])
+            return DataSet(examples: examples)
         }
         let train = reduced(data.train)
         guard !train.examples.isEmpty else {

@@ -15,6 +15,8 @@ package protocol TrainingMethod {
     static var name: PassName { get }
     static var head: HeadKind { get }
     static var purpose: MethodPurpose { get }
+    /// It reads both responses of a pair in one input, as its scorer will.
+    static var readsDifferences: Bool { get }
 
     init(_ settings: Settings)
 
@@ -47,6 +49,7 @@ extension TrainingMethod {
     }
 
     package static var purpose: MethodPurpose { .alignsPolicy }
+    package static var readsDifferences: Bool { false }
 
     package func mismatched(
         _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
@@ -79,6 +82,8 @@ package protocol MethodSettings: ConfigurationSection {
     var ledger: Bool { get }
     /// What the method's coefficients are made with, where it takes any.
     var weighting: CoefficientSettings? { get }
+    /// Training reads coefficient files, to weight by them or otherwise.
+    var readsCoefficients: Bool { get }
     /// What no single key can tell.
     /// - Throws: what `fail` makes of it.
     func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws
@@ -89,6 +94,7 @@ extension MethodSettings {
     package var scalarHead: ScalarHeadSettings? { nil }
     package var ledger: Bool { false }
     package var weighting: CoefficientSettings? { nil }
+    package var readsCoefficients: Bool { weighting.map { $0.use && $0.column != .only } ?? false }
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {}
 
     /// Said of the same key in several sections.

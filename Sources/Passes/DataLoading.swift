@@ -8,39 +8,80 @@ import Settings
 import Storage
 import Transformer
 
+/// How the model of a directory reads the rows: its tokenizer, its EOS and its limit of positions.
+private struct ModelReading {
+    let conventions: PassConventions
+    let plan: TokenizationPlan
+    let differencePlan: TokenizationPlan
+
+    /// What makes one reading another within a session.
+    struct Key: Hashable {
+        let tokenizer: String
+        let eosTokenID: Int32
+        let maxTokens: Int
+    }
+
+    var key: Key {
+        Key(
+            tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
+            maxTokens: conventions.maxTokens)
+    }
+}
+
+/// What a scorer reads of the rows beside the ids of the model that is trained.
+package struct ScorerReading {
+    package enum Form: Hashable, Sendable {
+        /// Both responses in one input.
+        case differences
+        /// Each response after the prompt.
+        case responses
+    }
+
+    /// Directory of the scorer.
+    package let model: String
+    package let form: Form
+
+    package init(model: String, form: Form) { (self.model, self.form) = (model, form) }
+}
+
 /// What distinguishes one loaded data set from another within a session.
 struct DataSetKey: Hashable {
-    let files: [String]
-    let limit: Int?
-    let tokenizer: String
-    let eosTokenID: Int32
+    fileprivate let files: [String]
+    fileprivate let limit: Int?
+    fileprivate let reader: ModelReading.Key
+    fileprivate let scorer: ModelReading.Key?
+    fileprivate let form: ScorerReading.Form?
 }
 
 extension Session {
     /// Collective: reads and tokenises the training and held-out files for the model at `path`.
     ///
-    /// - Parameter trainFiles: other files than the configuration's.
+    /// - Parameters:
+    ///   - trainFiles: other files than the configuration's.
+    ///   - scorer: reads the rows too; one that it cannot use is a bad row.
     /// - Throws: `RDOError.data` for bad rows, `.artefact` when tokenizer and model do not fit.
-    package func dataSets(model path: String, trainFiles: [String]? = nil) throws -> PassData {
+    package func dataSets(
+        model path: String, trainFiles: [String]? = nil, scorer: ScorerReading? = nil
+    ) throws -> PassData {
         let settings = configuration.data
-        let (conventions, plan, differencePlan) = try world.collectively { try plans(model: path) }
+        let (own, scorers) = try world.collectively {
+            (try reading(of: path), try scorer.map { (try reading(of: $0.model), $0.form) })
+        }
         func load(_ files: [String], limit: Int?) throws -> DataSet {
             let key = DataSetKey(
-                files: files, limit: limit, tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID)
+                files: files, limit: limit, reader: own.key, scorer: scorers?.0.key, form: scorers?.1)
             if let known = dataSets[key] { return known }
-            let loaded = try DataSetLoader(
-                session: self, plan: plan, differencePlan: differencePlan
-            ).load(files, limit: limit)
+            let loaded = try DataSetLoader(session: self, own: own, scorer: scorers).load(files, limit: limit)
             dataSets[key] = loaded
             return loaded
         }
         return PassData(
             train: try load(trainFiles ?? settings.train, limit: settings.limit),
             test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit),
-            conventions: conventions)
+            conventions: own.conventions)
     }
 
-    private func plans(model path: String) throws -> (PassConventions, TokenizationPlan, TokenizationPlan) {
+    private func reading(of path: String) throws -> ModelReading {
         let settings = configuration.data
         let model = try ModelDirectory.readConfiguration(path)
         let source = try tokenizerSource(model: path)
@@ -66,14 +107,13 @@ extension Session {
                 tokenizer: tokenizer, template: settings.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
                 maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
         }
-        return (
-            PassConventions(
+        return ModelReading(
+            conventions: PassConventions(
                 tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos,
                 maxTokens: maxTokens),
-            try plan(settings.overLong),
+            plan: try plan(settings.overLong),
             // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
-            try plan(.truncate)
-        )
+            differencePlan: try plan(.truncate))
     }
 
     /// A scorer reads the ids of the policy's tokenizer, so it must have been trained with the same one.
@@ -82,7 +122,18 @@ extension Session {
         guard try TokenizerLoader.load(tokenizerSource(model: path)).digest != expected.digest else { return }
         throw RDOError(
             .artefact, "its tokenizer is not the policy's", at: path,
-            remedy: "use a scorer that was trained from the policy's model family, or set model.tokenizer for both")
+            remedy: "use a model of the policy's family, or set model.tokenizer for both")
+    }
+
+    /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them.
+    func requireReadable(_ data: PassData, at path: String, limit: Int) throws {
+        for example in data.examples {
+            let longest = example.prompt.count + (example.responses.map(\.count).max() ?? 0)
+            guard longest > limit else { continue }
+            throw RDOError(
+                .artefact, "row \(example.row + 1) has \(longest) tokens, this model reads \(limit)", at: path,
+                remedy: "lower data.max_tokens to \(limit)")
+        }
     }
 
     /// `model.tokenizer`, or the model's own directory.
@@ -95,8 +146,8 @@ extension Session {
 /// Reads the files on every rank, tokenises a slice on each, and gathers.
 private struct DataSetLoader {
     let session: Session
-    let plan: TokenizationPlan
-    let differencePlan: TokenizationPlan
+    let own: ModelReading
+    let scorer: (reading: ModelReading, form: ScorerReading.Form)?
 
     func load(_ files: [String], limit: Int?) throws -> DataSet {
         let world = session.world
@@ -107,17 +158,27 @@ private struct DataSetLoader {
         if let limit { data.records = Array(data.records.prefix(limit)) }
         let records = data.records
         let slice = RowPartition(rows: records.count, shards: world.size)[world.rank]
-        let results: [Result<TokenizedExample, BadRow>] = try gather(plan.examples(of: records, rows: slice))
-        let differences: [Result<DifferenceExample, BadRow>] = try gather(
-            differencePlan.differenceExamples(of: records, rows: slice))
+        let results: [Result<TokenizedExample, BadRow>] = try gather(own.plan.examples(of: records, rows: slice))
+        var differences: [Result<DifferenceExample, BadRow>] = []
+        var responses: [Result<TokenizedExample, BadRow>] = []
+        switch scorer?.form {
+        case .differences?:
+            differences = try gather(
+                scorer?.reading.differencePlan.differenceExamples(of: records, rows: slice) ?? [])
+        case .responses?: responses = try gather(scorer?.reading.plan.examples(of: records, rows: slice) ?? [])
+        case nil: break
+        }
+        // Whoever learns from the scorer's judgements sees the same rows as the scorer.
+        let unusable = differences.map(\.failure) + responses.map(\.failure)
         var report = data.report
         let examples = try report.admit(
-            // A row must be usable by every pass, so that all passes see the same pairs.
-            zip(results, differences).map { result, difference in result.flatMap { row in difference.map { _ in row } }
-            },
+            unusable.isEmpty
+                ? results : zip(results, unusable).map { result, bad in bad.map { .failure($0) } ?? result },
             policy: settings.onError)
         let usable = Set(examples.map(\.row))
-        let differenceExamples = differences.compactMap { try? $0.get() }.filter { usable.contains($0.row) }
+        func admitted<Row: TokenizedRow>(_ rows: [Result<Row, BadRow>]) -> [Row] {
+            rows.compactMap(\.success).filter { usable.contains($0.row) }.map { $0.with(row: records[$0.row].row) }
+        }
         if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
         try world.onRankZero {
             let name = URL(fileURLWithPath: files[0]).lastPathComponent
@@ -126,7 +187,12 @@ private struct DataSetLoader {
         }
         return DataSet(
             examples: examples.map { $0.with(row: records[$0.row].row) },
-            differenceExamples: differenceExamples.map { $0.with(row: records[$0.row].row) })
+            scorerInputs: scorer.map { scorer in
+                switch scorer.form {
+                case .differences: .differences(admitted(differences), eos: scorer.reading.conventions.eosTokenID)
+                case .responses: .responses(admitted(responses))
+                }
+            } ?? .none)
     }
 
     private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {
@@ -141,5 +207,14 @@ extension TokenizedRow {
         var example = self
         example.row = row
         return example
+    }
+}
+
+extension Result {
+    fileprivate var success: Success? { try? get() }
+
+    fileprivate var failure: Failure? {
+        guard case .failure(let failure) = self else { return nil }
+        return failure
     }
 }

@@ -65,6 +65,8 @@ struct FrozenModel {
     let digest: String
     /// The directory has weights of a scalar head.
     let hasScalarHead: Bool
+    /// The longest sequence that it reads, in tokens.
+    var maxPositions: Int { model.configuration.maxPositions }
 
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.

@@ -30,7 +30,8 @@ package struct LogProbabilityRun {
 
     /// Collective.
     package func run(on world: Communicator) throws {
-        let session = try Session(configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
+        let session = try Session(
+            configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)
         let loaded = try FrozenModel(model, head: .languageModel, session: session)
         try ResponseLogProbabilities(

@@ -41,12 +41,28 @@ extension TrainingStage {
 
     package var head: HeadKind { Method.head }
 
+    /// Who reads the rows beside the model: the scorer that this pass trains, or the one whose judgements it learns from.
+    func scorer(_ session: Session, start: String) throws -> ScorerReading? {
+        if Method.readsDifferences { return ScorerReading(model: start, form: .differences) }
+        let settings = settings(in: session.configuration)
+        let isOwn = settings.weighting?.file == nil && session.configuration.score.file == nil
+        // Otherwise a row that the scorer cannot use has ended the scoring pass.
+        guard settings.readsCoefficients, isOwn, session.configuration.data.onError == .skip else { return nil }
+        return try session.scorerReading()
+    }
+
     /// The data as the method reads them, for the model that it starts from.
     package func data(_ session: Session) throws -> (data: PassData, context: MethodContext, start: String) {
-        let settings = settings(in: session.configuration)
-        let start = session.startModel(of: name, setting: settings.training.model)
-        let data = try session.dataSets(model: start, trainFiles: settings.trainFiles)
+        let start = session.startModel(of: name, setting: settings(in: session.configuration).training.model)
+        let data = try rows(session, start: start)
         let context = session.context(data.conventions)
         return (try method(in: session.configuration).prepare(data, context), context, start)
+    }
+
+    /// The rows before the method chooses among them.
+    func rows(_ session: Session, start: String) throws -> PassData {
+        try session.dataSets(
+            model: start, trainFiles: settings(in: session.configuration).trainFiles,
+            scorer: scorer(session, start: start))
     }
 }

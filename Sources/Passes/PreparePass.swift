@@ -26,7 +26,7 @@ package struct PreparePass: CommandPass {
         let context = session.context(data.conventions)
         for stage in Configuration.trainingPasses where session.configuration.passes.contains(stage.name) {
             let settings = stage.settings(in: session.configuration)
-            let files = try session.dataSets(model: session.baseModel, trainFiles: settings.trainFiles)
+            let files = try stage.rows(session, start: session.baseModel)
             let count = try stage.anyMethod(in: session.configuration).prepare(files, context).train.examples.count
             session.log.info(
                 "prepare: \(stage.name): \(count) examples, \(settings.training.totalSteps(exampleCount: count)) steps")

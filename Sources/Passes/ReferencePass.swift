@@ -15,9 +15,14 @@ package struct ReferencePass: CommandPass {
     package init() {}
 
     package func run(_ session: Session) throws {
+        // The texts as the policy reads them, whatever the limits of the reference.
+        let data = try session.dataSets(model: session.alignmentModel)
         let path = session.referenceModel
-        let data = try session.dataSets(model: path)
         let model = try FrozenModel(path, head: .languageModel, session: session)
+        try session.world.collectively {
+            try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer)
+            try session.requireReadable(data, at: path, limit: model.maxPositions)
+        }
         let context = session.context(data.conventions)
         for (part, role) in [(data.train, DataRole.training), (data.test, .heldOut)] {
             guard let part else { continue }
@@ -27,8 +32,11 @@ package struct ReferencePass: CommandPass {
                 dataDigest: part.digest, conventions: data.conventions, model: model, session: session)
             try responses.store(part.examples, in: file.path)
             for pass in Configuration.trainingPasses where session.configuration.passes.contains(pass.name) {
+                let setting = session.configuration.training(of: pass.name)?.model
+                let own = try pass.rows(session, start: session.startModel(of: pass.name, setting: setting))
+                guard let part = role == .training ? own.train : own.test else { continue }
                 let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
-                    part, role, of: data, context)
+                    part, role, of: own, session.context(own.conventions))
                 if !mismatched.isEmpty { try responses.store(mismatched, in: file.mismatched.path) }
             }
         }

@@ -18,8 +18,10 @@ package struct ScorePass: CommandPass {
         let settings = session.configuration.score
         let scorer = settings.scorer == .difference ? DifferenceMethod.name : RewardMethod.name
         let path = session.scorerModel
-        // Pairs are keyed by the policy's tokens, and the scorer reads the same ones.
-        let data = try session.dataSets(model: session.alignmentModel)
+        // Pairs are keyed by the policy's tokens; the scorer reads the rows within its own limits.
+        let data = try session.dataSets(
+            model: session.alignmentModel,
+            scorer: ScorerReading(model: path, form: settings.scorer == .difference ? .differences : .responses))
         try data.requireComparable()
         let model = try FrozenModel(path, head: .scalar, session: session)
         try session.world.collectively { try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer) }
@@ -78,7 +80,7 @@ private struct Scoring {
             kind: scorer == .difference ? .difference : .reward, symmetric: scorer == .difference,
             provenance: Provenance(
                 modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
-                template: conventions.template))
+                inputDigest: part.scorerInputs.digest, template: conventions.template))
         let tables = CoefficientTables(comparing: part.examples)
         let comparisons = part.examples.indices.flatMap { example in
             part.examples[example].comparisons.map { Comparison(example: example, first: $0, second: $1) }
@@ -100,7 +102,11 @@ private struct Scoring {
             },
             compute: { range in
                 let own = Self.byExample(Array(comparisons[range]))
-                return scorer.kind == .difference ? try differences(own) : try rewards(own)
+                return switch part.scorerInputs {
+                case .differences(let examples, let eos): try differences(own, examples, eos: eos)
+                case .responses(let examples): try rewards(own, examples)
+                case .none: preconditionFailure("a scorer reads something")
+                }
             })
         if isNew { session.log.info("score: \(comparisons.count) reward differences in \(path)") }
     }
@@ -114,24 +120,28 @@ private struct Scoring {
 
     /// d(first, second) and d(second, first) of each comparison. A list whose pairs fall into two chunks has its query read
     /// in both.
-    private func differences(_ comparisons: [(example: Int, own: [Comparison])]) throws -> [Double] {
+    private func differences(
+        _ comparisons: [(example: Int, own: [Comparison])], _ examples: [DifferenceExample], eos: Int32
+    ) throws -> [Double] {
         var forest = TokenForest()
         let ends = comparisons.flatMap { example, own in
             DifferenceTree.append(
-                part.differenceExamples[example],
+                examples[example],
                 comparisons: own.flatMap { [($0.first, $0.second), ($0.second, $0.first)] },
-                eos: conventions.eosTokenID, to: &forest)
+                eos: eos, to: &forest)
         }
         return try model.outputs(of: ForestRequest(forest: forest, outputs: .scalars(ends)))
     }
 
     /// The rewards of both responses of each comparison.
-    private func rewards(_ comparisons: [(example: Int, own: [Comparison])]) throws -> [Double] {
+    private func rewards(
+        _ comparisons: [(example: Int, own: [Comparison])], _ examples: [TokenizedExample]
+    ) throws -> [Double] {
         let groups = comparisons.map { example, own in
             (example: example, own: own, responses: Set(own.flatMap { [$0.first, $0.second] }).sorted())
         }
         var outputs = try model.outputs(
-            of: .rewards(of: groups.map { part.examples[$0.example].keeping(responses: $0.responses) }))[...]
+            of: .rewards(of: groups.map { examples[$0.example].keeping(responses: $0.responses) }))[...]
         return groups.flatMap { _, own, responses in
             let rewards = Dictionary(uniqueKeysWithValues: zip(responses, outputs.prefix(responses.count)))
             outputs = outputs.dropFirst(responses.count)

@@ -145,6 +145,17 @@ package final class Session {
             ?? trainedModel(of: configuration.score.scorer == .difference ? DifferenceMethod.name : RewardMethod.name)
     }
 
+    /// Collective. How the scorer reads the rows; one that is not here is taken to read as the model that it was or will be
+    /// made of.
+    func scorerReading() throws -> ScorerReading {
+        let isDifference = configuration.score.scorer == .difference
+        let path = scorerModel
+        let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
+        let pass = isDifference ? DifferenceMethod.name : RewardMethod.name
+        let start = startModel(of: pass, setting: configuration.training(of: pass)?.model)
+        return ScorerReading(model: isHere ? path : start, form: isDifference ? .differences : .responses)
+    }
+
     package var coefficientFile: ArtefactPath {
         ArtefactPath(configuration.score.file ?? configuration.output + "/coefficients.h5")
     }

@@ -55,7 +55,8 @@ package struct PlanRun {
         defer { try? FileManager.default.removeItem(at: scratch) }
         var configuration = configuration
         configuration.output = scratch.path
-        let session = try Session(configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
+        let session = try Session(
+            configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         if target.lengths == nil { try session.materializeInitialModel() }
         return try configuration.passes.compactMap { name in
             guard let stage = Configuration.pass(name) as? any TrainingStage else { return nil }
@@ -120,7 +121,7 @@ extension DataSet {
                 row: row, query: ids(lengths.query), asFirst: pair, asSecond: pair, truncatedResponses: [false, false],
                 isPromptTruncated: false)
         }
-        self.init(examples: examples, differenceExamples: differences)
+        self.init(examples: examples, scorerInputs: .differences(differences, eos: 0))
     }
 }
 

@@ -38,7 +38,7 @@ package struct TrainingRun {
 /// What a run depends on: one that continues from a checkpoint must have the same.
 package struct RunIdentity: Sendable {
     /// What some methods read beside the data; digests of the values.
-    package enum Input: String, Sendable { case reference, coefficients, labels }
+    package enum Input: String, Sendable { case reference, coefficients, labels, differences }
 
     let pass: PassName
     /// As a checkpoint keeps it: attributes of `/state/extra`.

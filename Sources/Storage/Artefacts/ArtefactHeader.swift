@@ -52,18 +52,24 @@ package struct Provenance: Sendable, Equatable, Encodable {
     package var modelDigest: String?
     package var tokenizerDigest: String?
     package var dataDigest: String?
+    /// What a scorer read, with its own limits, where that is not the data alone.
+    package var inputDigest: String?
     /// Name of the template that made texts out of records.
     package var template: String?
 
-    package init(modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, template: String?) {
+    package init(
+        modelDigest: String?, tokenizerDigest: String?, dataDigest: String?, inputDigest: String? = nil,
+        template: String?
+    ) {
         (self.modelDigest, self.tokenizerDigest) = (modelDigest, tokenizerDigest)
-        (self.dataDigest, self.template) = (dataDigest, template)
+        (self.dataDigest, self.inputDigest, self.template) = (dataDigest, inputDigest, template)
     }
 
     init(of file: HDF5File) throws {
         self.init(
             modelDigest: try file.text("model_digest"), tokenizerDigest: try file.text("tokenizer_digest"),
-            dataDigest: try file.text("data_digest"), template: try file.text("template"))
+            dataDigest: try file.text("data_digest"), inputDigest: try file.text("input_digest"),
+            template: try file.text("template"))
     }
 
     func write(to file: HDF5File) throws {
@@ -73,7 +79,7 @@ package struct Provenance: Sendable, Equatable, Encodable {
     var attributes: [(name: String, value: String)] {
         [
             ("model_digest", modelDigest), ("tokenizer_digest", tokenizerDigest), ("data_digest", dataDigest),
-            ("template", template),
+            ("input_digest", inputDigest), ("template", template),
         ].compactMap { name, value in value.map { (name, $0) } }
     }
 }
