@@ -1,3 +1,4 @@
+import Coding
 import Costs
 import Diagnostics
 import Parallel
@@ -134,6 +135,16 @@ package struct StartModel {
 package struct PreparedTask<Task> {
     package let task: Task
     package var inputs: [RunIdentity.Input: String?] = [:]
+
+    /// Digest of the data, given theirs, and of what is read beside them.
+    package func digest(with data: String) -> String {
+        let stream = DigestStream()
+        stream.update(data)
+        for (input, digest) in inputs.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            stream.update("\(input)=\(digest ?? "")")
+        }
+        return stream.digest.hex
+    }
 }
 
 /// What a model made for training, in a file that names it.

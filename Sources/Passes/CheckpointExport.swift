@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Settings
 import Storage
 import Tensors
 import Training
@@ -40,7 +41,7 @@ package enum CheckpointExport {
         let layout = ParameterLayout(configuration, head: head)
         let writer = try ModelDirectoryWriter(
             path: output, configuration: configuration, head: head, dtype: isHalfPrecision ? .bf16 : .f32,
-            tokenizer: .copied(from: tokenizer ?? source))
+            tokenizer: .copied(from: tokenizer ?? source), origin: origin(of: checkpoint, isHalfPrecision))
         let frozen = try adapters.map { try base($0, of: checkpoint) }
         let trained = adapters.map { ParameterLayout($0.adaptation, configuration, head: head) }
         for spec in layout.specs {
@@ -55,9 +56,17 @@ package enum CheckpointExport {
         to output: String
     ) throws {
         let layout = ParameterLayout(adapters.adaptation, configuration, head: adapters.head)
-        let writer = try AdapterDirectory.Writer(path: output, adapters, layout: layout)
+        let writer = try AdapterDirectory.Writer(
+            path: output, adapters, layout: layout, origin: origin(of: checkpoint, false))
         for spec in layout.specs { try writer.write(spec.name, stored(spec, in: checkpoint)) }
         try writer.finish()
+    }
+
+    private static func origin(of checkpoint: Checkpoint, _ isHalfPrecision: Bool) -> ModelOrigin {
+        ModelOrigin(
+            pass: checkpoint.state.task, step: checkpoint.state.step, checkpoint: checkpoint.id,
+            type: (isHalfPrecision ? ExportType.bf16 : .f32).rawValue,
+            identity: RunIdentity.attributes(in: checkpoint.state.extra))
     }
 
     /// The frozen model of an adapter checkpoint, if it still is the same.

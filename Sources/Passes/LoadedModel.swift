@@ -18,6 +18,8 @@ struct LoadedModel {
     let digest: String
     /// Digest of the adapters that training starts from; nil when they start at zero or there are none.
     let adapterDigest: String?
+    /// Digest of the file that the scalar head starts from; nil when it starts from the seed or the directory.
+    let headDigest: String?
 
     /// Collective: every rank reads its own rows.
     ///
@@ -45,6 +47,9 @@ struct LoadedModel {
         (self.path, trained) = (path, TrainedModel(model, parameters, beside: frozen))
         digest = try files.digest(session)
         adapterDigest = try start.map { start in try session.world.textFromRankZero { try start.digest() } }
+        headDigest = try headFile.map { file in
+            try session.world.textFromRankZero { try session.knownDigests.digest(ofFile: file) }
+        }
     }
 
     /// What the method's task must know of it.
@@ -169,7 +174,8 @@ extension Session {
     package func materializeInitialModel() throws {
         guard let settings = configuration.model.initial, configuration.model.path == nil else { return }
         try world.onRankZero {
-            try InitialModel(settings, tokenizer: configuration.model.tokenizer, seed: seed).write(to: baseModel)
+            try InitialModel(settings, tokenizer: configuration.model.tokenizer, seed: seed)
+                .write(to: configuration.baseModel)
         }
     }
 }

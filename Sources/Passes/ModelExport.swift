@@ -12,12 +12,13 @@ struct ModelExport {
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(
         _ model: TransformerModel, _ parameters: any ParameterSource, to path: String, tokenizerFrom source: String,
-        type: ExportType
+        origin: ModelOrigin
     ) throws {
         let writer = try world.onRankZero {
             try ModelDirectoryWriter(
-                path: path, configuration: model.configuration, head: model.head, dtype: type == .bf16 ? .bf16 : .f32,
-                tokenizer: .copied(from: source))
+                path: path, configuration: model.configuration, head: model.head,
+                dtype: origin.type == ExportType.bf16.rawValue ? .bf16 : .f32, tokenizer: .copied(from: source),
+                origin: origin)
         }
         try write(model.layout, parameters, finish: { try writer?.finish() }) { group, matrices in
             guard let writer else { return }
@@ -29,9 +30,13 @@ struct ModelExport {
 
     /// - Parameter adapters: what is trained.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
-    func write(_ configuration: AdapterConfiguration, _ adapters: ShardedParameters, to path: String) throws {
+    func write(
+        _ configuration: AdapterConfiguration, _ adapters: ShardedParameters, to path: String, origin: ModelOrigin
+    ) throws {
         let layout = adapters.layout
-        let writer = try world.onRankZero { try AdapterDirectory.Writer(path: path, configuration, layout: layout) }
+        let writer = try world.onRankZero {
+            try AdapterDirectory.Writer(path: path, configuration, layout: layout, origin: origin)
+        }
         try write(layout, adapters, finish: { try writer?.finish() }) { group, matrices in
             for (spec, matrix) in zip(layout.specs(of: group), matrices) { try writer?.write(spec.name, matrix) }
         }

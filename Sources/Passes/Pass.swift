@@ -53,7 +53,7 @@ extension TrainingStage {
 
     /// The data as the method reads them, for the model that it starts from.
     package func data(_ session: Session) throws -> (data: PassData, context: MethodContext, start: String) {
-        let start = session.startModel(of: name, setting: settings(in: session.configuration).training.model)
+        let start = session.configuration.startModel(of: name)
         let data = try rows(session, start: start)
         let context = session.context(data.conventions)
         return (try method(in: session.configuration).prepare(data, context), context, start)

@@ -12,7 +12,7 @@ package struct PreparePass: CommandPass {
     package init() {}
 
     package func run(_ session: Session) throws {
-        let data = try session.dataSets(model: session.baseModel)
+        let data = try session.dataSets(model: session.configuration.baseModel)
         for (title, part) in [("train", data.train), ("test", data.test)] {
             guard let part else { continue }
             session.log.info("prepare: \(title): " + Self.summary(of: part))
@@ -26,7 +26,7 @@ package struct PreparePass: CommandPass {
         let context = session.context(data.conventions)
         for stage in Configuration.trainingPasses where session.configuration.passes.contains(stage.name) {
             let settings = stage.settings(in: session.configuration)
-            let files = try stage.rows(session, start: session.baseModel)
+            let files = try stage.rows(session, start: session.configuration.baseModel)
             let count = try stage.anyMethod(in: session.configuration).prepare(files, context).train.examples.count
             session.log.info(
                 "prepare: \(stage.name): \(count) examples, \(settings.training.totalSteps(exampleCount: count)) steps")

@@ -16,8 +16,8 @@ package struct ReferencePass: CommandPass {
 
     package func run(_ session: Session) throws {
         // The texts as the policy reads them, whatever the limits of the reference.
-        let data = try session.dataSets(model: session.alignmentModel)
-        let path = session.referenceModel
+        let data = try session.dataSets(model: session.configuration.alignmentModel)
+        let path = session.configuration.referenceModel
         let model = try FrozenModel(path, head: .languageModel, session: session)
         try session.world.collectively {
             try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer)
@@ -32,8 +32,7 @@ package struct ReferencePass: CommandPass {
                 dataDigest: part.digest, conventions: data.conventions, model: model, session: session)
             try responses.store(part.examples, in: file.path)
             for pass in Configuration.trainingPasses where session.configuration.passes.contains(pass.name) {
-                let setting = session.configuration.training(of: pass.name)?.model
-                let own = try pass.rows(session, start: session.startModel(of: pass.name, setting: setting))
+                let own = try pass.rows(session, start: session.configuration.startModel(of: pass.name))
                 guard let part = role == .training ? own.train : own.test else { continue }
                 let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
                     part, role, of: own, session.context(own.conventions))

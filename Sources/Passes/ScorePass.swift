@@ -16,11 +16,10 @@ package struct ScorePass: CommandPass {
 
     package func run(_ session: Session) throws {
         let settings = session.configuration.score
-        let scorer = settings.scorer == .difference ? DifferenceMethod.name : RewardMethod.name
-        let path = session.scorerModel
+        let path = session.configuration.scorerModel
         // Pairs are keyed by the policy's tokens; the scorer reads the rows within its own limits.
         let data = try session.dataSets(
-            model: session.alignmentModel,
+            model: session.configuration.alignmentModel,
             scorer: ScorerReading(model: path, form: settings.scorer == .difference ? .differences : .responses))
         try data.requireComparable()
         let model = try FrozenModel(path, head: .scalar, session: session)
@@ -28,7 +27,7 @@ package struct ScorePass: CommandPass {
         guard model.hasScalarHead else {
             throw RDOError(
                 .artefact, "the scorer has no score.weight", at: path,
-                remedy: "train it first (`rdo train \(scorer)`) or set score.model")
+                remedy: "train it first (`rdo train \(session.configuration.scorerPass)`) or set score.model")
         }
         for (part, role) in [(data.train, DataRole.training), (data.test, .heldOut)] {
             guard let part, settings.data.includes(role) else { continue }

@@ -19,6 +19,8 @@ package final class Session {
     let tracePath: String?
     /// Digests of model directories that were read, by path.
     private var modelDigests: [String: String] = [:]
+    /// Those of this and earlier runs, for rank 0.
+    let knownDigests: KnownDigests
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
     /// The meshes in use, by their number of shards.
@@ -35,6 +37,7 @@ package final class Session {
         let log = Log(speaking: world.rank == 0)
         (self.configuration, self.world, self.log) = (configuration, world, log)
         (self.resume, self.tracePath) = (resume, tracePath)
+        knownDigests = KnownDigests(configuration.stateDirectory + "/digests.json")
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
         world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)
@@ -82,40 +85,13 @@ package final class Session {
         log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
     }
 
-    /// Where a pass keeps its files.
-    func directory(of pass: PassName) -> String { configuration.output + "/\(pass)" }
-
-    /// The model directory that a training pass leaves.
-    func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
-
-    /// The adapter directory that a training pass with `lora` leaves.
-    func trainedAdapter(of pass: PassName) -> String { directory(of: pass) + "/adapter" }
-
-    /// Where a training pass starts: its own `model`, else what SFT left when SFT is among the passes, else the base.
-    package func startModel(of pass: PassName, setting: String?) -> String {
-        if let setting { return setting }
-        let hasSupervised = configuration.passes.contains(SupervisedMethod.name)
-        return hasSupervised && pass != SupervisedMethod.name ? trainedModel(of: SupervisedMethod.name) : baseModel
-    }
-
-    /// Where the first of the passes that align a policy starts: reference and scoring passes read the data as that model
-    /// does.
-    var alignmentModel: String {
-        let policies = Set(
-            Configuration.trainingPasses.filter { $0.purpose == .alignsPolicy }.map(\.name))
-        let pass = configuration.passes.first(where: policies.contains) ?? PairwiseMethod.name
-        return startModel(of: pass, setting: configuration.training(of: pass)?.model)
-    }
-
-    /// `model.path`, or where `model.init` is written.
-    package var baseModel: String { configuration.model.path ?? configuration.output + "/initial-model" }
-
     /// What a method may know of this run.
     package func context(_ conventions: PassConventions) -> MethodContext {
         MethodContext(
             seed: seed, shuffle: configuration.data.shuffle, pairsPerList: configuration.data.pairsPerList,
-            conventions: conventions, coefficientFile: coefficientFile, referenceFile: referenceFile, world: world,
-            log: log, digests: { [unowned self] in try expectedDigest(of: $0) })
+            conventions: conventions, coefficientFile: configuration.coefficientFile,
+            referenceFile: configuration.referenceFile, world: world, log: log,
+            digests: { [unowned self] in try expectedDigest(of: $0) })
     }
 
     /// Collective. Digest of the model that an artefact must be of: the one that its pass would use now. Nil when that
@@ -123,7 +99,7 @@ package final class Session {
     private func expectedDigest(of artefact: MadeArtefact) throws -> String? {
         // Coefficients that a path names may be anybody's.
         if artefact == .coefficients, configuration.score.file != nil { return nil }
-        let path = artefact == .reference ? referenceModel : scorerModel
+        let path = artefact == .reference ? configuration.referenceModel : configuration.scorerModel
         let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
         return isHere ? try digest(ofModel: path) { try ModelDirectory.open(path, head: artefact.head).digest() } : nil
     }
@@ -131,37 +107,19 @@ package final class Session {
     /// Collective. Rank 0 reads the files, once in a session.
     func digest(ofModel path: String, _ read: () throws -> String) throws -> String {
         if let known = modelDigests[path] { return known }
-        let digest = try world.textFromRankZero(read)
+        let digest = try world.textFromRankZero { try knownDigests.digest(ofModel: path, read) }
         modelDigests[path] = digest
         return digest
-    }
-
-    /// What reference log-probabilities are of.
-    package var referenceModel: String { configuration.reference.model ?? alignmentModel }
-
-    /// What predicts the reward differences.
-    var scorerModel: String {
-        configuration.score.model
-            ?? trainedModel(of: configuration.score.scorer == .difference ? DifferenceMethod.name : RewardMethod.name)
     }
 
     /// Collective. How the scorer reads the rows; one that is not here is taken to read as the model that it was or will be
     /// made of.
     func scorerReading() throws -> ScorerReading {
         let isDifference = configuration.score.scorer == .difference
-        let path = scorerModel
+        let path = configuration.scorerModel
         let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
-        let pass = isDifference ? DifferenceMethod.name : RewardMethod.name
-        let start = startModel(of: pass, setting: configuration.training(of: pass)?.model)
+        let start = configuration.startModel(of: configuration.scorerPass)
         return ScorerReading(model: isHere ? path : start, form: isDifference ? .differences : .responses)
-    }
-
-    package var coefficientFile: ArtefactPath {
-        ArtefactPath(configuration.score.file ?? configuration.output + "/coefficients.h5")
-    }
-
-    package var referenceFile: ArtefactPath {
-        ArtefactPath(configuration.reference.file ?? configuration.output + "/reference.h5")
     }
 
     package var seed: UInt64 { UInt64(configuration.seed) }
@@ -171,18 +129,6 @@ package final class Session {
         ArtefactHeader(
             schema: schema, software: "\(Version.software), OpenBLAS \(BLAS.coreName), \(BLAS.threads) thread(s)",
             config: configuration.yaml, worldSize: world.size)
-    }
-
-    /// Collective: rank 0 removes what stands there, if anything does.
-    func removeOnRankZero(_ path: String) throws {
-        try world.onRankZero {
-            guard FileManager.default.fileExists(atPath: path) else { return }
-            do {
-                try FileManager.default.removeItem(atPath: path)
-            } catch {
-                throw RDOError(.usage, "cannot remove (\(error.localizedDescription))", at: path)
-            }
-        }
     }
 
     package static func makeDirectory(_ path: String) throws {

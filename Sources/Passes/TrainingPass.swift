@@ -27,17 +27,17 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
             lora: settings(in: session.configuration).training.lora,
             work: { PlannedWork($0, self, on: data.train, session.configuration) }, session: session)
         let training = try method.task(for: data.train, .training, of: loaded.start, context)
-        let evaluation = try data.test.map { try method.task(for: $0, .heldOut, of: loaded.start, context).task }
+        let evaluation = try data.test.map { try method.task(for: $0, .heldOut, of: loaded.start, context) }
         try train(loaded, data, training, evaluation, session)
     }
 
     private func train(
-        _ loaded: LoadedModel, _ data: PassData, _ prepared: PreparedTask<Method.Task>, _ evaluation: Method.Task?,
-        _ session: Session
+        _ loaded: LoadedModel, _ data: PassData, _ prepared: PreparedTask<Method.Task>,
+        _ evaluation: PreparedTask<Method.Task>?, _ session: Session
     ) throws {
         let settings = settings(in: session.configuration)
         let (task, model) = (prepared.task, loaded.trained.model)
-        let directory = session.directory(of: name)
+        let directory = session.configuration.directory(of: name)
         try session.world.onRankZero { try Session.makeDirectory(directory) }
         let adapter = model.adaptation.map { AdapterConfiguration($0, base: loaded.path, head: model.head) }
         let run = TrainingRun(
@@ -45,6 +45,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
             seed: session.seed, shuffle: session.configuration.data.shuffle, directory: directory,
             tracePath: session.tracePath, keepsLedger: settings.ledger,
             identity: identity(loaded, data, prepared.inputs, session),
+            evaluationDigest: evaluation.map { $0.digest(with: data.test?.digest ?? "") },
             configurationText: session.configuration.yaml,
             modelConfiguration: model.configuration.json(head: model.head), adapterConfiguration: try adapter?.json,
             tokenizerSource: data.conventions.tokenizerSource)
@@ -53,25 +54,53 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
             "\(name): \(task.exampleCount) examples, \(steps) steps of \(settings.training.batchSize) in "
                 + "\(settings.training.microBatches) leaves, \(model.layout.parameterCount) parameters"
                 + (adapter == nil ? "" : ", \(loaded.trained.parameters.layout.parameterCount) of them trained"))
-        let trainer = Trainer(loaded.trained, task: task, evaluationTask: evaluation, run: run, log: session.log)
-        let (whole, adapters) = (session.trainedModel(of: name), session.trainedAdapter(of: name))
-        let exported = settings.training.lora?.export == .adapter ? adapters : whole
-        let policy = session.resume.policy(of: name)
-        if policy == .never { for path in [whole, adapters] { try session.removeOnRankZero(path) } }
-        if try trainer.train(resume: policy) == 0,
-            try session.world.isTrueOnRankZero({ FileManager.default.fileExists(atPath: exported) })
-        {
+        let trainer = Trainer(loaded.trained, task: task, evaluationTask: evaluation?.task, run: run, log: session.log)
+        let made = try trainer.train(resume: session.resume.policy(of: name))
+        let origin = ModelOrigin(
+            pass: name.rawValue, step: steps, checkpoint: trainer.checkpointID,
+            type: settings.training.export.rawValue, identity: run.identity.attributes)
+        try export(loaded.trained, adapter, data.conventions, origin, isNew: made > 0, session)
+    }
+
+    /// Writes what the pass leaves, unless it stands there and holds the weights of the last checkpoint.
+    private func export(
+        _ trained: TrainedModel, _ adapter: AdapterConfiguration?, _ conventions: PassConventions,
+        _ origin: ModelOrigin, isNew: Bool, _ session: Session
+    ) throws {
+        let configuration = session.configuration
+        let exported = exported(in: configuration)
+        let reason = try session.world.textFromRankZero { try reasonToWrite(exported, origin) }
+        if !isNew && reason.isEmpty {
             session.log.info("\(name): complete and unchanged, model in \(exported)")
             return
         }
+        if !isNew { session.log.info("\(name): writing the model again, because \(reason)") }
         let export = ModelExport(world: session.world)
-        if let adapter { try export.write(adapter, loaded.trained.parameters, to: adapters) }
-        if exported == whole {
+        if let adapter {
             try export.write(
-                model, loaded.trained.weights, to: whole, tokenizerFrom: data.conventions.tokenizerSource,
-                type: settings.training.export)
+                adapter, trained.parameters, to: configuration.trainedAdapter(of: name), origin: origin)
+        }
+        if exported == configuration.trainedModel(of: name) {
+            try export.write(
+                trained.model, trained.weights, to: exported, tokenizerFrom: conventions.tokenizerSource,
+                origin: origin)
         }
         session.log.info("\(name): model in \(exported)")
+    }
+
+    /// The directory that later passes and users look for.
+    func exported(in configuration: Configuration) -> String {
+        settings(in: configuration).training.lora?.export == .adapter
+            ? configuration.trainedAdapter(of: name) : configuration.trainedModel(of: name)
+    }
+
+    /// Why what stands in a directory is not the model of `origin`; empty when it is.
+    private func reasonToWrite(_ directory: String, _ origin: ModelOrigin) throws -> String {
+        guard FileManager.default.fileExists(atPath: directory) else { return "it is missing" }
+        guard let found = try ModelOrigin.read(directory) else { return "it does not say what it was made from" }
+        if found.type != origin.type { return "it is in \(found.type) and export is \(origin.type)" }
+        if found.step != origin.step { return "it is of step \(found.step), and the last is \(origin.step)" }
+        return found.checkpoint == origin.checkpoint ? "" : "it is of another checkpoint"
     }
 
     private func identity(
@@ -81,6 +110,8 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         var settings = configuration.fingerprint(of: name.rawValue)
         settings["data.shuffle"] = configuration.data.shuffle.yaml
         settings["seed"] = configuration.seed.yaml
+        var inputs = inputs
+        if let head = loaded.headDigest { inputs[.head] = head }
         return RunIdentity(
             pass: name, model: loaded.digest, data: data.train.digest, tokenizer: data.conventions.tokenizer.digest,
             template: data.conventions.template, trainsAdapters: loaded.trained.model.adaptation != nil,

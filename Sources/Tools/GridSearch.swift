@@ -73,11 +73,10 @@ package struct GridSearch {
         var arm = session.configuration
         arm.passes = [pass]
         arm.output = directory(of: settings)
-        arm.score.file = session.coefficientFile.path
-        arm.reference.file = session.referenceFile.path
-        arm.reference.model = session.referenceModel
-        let model = session.configuration.training(of: pass)?.model
-        stage.start(from: session.startModel(of: pass, setting: model), in: &arm)
+        arm.score.file = session.configuration.coefficientFile.path
+        arm.reference.file = session.configuration.referenceFile.path
+        arm.reference.model = session.configuration.referenceModel
+        stage.start(from: session.configuration.startModel(of: pass), in: &arm)
         try arm.apply(settings)
         try arm.validate("--vary \(settings.joined(separator: " "))")
         return arm

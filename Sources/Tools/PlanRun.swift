@@ -71,7 +71,7 @@ package struct PlanRun {
     private func planned(_ stage: some TrainingStage, _ session: Session) throws -> PlannedWork {
         let settings = stage.settings(in: session.configuration).training
         let model = TransformerModel(
-            try session.plannedConfiguration(session.startModel(of: stage.name, setting: settings.model)),
+            try session.plannedConfiguration(session.configuration.startModel(of: stage.name)),
             head: stage.head, adaptation: settings.lora?.adaptation,
             recomputesBlocks: session.configuration.parallel.recompute == .block)
         let part =
@@ -128,7 +128,7 @@ extension DataSet {
 extension Session {
     /// The shape of the model at `path`, which `model.init` may be yet to write.
     fileprivate func plannedConfiguration(_ path: String) throws -> ModelConfiguration {
-        guard path == baseModel, let settings = configuration.model.initial else {
+        guard path == configuration.baseModel, let settings = configuration.model.initial else {
             return try ModelDirectory.readConfiguration(path)
         }
         return try InitialModel(settings, tokenizer: configuration.model.tokenizer, seed: seed).modelConfiguration()

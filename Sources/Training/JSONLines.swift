@@ -48,17 +48,22 @@ final class JSONLinesFile {
         }
     }
 
-    /// True when the file at `path` has a line of this step.
-    static func holds(step: Int, path: String) throws -> Bool { try lines(of: path).contains { $0.step == step } }
+    /// True when the file at `path` has a line of this step about these held-out data.
+    static func holds(step: Int, of data: String?, path: String) throws -> Bool {
+        try lines(of: path).contains { $0.step == step && $0.data == data }
+    }
 
     /// The complete lines of a file, with their steps and passes; a line that a kill cut short is left out.
-    private static func lines(of path: String) throws -> [(step: Int, pass: String?, line: String)] {
+    private static func lines(of path: String) throws -> [(step: Int, pass: String?, data: String?, line: String)] {
         struct Line: Decodable {
             let step: Int
             let pass: String?
+            let test_data: String?
         }
         return try texts(of: path).compactMap { text in
-            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map { ($0.step, $0.pass, text) }
+            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map {
+                ($0.step, $0.pass, $0.test_data, text)
+            }
         }
     }
 
@@ -86,6 +91,9 @@ struct JSONLine: ExpressibleByDictionaryLiteral {
     mutating func append(_ metrics: StepMetrics, prefix: String = "") {
         for case let (metric, value?) in metrics.figures { add(prefix + metric.name, value) }
     }
+
+    /// - Parameter text: needs no escapes.
+    mutating func append(_ name: String, text: String) { members.append((name, "\"\(text)\"")) }
 
     private mutating func add(_ name: String, _ number: any Numeric) {
         guard !members.contains(where: { $0.name == name }) else { return }

@@ -62,7 +62,9 @@ final class Recorder<Task: TrainingTask> {
     func flushLedger() throws { try world.onRankZero { try ledger?.flush() } }
 
     func isEvaluated(step: Int) throws -> Bool {
-        try world.isTrueOnRankZero { try JSONLinesFile.holds(step: step, path: Self.evaluationPath(run)) }
+        try world.isTrueOnRankZero {
+            try JSONLinesFile.holds(step: step, of: run.evaluationDigest, path: Self.evaluationPath(run))
+        }
     }
 
     func record(evaluation: StepMetrics, step: Int, examples: Int, seconds: Double) throws {
@@ -70,6 +72,7 @@ final class Recorder<Task: TrainingTask> {
             let file = try JSONLinesFile(path: Self.evaluationPath(run), keepingStepsBefore: step)
             var line: JSONLine = [.step: step, .testExamples: Double(examples)]
             line.append(evaluation, prefix: "test_")
+            if let digest = run.evaluationDigest { line.append("test_data", text: digest) }
             try file.append(line.text)
             log.info(
                 "step \(step), \(examples) held-out examples: \(evaluation.summary) "

@@ -15,7 +15,6 @@ package final class Trainer<Task: TrainingTask> {
     private let log: Log
 
     private let world: Communicator
-    private let totalSteps: Int
     private let order: SampleOrder
     private let rates: LearningRates
     private let optimizer: ShardedAdamW
@@ -71,6 +70,10 @@ package final class Trainer<Task: TrainingTask> {
         try evaluate(max(start, totalSteps), recorder)
         return max(start, totalSteps) - start
     }
+
+    /// Id of the checkpoint that holds the weights which `train` left.
+    package var checkpointID: String { checkpoints.lastID }
+    package let totalSteps: Int
 
     // MARK: - A step
 

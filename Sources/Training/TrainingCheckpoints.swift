@@ -18,6 +18,8 @@ final class TrainingCheckpoints {
     private let log: Log
     /// Step of the run's newest checkpoint, where this process wrote it or went on from it.
     private(set) var lastSavedStep: Int?
+    /// Id of the checkpoint that holds the present weights, or held them last.
+    private(set) var lastID = ""
 
     init(
         _ run: TrainingRun, mesh: Mesh, parameters: ShardedParameters, optimizer: ShardedAdamW, exampleCount: Int,
@@ -67,6 +69,7 @@ final class TrainingCheckpoints {
         }
         try parameters.invalidate()
         let step = checkpoint.state.step
+        lastID = checkpoint.id
         // A checkpoint from elsewhere is none of this run's: a stop must save one first.
         if try mesh.world.isTrueOnRankZero({ CheckpointDirectory.isIn(directory, checkpoint.path) }) {
             lastSavedStep = step
@@ -179,7 +182,7 @@ final class TrainingCheckpoints {
                 directory: partial, id: id, digests: digests, state: state(step: step), header: header)
             return try CheckpointDirectory.publish(partial)
         }
-        lastSavedStep = step
+        (lastSavedStep, lastID) = (step, id)
         try prune(path)
     }
 

@@ -14,6 +14,8 @@ package struct TrainingRun {
     /// Notes what every step does with every pair.
     package var keepsLedger: Bool
     package var identity: RunIdentity
+    /// Of what the held-out losses are computed on; nil without held-out data.
+    package var evaluationDigest: String?
     package var configurationText: String
     /// config.json of the model, kept in every checkpoint so that it can be exported alone.
     package var modelConfiguration: Data
@@ -24,12 +26,13 @@ package struct TrainingRun {
 
     package init(
         settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
-        tracePath: String?, keepsLedger: Bool, identity: RunIdentity, configurationText: String,
-        modelConfiguration: Data, adapterConfiguration: Data?, tokenizerSource: String
+        tracePath: String?, keepsLedger: Bool, identity: RunIdentity, evaluationDigest: String?,
+        configurationText: String, modelConfiguration: Data, adapterConfiguration: Data?, tokenizerSource: String
     ) {
         (self.settings, self.headLearningRate, self.seed, self.shuffle) = (settings, headLearningRate, seed, shuffle)
         (self.directory, self.tracePath, self.keepsLedger) = (directory, tracePath, keepsLedger)
-        (self.identity, self.configurationText) = (identity, configurationText)
+        (self.identity, self.evaluationDigest) = (identity, evaluationDigest)
+        self.configurationText = configurationText
         (self.modelConfiguration, self.adapterConfiguration) = (modelConfiguration, adapterConfiguration)
         self.tokenizerSource = tokenizerSource
     }
@@ -38,11 +41,11 @@ package struct TrainingRun {
 /// What a run depends on: one that continues from a checkpoint must have the same.
 package struct RunIdentity: Sendable {
     /// What some methods read beside the data; digests of the values.
-    package enum Input: String, Sendable { case reference, coefficients, labels, differences }
+    package enum Input: String, Sendable { case reference, coefficients, labels, differences, head }
 
     let pass: PassName
     /// As a checkpoint keeps it: attributes of `/state/extra`.
-    let attributes: [String: String]
+    package let attributes: [String: String]
 
     /// - Parameters:
     ///   - model: digest of the start model's directory; `data` of the data's ids, `tokenizer` of the tokenizer.
@@ -81,6 +84,11 @@ package struct RunIdentity: Sendable {
 
     /// `none` of a method that could read the input and does not; nil of one that knows no such input.
     func digest(of input: Input) -> String? { attributes[Self.prefix + input.rawValue] }
+
+    /// Those of a checkpoint's attributes that say what its run was made from.
+    package static func attributes(in attributes: [String: String]) -> [String: String] {
+        attributes.filter { $0.key.hasPrefix(prefix) }
+    }
 
     /// The start model's digest in a checkpoint's attributes.
     package static func model(in attributes: [String: String]) -> String? { attributes[prefix + "model"] }

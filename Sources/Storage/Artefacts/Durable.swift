@@ -3,7 +3,7 @@ import Diagnostics
 import Foundation
 
 /// Files that survive a crash: synced before they get their final name.
-enum Durable {
+package enum Durable {
     /// Waits until a file's data, or a directory's entries, are on the disk.
     static func sync(_ path: String) throws {
         let descriptor = open(path, O_RDONLY)

@@ -76,8 +76,13 @@ package struct AdapterDirectory {
 
         /// - Parameter layout: of the trained parameters; weights are written in f32.
         /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files.
-        package init(path: String, _ configuration: AdapterConfiguration, layout: ParameterLayout) throws {
-            directory = try ReplacedDirectory(path, ownNames: [configurationName, weightsName])
+        package init(
+            path: String, _ configuration: AdapterConfiguration, layout: ParameterLayout, origin: ModelOrigin? = nil
+        ) throws {
+            directory = try ReplacedDirectory(path, ownNames: [configurationName, weightsName, ModelOrigin.fileName])
+            if let origin {
+                try ReplacedDirectory.write(origin.json, to: directory.partial + "/" + ModelOrigin.fileName)
+            }
             try ReplacedDirectory.write(configuration.json, to: directory.partial + "/" + configurationName)
             weights = try SafetensorsWriter(
                 path: directory.partial + "/" + weightsName,

@@ -22,7 +22,9 @@ package final class ModelDirectoryWriter {
 
     /// What a directory may hold and still be replaced.
     private static let ownNames =
-        tokenizerNames + ["config.json", "generation_config.json", "model.safetensors", "rdo-init.json"]
+        tokenizerNames + [
+            "config.json", "generation_config.json", "model.safetensors", "rdo-init.json", ModelOrigin.fileName,
+        ]
 
     private let directory: ReplacedDirectory
     private let weights: SafetensorsWriter
@@ -31,12 +33,13 @@ package final class ModelDirectoryWriter {
     ///   tokenizer's files are missing.
     package init(
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
-        tokenizer: TokenizerFiles
+        tokenizer: TokenizerFiles, origin: ModelOrigin? = nil
     ) throws {
         directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
         let partial = directory.partial
         let config = configuration.json(head: head, dtype: dtype == .bf16 ? "bfloat16" : "float32")
         try ReplacedDirectory.write(config, to: partial + "/config.json")
+        if let origin { try ReplacedDirectory.write(origin.json, to: partial + "/" + ModelOrigin.fileName) }
         if head == .languageModel {
             var generation: [String: Any] = [:]
             if let bos = configuration.bosTokenID { generation["bos_token_id"] = Int(bos) }
