@@ -62,7 +62,7 @@ package struct GridSearch {
                     try GridReport.Arm(settings: settings, directory: "\(arm.output)/\(pass)")
                 })
             print(report.text, terminator: "")
-            try report.json.write(to: URL(fileURLWithPath: root + "/grid.json"))
+            try report.json().write(to: URL(fileURLWithPath: root + "/grid.json"))
         }
     }
 
@@ -113,8 +113,7 @@ struct GridReport {
         let trainingLoss: Double
         /// The preference term alone for the difference model; for other methods the training loss again.
         let preferenceLoss: Double
-        let heldOutLoss: Double?
-        let heldOutAccuracy: Double?
+        let heldOutLoss, heldOutAccuracy: Double?
 
         init(settings: [String], directory: String) throws {
             (self.settings, self.directory) = (settings, directory)
@@ -145,16 +144,15 @@ struct GridReport {
 
     /// Markdown.
     var text: String {
-        let rows = arms.map { arm in
-            let figures = [arm.trainingLoss, arm.preferenceLoss, arm.heldOutLoss, arm.heldOutAccuracy]
-                .map { $0.map { String(format: "%.4f", $0) } ?? "–" }
-            return "| " + ([arm.settings.joined(separator: " ")] + figures).joined(separator: " | ") + " |"
-        }
         var lines = [
             "| \(pass) with | training loss | of it preference | held-out preference loss | held-out accuracy |",
             "|---|---:|---:|---:|---:|",
         ]
-        lines += rows
+        for arm in arms {
+            let figures = [arm.trainingLoss, arm.preferenceLoss, arm.heldOutLoss, arm.heldOutAccuracy]
+                .map { $0.map { String(format: "%.4f", $0) } ?? "–" }
+            lines.append("| " + ([arm.settings.joined(separator: " ")] + figures).joined(separator: " | ") + " |")
+        }
         lines.append("")
         for (rule, arm) in [("training loss (preference term)", bestByTraining), ("held-out accuracy", bestByHeldOut)] {
             guard let arm else { continue }
@@ -163,22 +161,20 @@ struct GridReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    var json: Data {
-        get throws {
-            let objects = arms.map { arm -> [String: Any] in
-                let figures = [
-                    "training_loss": arm.trainingLoss, "training_preference_loss": arm.preferenceLoss,
-                    "held_out_preference_loss": arm.heldOutLoss, "held_out_accuracy": arm.heldOutAccuracy,
-                ]
-                // JSON has no NaN.
-                let known: [String: Any] = figures.compactMapValues { $0.flatMap { $0.isFinite ? $0 : nil } }
-                return known.merging(["settings": arm.settings, "directory": arm.directory]) { $1 }
-            }
-            var report: [String: Any] = ["pass": pass.rawValue, "combinations": objects]
-            report["best_by_training_loss"] = bestByTraining?.settings
-            report["best_by_held_out_accuracy"] = bestByHeldOut?.settings
-            return try JSONSerialization.data(
-                withJSONObject: report, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    func json() throws -> Data {
+        let objects = arms.map { arm -> [String: Any] in
+            let figures = [
+                "training_loss": arm.trainingLoss, "training_preference_loss": arm.preferenceLoss,
+                "held_out_preference_loss": arm.heldOutLoss, "held_out_accuracy": arm.heldOutAccuracy,
+            ]
+            // JSON has no NaN.
+            let known: [String: Any] = figures.compactMapValues { $0.flatMap { $0.isFinite ? $0 : nil } }
+            return known.merging(["settings": arm.settings, "directory": arm.directory]) { $1 }
         }
+        var report: [String: Any] = ["pass": pass.rawValue, "combinations": objects]
+        report["best_by_training_loss"] = bestByTraining?.settings
+        report["best_by_held_out_accuracy"] = bestByHeldOut?.settings
+        return try JSONSerialization.data(
+            withJSONObject: report, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     }
 }

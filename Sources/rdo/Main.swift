@@ -35,14 +35,9 @@ import Tensors
             try InstructionSet.validateEnvironment()
             StopSignal.install()
             let world = try Communicator.startMPI()
-            let failure: RDOError?
-            do {
-                try body(world)
-                failure = nil
-            } catch let error as RDOError {
-                failure = error
-            } catch {
-                failure = RDOError(.artefact, error.localizedDescription)
+            var failure: RDOError?
+            do { try body(world) } catch {
+                failure = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
             }
             return world.conclude(with: failure) { report($0) }
         } catch {
