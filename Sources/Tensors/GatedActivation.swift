@@ -1,12 +1,14 @@
 import CKernels
 
-/// The gated activation `f(gate) · up` of an MLP (Shazeer, 2020). All matrices have one shape.
-public enum GatedActivation: Sendable, CaseIterable {
+/// The gated activation `f(gate) · up` of an MLP (Shazeer, 2020), by the name of `f` in Hugging Face files. All matrices
+/// have one shape.
+public enum GatedActivation: String, Sendable, CaseIterable {
     /// `f(g) = g / (1 + exp(-g))`, silu.
-    case swiglu
+    case swiglu = "silu"
     /// gelu in its tanh form (Hendrycks and Gimpel, 2016).
-    case geglu
+    case geglu = "gelu_pytorch_tanh"
 
+    /// `out` may be `gate`.
     public func forward(gate: Matrix, up: Matrix, into out: Matrix) {
         precondition(gate.hasShape(of: up) && gate.hasShape(of: out), "gated activation: shapes differ")
         let kernel = self == .swiglu ? Kernels.call.swiglu_forward : Kernels.call.geglu_forward

@@ -22,10 +22,8 @@ package struct TransformerModel: Sendable {
         _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil,
         recomputesBlocks: Bool = false
     ) {
-        self.configuration = configuration
-        self.head = head
-        self.recomputesBlocks = recomputesBlocks
-        self.adaptation = adaptation
+        (self.configuration, self.head) = (configuration, head)
+        (self.adaptation, self.recomputesBlocks) = (adaptation, recomputesBlocks)
         let layout = ParameterLayout(configuration, head: head)
         self.layout = layout
         trainedLayout = adaptation.map { ParameterLayout($0, configuration, head: head) } ?? layout
