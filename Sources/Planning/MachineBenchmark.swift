@@ -10,10 +10,7 @@ package struct MachineBenchmark {
     private let world: Communicator
     private let software: String
 
-    package init(_ world: Communicator, software: String) {
-        self.world = world
-        self.software = software
-    }
+    package init(_ world: Communicator, software: String) { (self.world, self.software) = (world, software) }
 
     /// Collective.
     ///

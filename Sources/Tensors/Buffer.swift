@@ -1,5 +1,3 @@
-import Foundation
-
 /// `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
 ///
 /// `@unchecked Sendable`: memory without a lock; who hands a buffer to another thread keeps off until that is done.

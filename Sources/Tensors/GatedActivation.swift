@@ -17,9 +17,8 @@ public enum GatedActivation: String, Sendable, CaseIterable {
 
     /// Writes both gradients; they may take the place of `gate` and `up`.
     public func backward(_ dOut: Matrix, gate: Matrix, up: Matrix, gateGradient: Matrix, upGradient: Matrix) {
-        precondition(
-            gate.hasShape(of: up) && gate.hasShape(of: dOut) && gate.hasShape(of: gateGradient)
-                && gate.hasShape(of: upGradient), "gated activation: shapes differ")
+        let others = [up, dOut, gateGradient, upGradient]
+        precondition(others.allSatisfy(gate.hasShape), "gated activation: shapes differ")
         let kernel = self == .swiglu ? Kernels.call.swiglu_backward : Kernels.call.geglu_backward
         for row in 0..<gate.rows {
             kernel(dOut.row(row), gate.row(row), up.row(row), gateGradient.row(row), upGradient.row(row), gate.columns)

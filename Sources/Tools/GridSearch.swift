@@ -48,7 +48,9 @@ package struct GridSearch {
     package func run() throws {
         let world = session.world
         try session.materializeInitialModel()
-        let combinations = Self.combinations(axes)
+        let combinations: [[String]] = axes.reduce([[]]) { found, axis in
+            found.flatMap { settings in axis.values.map { settings + ["\(axis.key)=\($0)"] } }
+        }
         // All settings are checked before the first hour is spent.
         let arms = try world.collectively { try combinations.map(arm) }
         for (index, arm) in arms.enumerated() {
@@ -88,18 +90,9 @@ package struct GridSearch {
     /// Named by the settings, so that a combination keeps its directory when others are added.
     private func directory(of settings: [String]) -> String {
         let names = settings.map { $0.hasPrefix("\(pass).") ? $0.dropFirst("\(pass).".count) : $0[...] }
-        return root + "/" + String(names.joined(separator: ",").map(Self.plain))
-    }
-
-    /// Characters that mean something in a path are replaced.
-    private static func plain(_ character: Character) -> Character {
-        character.isLetter || character.isNumber || "=,._-+".contains(character) ? character : "_"
-    }
-
-    private static func combinations(_ axes: [Axis]) -> [[String]] {
-        axes.reduce([[]]) { found, axis in
-            found.flatMap { settings in axis.values.map { settings + ["\(axis.key)=\($0)"] } }
-        }
+        let name = names.joined(separator: ",")
+        // Characters that mean something in a path are replaced.
+        return root + "/" + String(name.map { $0.isLetter || $0.isNumber || "=,._-+".contains($0) ? $0 : "_" })
     }
 }
 

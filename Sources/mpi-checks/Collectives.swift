@@ -7,11 +7,9 @@ func checkCollectives(_ world: Communicator) throws {
     try require(Communicator.launchedRank == rank, "rank as the launcher tells it")
 
     let ranks = 0..<size
-    try require(
-        try world.allReduceSum([Int64(rank), .max / Int64(size)]) == [
-            Int64(ranks.reduce(0, +)), .max / Int64(size) * Int64(size),
-        ],
-        "sum of integers")
+    let large = .max / Int64(size)
+    let sums = try world.allReduceSum([Int64(rank), large])
+    try require(sums == [Int64(ranks.reduce(0, +)), large * Int64(size)], "sum of integers")
     try require(try world.allReduceMax(-rank) == 0 && world.allReduceMax(rank) == size - 1, "maximum")
 
     for root in ranks {

@@ -1,4 +1,3 @@
-import Diagnostics
 import Parallel
 import Tensors
 import Transformer
