@@ -17,9 +17,7 @@ package struct MemoryDemand: Sendable {
     /// Bytes of a process without the model, where they are not in use already.
     package var base: Double
 
-    package init(
-        _ model: TransformerModel, _ work: Work, leafTokens: Int, gathersBlocks: Bool, base: Double = 0
-    ) {
+    package init(_ model: TransformerModel, _ work: Work, leafTokens: Int, gathersBlocks: Bool, base: Double = 0) {
         (self.model, self.work, self.leafTokens) = (model, work, leafTokens)
         (self.gathersBlocks, self.base) = (gathersBlocks, base)
     }
@@ -134,8 +132,7 @@ package struct MemoryPlan: Sendable, Equatable {
         let kept = 2 * hidden + projections + queries + Double(c.headCount) + 2 * intermediate + normed
         // Forward alone, the larger half of a block: attention's own and a norm's output, or gate and up and the MLP's.
         guard work != .forward else {
-            return normed
-                + max(3 * hidden + projections + queries + Double(c.headCount), 4 * hidden + 2 * intermediate)
+            return normed + max(3 * hidden + projections + queries + Double(c.headCount), 4 * hidden + 2 * intermediate)
         }
         let backward = 3 * hidden + projections + queries + 3 * intermediate
         let layers = Double(c.layerCount)

@@ -10,10 +10,7 @@ package struct MachineBenchmark {
     private let world: Communicator
     private let software: String
 
-    package init(_ world: Communicator, software: String) {
-        self.world = world
-        self.software = software
-    }
+    package init(_ world: Communicator, software: String) { (self.world, self.software) = (world, software) }
 
     /// Collective.
     ///
@@ -26,14 +23,13 @@ package struct MachineBenchmark {
             ranksPerNode: perNode, software: software, gemmPeak: try gemmPeak(), blocks: [], attention: [], head: [],
             streamBandwidth: try streamBandwidth(), optimizerRate: try optimizerRate(), reduceBandwidth: 1e12,
             reduceLatency: 0, baseBytes: base)
-        let usual = [64, 256, 1024].map { BenchmarkShape(hidden: $0) }
-        for shape in models.map(BenchmarkShape.init) + usual
-        where !profile.blocks.contains(where: { $0.size == shape.hidden }) {
+        for shape in models + [64, 256, 1024].map(Self.usualShape)
+        where !profile.blocks.contains(where: { $0.size == shape.hiddenSize }) {
             let (block, attention) = try trunk(shape)
             profile.blocks.append(block)
             if !profile.attention.contains(where: { $0.size == attention.size }) { profile.attention.append(attention) }
             profile.head.append(try head(shape))
-            log.info("bench: measured width \(shape.hidden)")
+            log.info("bench: measured width \(shape.hiddenSize)")
         }
         if world.size > 1 {
             let timings = CollectiveTimings(world)
@@ -48,15 +44,17 @@ package struct MachineBenchmark {
     // MARK: - Parts of a model
 
     /// One block's rate, and attention's, from two forests of as many tokens that differ in what tokens see.
-    private func trunk(_ shape: BenchmarkShape) throws -> (block: MachineProfile.Rate, attention: MachineProfile.Rate) {
-        let model = shape.model(vocabulary: 64)
+    private func trunk(
+        _ shape: ModelConfiguration
+    ) throws -> (block: MachineProfile.Rate, attention: MachineProfile.Rate) {
+        let model = Self.model(shape, vocabulary: 64)
         let parameters = Self.randomParameters(model)
         let (short, long) = (Self.forest(roots: 8, tokens: 32), Self.forest(roots: 1, tokens: 256))
         func seconds(_ forest: TokenForest, training: Bool) throws -> Double {
             try median {
                 let pass = try model.forward(forest, parameters: parameters, keepingActivations: training)
                 guard training else { return }
-                let gradient = Matrix(rows: forest.tokens.count, columns: shape.hidden)
+                let gradient = Matrix(rows: forest.tokens.count, columns: shape.hiddenSize)
                 gradient.copy(from: pass.output)
                 try model.backward(pass, outputGradient: gradient, parameters: parameters, gradients: parameters)
             }
@@ -73,24 +71,22 @@ package struct MachineBenchmark {
         }
         let (forward, training) = (try rates(training: false), try rates(training: true))
         return (
-            .init(size: shape.hidden, forward: forward.block, training: training.block),
+            .init(size: shape.hiddenSize, forward: forward.block, training: training.block),
             .init(size: shape.headSize, forward: forward.attention, training: training.attention)
         )
     }
 
     /// The vocabulary head's rate: forward, and with backward, which forms the logits again.
-    private func head(_ shape: BenchmarkShape) throws -> MachineProfile.Rate {
-        let model = shape.model(vocabulary: shape.vocabulary)
+    private func head(_ shape: ModelConfiguration) throws -> MachineProfile.Rate {
+        let model = Self.model(shape, vocabulary: shape.vocabularySize)
         let parameters = Self.randomParameters(model)
         let forest = Self.forest(roots: 1, tokens: 129)
         let predictions = forest.predictions(of: 0)
         let pass = try model.forward(forest, parameters: parameters, keepingActivations: true)
         let output = try model.logProbabilities(of: predictions, in: pass, parameters: parameters)
         let weights = [Float](repeating: 1e-3, count: predictions.count)
-        let gradient = Matrix(rows: forest.tokens.count, columns: shape.hidden)
-        let forward = try median {
-            _ = try model.logProbabilities(of: predictions, in: pass, parameters: parameters)
-        }
+        let gradient = Matrix(rows: forest.tokens.count, columns: shape.hiddenSize)
+        let forward = try median { _ = try model.logProbabilities(of: predictions, in: pass, parameters: parameters) }
         let both = try median {
             try model.backward(output, weights: weights, pass: pass, parameters: parameters, gradients: parameters)
         }
@@ -99,8 +95,26 @@ package struct MachineBenchmark {
         }
         let operations = CostModel(model.configuration, head: .languageModel).perHeadRow * Double(predictions.count)
         return .init(
-            size: shape.hidden, forward: operations / forward,
+            size: shape.hiddenSize, forward: operations / forward,
             training: CostModel.trainingFactors().weights * operations / (forward + max(both - trunk, forward)))
+    }
+
+    private static func usualShape(hidden: Int) -> ModelConfiguration {
+        let headSize = min(64, hidden / 4)
+        return ModelConfiguration(
+            hiddenSize: hidden, intermediateSize: hidden * 8 / 3 / 8 * 8, layerCount: 1, headCount: hidden / headSize,
+            keyValueHeadCount: hidden / headSize, headSize: headSize, vocabularySize: 16384, maxPositions: 1024,
+            normEpsilon: 1e-5, tiesEmbeddings: true)
+    }
+
+    /// One plain block of these sizes and a head.
+    private static func model(_ shape: ModelConfiguration, vocabulary: Int) -> TransformerModel {
+        TransformerModel(
+            ModelConfiguration(
+                hiddenSize: shape.hiddenSize, intermediateSize: shape.intermediateSize, layerCount: 1,
+                headCount: shape.headCount, keyValueHeadCount: shape.keyValueHeadCount, headSize: shape.headSize,
+                vocabularySize: vocabulary, maxPositions: 1024, normEpsilon: 1e-5, tiesEmbeddings: true),
+            head: .languageModel)
     }
 
     private static func randomParameters(_ model: TransformerModel) -> LocalParameters {
@@ -164,41 +178,5 @@ package struct MachineBenchmark {
             seconds.append(Double(try world.allReduceSum([nanoseconds])[0]) * 1e-9 / Double(world.size))
         }
         return seconds.sorted()[2]
-    }
-}
-
-/// A model of one block.
-private struct BenchmarkShape {
-    let hidden: Int
-    let intermediate: Int
-    let heads: Int
-    let keyValueHeads: Int
-    let headSize: Int
-    let vocabulary: Int
-
-    init(hidden: Int) {
-        self.hidden = hidden
-        intermediate = hidden * 8 / 3 / 8 * 8
-        headSize = min(64, hidden / 4)
-        heads = hidden / headSize
-        keyValueHeads = heads
-        vocabulary = 16384
-    }
-
-    init(_ configuration: ModelConfiguration) {
-        hidden = configuration.hiddenSize
-        intermediate = configuration.intermediateSize
-        heads = configuration.headCount
-        keyValueHeads = configuration.keyValueHeadCount
-        headSize = configuration.headSize
-        vocabulary = configuration.vocabularySize
-    }
-
-    func model(vocabulary: Int) -> TransformerModel {
-        TransformerModel(
-            ModelConfiguration(
-                hiddenSize: hidden, intermediateSize: intermediate, layerCount: 1, headCount: heads,
-                keyValueHeadCount: keyValueHeads, headSize: headSize, vocabularySize: vocabulary, maxPositions: 1024,
-                normEpsilon: 1e-5, tiesEmbeddings: true), head: .languageModel)
     }
 }

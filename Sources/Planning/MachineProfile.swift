@@ -35,6 +35,26 @@ package struct MachineProfile: Codable, Sendable, Equatable {
     static func rate(_ rates: [Rate], _ size: Int) -> Rate? {
         rates.min { abs(log(Double($0.size) / Double(size))) < abs(log(Double($1.size) / Double(size))) }
     }
+
+    fileprivate func scaled(by factor: Double) -> MachineProfile {
+        func scale(_ rates: [Rate]) -> [Rate] {
+            rates.map { Rate(size: $0.size, forward: $0.forward * factor, training: $0.training * factor) }
+        }
+        var result = self
+        (result.blocks, result.attention, result.head) = (scale(blocks), scale(attention), scale(head))
+        result.gemmPeak *= factor
+        result.streamBandwidth *= factor
+        result.optimizerRate *= factor
+        result.reduceBandwidth *= factor
+        return result
+    }
+
+    fileprivate var isUsable: Bool {
+        let rates =
+            (blocks + attention + head).flatMap { [$0.forward, $0.training] }
+            + [gemmPeak, streamBandwidth, optimizerRate, reduceBandwidth]
+        return !blocks.isEmpty && !attention.isEmpty && !head.isEmpty && rates.allSatisfy { $0.isFinite && $0 > 0 }
+    }
 }
 
 /// The profiles of a machine, by ranks per node, in one JSON file.
@@ -91,32 +111,9 @@ package struct MachineFile: Codable, Sendable, Equatable {
 
     /// The profile measured with the number of ranks nearest to `ranks`.
     package func profile(ranksPerNode ranks: Int) -> MachineProfile {
-        guard
-            let nearest = profiles.min(by: { abs($0.ranksPerNode - ranks) < abs($1.ranksPerNode - ranks) })
-        else { preconditionFailure("a machine file has a profile") }
-        return nearest
-    }
-}
-
-extension MachineProfile {
-    fileprivate func scaled(by factor: Double) -> MachineProfile {
-        func scale(_ rates: [Rate]) -> [Rate] {
-            rates.map { Rate(size: $0.size, forward: $0.forward * factor, training: $0.training * factor) }
+        guard let nearest = profiles.min(by: { abs($0.ranksPerNode - ranks) < abs($1.ranksPerNode - ranks) }) else {
+            preconditionFailure("a machine file has a profile")
         }
-        var result = self
-        (result.blocks, result.attention, result.head) = (scale(blocks), scale(attention), scale(head))
-        result.gemmPeak *= factor
-        result.streamBandwidth *= factor
-        result.optimizerRate *= factor
-        result.reduceBandwidth *= factor
-        return result
-    }
-
-    fileprivate var isUsable: Bool {
-        let rates = (blocks + attention + head).flatMap { [$0.forward, $0.training] }
-        return !blocks.isEmpty && !attention.isEmpty && !head.isEmpty
-            && (rates + [gemmPeak, streamBandwidth, optimizerRate, reduceBandwidth]).allSatisfy {
-                $0.isFinite && $0 > 0
-            }
+        return nearest
     }
 }

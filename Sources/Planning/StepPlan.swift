@@ -41,14 +41,10 @@ package struct StepPlan: Sendable, Equatable {
         machine: MachineProfile, network: Network?
     ) {
         let costs = CostModel(model.configuration, head: model.head)
-        let rates = (
-            block: MachineProfile.rate(machine.blocks, model.configuration.hiddenSize),
-            attention: MachineProfile.rate(machine.attention, model.configuration.headSize),
-            head: MachineProfile.rate(machine.head, model.configuration.hiddenSize)
-        )
-        guard let block = rates.block, let attention = rates.attention, let head = rates.head else {
-            preconditionFailure("a profile has rates of every kind")
-        }
+        guard let block = MachineProfile.rate(machine.blocks, model.configuration.hiddenSize),
+            let attention = MachineProfile.rate(machine.attention, model.configuration.headSize),
+            let head = MachineProfile.rate(machine.head, model.configuration.hiddenSize)
+        else { preconditionFailure("a profile has rates of every kind") }
         var leafSeconds: [Double] = []
         for leaf in leaves {
             let training = costs.training(leaf, isAdapted: model.adaptation != nil)
@@ -96,5 +92,16 @@ package struct StepPlan: Sendable, Equatable {
         let seconds = networkBytes / network.bandwidth + messages * network.latency
         // All but one group's traffic can run beside the arithmetic of another.
         exposedNetwork = max(0, seconds - (compute + imbalance)) + seconds / max(groups * subSteps, 1)
+    }
+
+    /// The mean over several batches.
+    /// - Precondition: there is at least one.
+    package init(meanOf plans: [StepPlan]) {
+        precondition(!plans.isEmpty, "a mean of nothing")
+        self = plans[0]
+        for path: WritableKeyPath<StepPlan, Double> in [
+            \.blockOperations, \.attentionOperations, \.headOperations, \.compute, \.imbalance, \.node,
+            \.exposedNetwork, \.optimizer, \.networkBytes,
+        ] { self[keyPath: path] = plans.reduce(0) { $0 + $1[keyPath: path] } / Double(plans.count) }
     }
 }

@@ -18,13 +18,8 @@ public struct AdamWParameters: Sendable, Equatable {
         beta1: Float, beta2: Float, epsilon: Float, learningRate: Float, weightDecay: Float, step: Int,
         gradientScale: Float
     ) {
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.epsilon = epsilon
-        self.learningRate = learningRate
-        self.weightDecay = weightDecay
-        self.step = step
-        self.gradientScale = gradientScale
+        (self.beta1, self.beta2, self.epsilon, self.learningRate) = (beta1, beta2, epsilon, learningRate)
+        (self.weightDecay, self.step, self.gradientScale) = (weightDecay, step, gradientScale)
     }
 }
 

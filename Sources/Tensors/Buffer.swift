@@ -1,5 +1,3 @@
-import Foundation
-
 /// `count` floats, 64-byte aligned so that every kernel sees the same alignment on every rank.
 ///
 /// `@unchecked Sendable`: memory without a lock; who hands a buffer to another thread keeps off until that is done.
@@ -23,9 +21,7 @@ public final class FloatBuffer: @unchecked Sendable {
     /// A part of memory that `owner` keeps, aligned like a buffer of its own.
     public init(at pointer: UnsafeMutablePointer<Float>, count: Int, keeping owner: AnyObject) {
         precondition(Int(bitPattern: pointer) % 64 == 0, "a buffer begins at a multiple of 64 bytes")
-        self.count = count
-        self.pointer = pointer
-        self.owner = owner
+        (self.count, self.pointer, self.owner) = (count, pointer, owner)
     }
 
     /// Floats that something of `count` takes up where what follows it begins at a multiple of 64 bytes too.
@@ -50,9 +46,7 @@ public struct Matrix: @unchecked Sendable {
     public let stride: Int
 
     /// A new matrix of zeros.
-    public init(rows: Int, columns: Int) {
-        self.init(FloatBuffer(count: rows * columns), rows: rows, columns: columns)
-    }
+    public init(rows: Int, columns: Int) { self.init(FloatBuffer(count: rows * columns), rows: rows, columns: columns) }
 
     public init(_ buffer: FloatBuffer, offset: Int = 0, rows: Int, columns: Int, stride: Int? = nil) {
         let stride = stride ?? columns
@@ -60,11 +54,8 @@ public struct Matrix: @unchecked Sendable {
         precondition(
             rows == 0 || columns == 0 || offset + (rows - 1) * stride + columns <= buffer.count,
             "a matrix must lie inside its buffer")
-        self.buffer = buffer
-        self.offset = offset
-        self.rows = rows
-        self.columns = columns
-        self.stride = stride
+        (self.buffer, self.offset) = (buffer, offset)
+        (self.rows, self.columns, self.stride) = (rows, columns, stride)
     }
 
     /// First element.

@@ -20,17 +20,15 @@ public enum InstructionSet: String, CaseIterable, Sendable, Comparable {
     ///   run with the best one available up to it, so a program checks this once at its start.
     public static func validateEnvironment() throws {
         guard let name = environmentValue else { return }
-        let names = available.map(\.rawValue).joined(separator: ", ")
+        func refusal(_ what: String) -> RDOError {
+            let names = available.map(\.rawValue).joined(separator: ", ")
+            return RDOError(
+                .usage, what, at: "environment variable RDO_ISA", remedy: "unset it or use one of \(names)")
+        }
         guard let requested = InstructionSet(rawValue: name) else {
-            throw RDOError(
-                .usage, "\"\(name)\" is not an instruction set", at: "environment variable RDO_ISA",
-                remedy: "unset it or use one of \(names)")
+            throw refusal("\"\(name)\" is not an instruction set")
         }
-        guard available.contains(requested) else {
-            throw RDOError(
-                .usage, "this processor cannot run \(name)", at: "environment variable RDO_ISA",
-                remedy: "unset it or use one of \(names)")
-        }
+        guard available.contains(requested) else { throw refusal("this processor cannot run \(name)") }
     }
 
     public static func < (a: InstructionSet, b: InstructionSet) -> Bool {
@@ -57,8 +55,7 @@ struct Kernels: @unchecked Sendable {
     /// Nil when this processor lacks the instruction set.
     init?(_ instructionSet: InstructionSet) {
         guard let table = rdo_kernels_named(instructionSet.rawValue) else { return nil }
-        self.instructionSet = instructionSet
-        self.table = table
+        (self.instructionSet, self.table) = (instructionSet, table)
     }
 
     /// Set once, before any arithmetic; only tests replace it.

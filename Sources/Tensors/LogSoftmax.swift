@@ -25,8 +25,7 @@ public enum LogSoftmax {
             targets.count == logits.rows && rowScales.count == logits.rows && logSumExp.count >= logits.rows,
             "LogSoftmax: one target, scale and normalizer for each row")
         for (row, target) in targets.enumerated() {
-            Kernels.call.scaled_exponential(
-                logits.row(row), 1, logSumExp.pointer[row], -rowScales[row], logits.columns)
+            Kernels.call.scaled_exponential(logits.row(row), 1, logSumExp.pointer[row], -rowScales[row], logits.columns)
             logits.target(target, ofRow: row).pointee += rowScales[row]
         }
     }

@@ -5,9 +5,7 @@ public enum RMSNorm {
     /// - Parameters:
     ///   - x, y: `[rows, hidden]`; `weight`: `[1, hidden]`.
     ///   - inverseRMS: `1 / sqrt(mean(x²) + epsilon)` of each row, for the backward pass.
-    public static func forward(
-        _ x: Matrix, weight: Matrix, epsilon: Float, into y: Matrix, inverseRMS: FloatBuffer
-    ) {
+    public static func forward(_ x: Matrix, weight: Matrix, epsilon: Float, into y: Matrix, inverseRMS: FloatBuffer) {
         precondition(x.hasShape(of: y) && weight.isRowVector(of: x.columns), "RMSNorm: shapes differ")
         precondition(inverseRMS.count >= x.rows, "RMSNorm: one inverse RMS for each row")
         for row in 0..<x.rows {

@@ -9,9 +9,7 @@ public enum Vectors {
     }
 
     /// `destination += source`.
-    public static func add(
-        _ source: UnsafePointer<Float>, to destination: UnsafeMutablePointer<Float>, count: Int
-    ) {
+    public static func add(_ source: UnsafePointer<Float>, to destination: UnsafeMutablePointer<Float>, count: Int) {
         Kernels.call.add(destination, source, destination, count)
     }
 

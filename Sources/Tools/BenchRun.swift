@@ -7,28 +7,18 @@ import Tensors
 import Transformer
 
 /// `rdo bench`: measures this machine on all ranks, prints a table and keeps the rates for `rdo plan`.
-package struct BenchRun {
-    private let models: [String]
-    private let output: String?
-
-    package init(models: [String], output: String?) {
-        self.models = models
-        self.output = output
-    }
-
+package enum BenchRun {
     /// Collective.
     /// - Throws: `RDOError` when a model cannot be read or the file cannot be written.
-    package func run(on world: Communicator) throws {
+    package static func run(models: [String], output: String?, on world: Communicator) throws {
         BLAS.configure(threads: 1)
         // Said before half a minute is spent.
         if let output { try world.onRankZero { _ = try MachineFile.readIfPresent(output) } }
         let log = Log(speaking: world.rank == 0)
-        let shapes = try world.collectively {
-            try models.map { try ModelDirectory.readConfiguration(Self.directory($0)) }
-        }
+        let shapes = try world.collectively { try models.map { try ModelDirectory.readConfiguration(directory($0)) } }
         let profile = try MachineBenchmark(world, software: "\(Version.software), OpenBLAS \(BLAS.coreName)").run(
             models: shapes, log: log)
-        var lines = Self.table(profile)
+        var lines = table(profile)
         if world.size > 1 { lines += try reductions(world) }
         try world.onRankZero {
             print(lines.joined(separator: "\n"))
@@ -67,21 +57,17 @@ package struct BenchRun {
     }
 
     /// The package's reduction beside MPI's.
-    private func reductions(_ world: Communicator) throws -> [String] {
+    private static func reductions(_ world: Communicator) throws -> [String] {
         let timings = CollectiveTimings(world)
-        var lines = [
+        let header = [
             "", "| reduce-scatter of | fixed tree | MPI_Reduce_scatter_block | ratio |", "|---|---:|---:|---:|",
         ]
-        for megabytes in [1, 4, 16, 64] {
-            let count = megabytes << 18
-            let (own, mpi) = (
-                try timings.treeReduceScatter(count: count), try timings.mpiReduceScatter(count: count)
-            )
-            lines.append(
-                String(
-                    format: "| %d MB a rank | %.2f ms | %.2f ms | %.2f |", megabytes, own * 1e3, mpi * 1e3,
-                    mpi / own))
+        let rows = try [1, 4, 16, 64].map { megabytes in
+            let own = try timings.treeReduceScatter(count: megabytes << 18)
+            let mpi = try timings.mpiReduceScatter(count: megabytes << 18)
+            return String(
+                format: "| %d MB a rank | %.2f ms | %.2f ms | %.2f |", megabytes, own * 1e3, mpi * 1e3, mpi / own)
         }
-        return lines
+        return header + rows
     }
 }

@@ -1,4 +1,3 @@
-import Diagnostics
 import Foundation
 import Methods
 import Parallel
@@ -10,23 +9,20 @@ import Training
 ///
 /// A byte-level model is prepared by SFT; a reward model and a difference model learn from noisy labels and score the
 /// pairs; then the policy is trained from the same start by every method without and with coefficients, over several seeds.
-package struct Demo {
-    private let world: Communicator
-    private let settings: [String]
-    private let resume: ResumeChoice
+package enum Demo {
     private static let seeds = [1, 2, 3]
 
-    package init(world: Communicator, settings: [String], resume: ResumeChoice) {
-        (self.world, self.settings, self.resume) = (world, settings, resume)
-    }
-
     /// Collective. Rank 0 prints the table and writes it to `results.md`.
-    package func run() throws {
-        let shared = try world.collectively { try Self.configuration(settings) }
+    package static func run(settings: [String], resume: ResumeChoice, on world: Communicator) throws {
+        func run(_ configuration: Configuration) throws {
+            try world.collectively { try configuration.validate("the demo") }
+            try Pipeline(Session(configuration, world: world, resume: resume, tracePath: nil)).run()
+        }
+        let shared = try world.collectively { try configuration(settings) }
         let output = shared.output
         try world.onRankZero {
             try Session.makeDirectory(output)
-            try Self.corpus.write(to: Self.data(in: output))
+            try corpus.write(to: data(in: output))
         }
         try run(shared)
         var rewards = shared
@@ -36,19 +32,14 @@ package struct Demo {
         rewards.score.file = DemoArm.rewardCoefficients(in: output)
         rewards.dpo.training.model = output + "/\(SupervisedMethod.name)/model"
         try run(rewards)
-        for seed in Self.seeds {
+        for seed in seeds {
             for arm in DemoArm.all { try run(arm.configuration(shared, seed: seed)) }
         }
         try world.onRankZero {
-            let report = try DemoReport(output: output, seeds: Self.seeds, corpus: Self.corpus).text
+            let report = try DemoReport(output: output, seeds: seeds, corpus: corpus).text()
             try Data(report.utf8).write(to: URL(fileURLWithPath: output + "/results.md"))
             print(report)
         }
-    }
-
-    private func run(_ configuration: Configuration) throws {
-        try world.collectively { try configuration.validate("the demo") }
-        try Pipeline(Session(configuration, world: world, resume: resume, tracePath: nil)).run()
     }
 
     /// The embedded configuration with `settings` over it; the data stand in its output directory.
@@ -115,4 +106,48 @@ package struct Demo {
           learning_rate: 3e-4
           beta: 0.1
         """
+}
+
+/// A way in which the demo trains the policy.
+struct DemoArm: Sendable {
+    enum Weights: String, Sendable { case none, difference, reward }
+
+    let pass: PassName
+    let weights: Weights
+
+    static let all = [
+        (PairwiseMethod.name, Weights.none), (PairwiseMethod.name, .difference), (PairwiseMethod.name, .reward),
+        (RRHFMethod.name, .none), (RRHFMethod.name, .difference), (KTOMethod.name, .none),
+        (KTOMethod.name, .difference),
+    ].map { DemoArm(pass: $0, weights: $1) }
+
+    var title: String {
+        let method = "\(pass)".uppercased()
+        return weights == .none ? method : "\(method) + coefficients (\(weights) model)"
+    }
+
+    func directory(in output: String, seed: Int) -> String {
+        output + "/\(pass)" + (weights == .none ? "" : "-rc-\(weights)") + "-seed-\(seed)"
+    }
+
+    static func rewardCoefficients(in output: String) -> String { output + "/coefficients-reward.h5" }
+
+    /// The demo's configuration for this arm alone.
+    func configuration(_ shared: Configuration, seed: Int) -> Configuration {
+        var own = shared
+        let output = shared.output
+        own.output = directory(in: output, seed: seed)
+        own.seed = seed
+        own.score.file = weights == .reward ? Self.rewardCoefficients(in: output) : output + "/coefficients.h5"
+        own.dpo.coefficients.use = weights != .none
+        own.rrhf.coefficients.use = weights != .none
+        own.kto.coefficients.use = weights != .none
+        let supervised = output + "/\(SupervisedMethod.name)/model"
+        for stage in Configuration.trainingPasses where stage.name == pass { stage.start(from: supervised, in: &own) }
+        // KTO's baseline wants the reference of combinations that the seed draws.
+        let isKTO = pass == KTOMethod.name
+        own.passes = isKTO ? [ReferencePass.name, pass] : [pass]
+        own.reference.file = output + (isKTO ? "/reference-seed-\(seed).h5" : "/reference.h5")
+        return own
+    }
 }

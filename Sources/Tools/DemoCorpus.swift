@@ -37,7 +37,7 @@ package struct DemoCorpus: Sendable {
     /// - Parameter flipShare: probability that a training label is flipped.
     package init(seed: UInt64, trainPairs: Int, testPairs: Int, flipShare: Double) {
         self.flipShare = flipShare
-        var source = Source(KeyedRandom(seed: seed, stream: 0xDE30))
+        var source = Source(random: KeyedRandom(seed: seed, stream: 0xDE30))
         train = (0..<trainPairs).map { _ in Self.pair(&source, flipShare: flipShare) }
         test = (0..<testPairs).map { _ in Self.pair(&source, flipShare: 0) }
         supervised = (0..<(trainPairs / 2)).map { _ in Self.pair(&source, flipShare: 0.5) }
@@ -99,10 +99,8 @@ package struct DemoCorpus: Sendable {
 
     /// A stream of draws: the stateless generator and a counter.
     private struct Source {
-        private let random: KeyedRandom
-        private var counter: UInt64 = 0
-
-        init(_ random: KeyedRandom) { self.random = random }
+        let random: KeyedRandom
+        var counter: UInt64 = 0
 
         mutating func uniform() -> Double {
             counter += 1

@@ -12,51 +12,44 @@ struct DemoReport {
     let corpus: DemoCorpus
 
     /// Markdown.
-    var text: String {
-        get throws {
-            let truth = corpus.test.map(\.trueDifference)
-            let scorers = try [
-                Scorer(output: output, pass: DifferenceMethod.name, file: "coefficients", truth: truth, corpus: corpus),
-                Scorer(
-                    output: output, pass: RewardMethod.name, file: "coefficients-reward", truth: truth, corpus: corpus),
-            ]
-            func row(_ name: String, _ figure: (Scorer) -> Double) -> String {
-                "| \(name) | " + scorers.map { format(figure($0)) }.joined(separator: " | ") + " |"
-            }
-            var lines = [
-                "# Demo: \(corpus.train.count) training pairs, \(corpus.test.count) held-out pairs, "
-                    + "\(Int(100 * corpus.flipShare)) % of the training labels flipped", "",
-                "## Scorers", "", "| on held-out pairs, true labels | difference model | reward model |",
-                "|---|---|---|",
-                row("accuracy") { $0.held.accuracy },
-                row("Pearson correlation with the true difference") { $0.held.pearson },
-                row("Spearman correlation with the true difference") { $0.held.spearman },
-                row("loss at the end of training") { $0.loss },
-                row("mean stored difference, training pairs with a true label") { $0.keptMean },
-                row("mean stored difference, training pairs with a flipped label") { $0.flippedMean }, "",
-                "## Policy, on held-out pairs with true labels", "",
-                "Accuracy of the order that the policy gives a pair; the loss is the method's own, unweighted.", "",
-                "| method | " + seeds.map { "seed \($0)" }.joined(separator: " | ") + " | accuracy | loss |",
-                "|---|" + seeds.map { _ in "---|" }.joined() + "---|---|",
-            ]
-            for arm in DemoArm.all {
-                let figures = try seeds.map { seed in
-                    try RecordedFigures(arm.directory(in: output, seed: seed) + "/\(arm.pass)").lastEvaluation()
-                }
-                let accuracies = figures.map { $0.testAccuracy ?? .nan }
-                let cells =
-                    accuracies.map(format) + [
-                        meanAndDeviation(accuracies), meanAndDeviation(figures.map { $0.testLoss ?? .nan }),
-                    ]
-                lines.append("| \(arm.title) | " + cells.joined(separator: " | ") + " |")
-            }
-            lines += [
-                "", "The last two columns are mean ± standard deviation over seeds.", "",
-                "Files: \(output)/coefficients.h5, coefficients-reward.h5, reference.h5, difference/model, reward/model, "
-                    + "a directory for every method and seed, metrics.jsonl beside each model.",
-            ]
-            return lines.joined(separator: "\n") + "\n"
+    func text() throws -> String {
+        let scorers = try [
+            Scorer(output: output, pass: DifferenceMethod.name, file: "coefficients", corpus: corpus),
+            Scorer(output: output, pass: RewardMethod.name, file: "coefficients-reward", corpus: corpus),
+        ]
+        func row(_ name: String, _ figure: (Scorer) -> Double) -> String {
+            "| \(name) | " + scorers.map { format(figure($0)) }.joined(separator: " | ") + " |"
         }
+        var lines = [
+            "# Demo: \(corpus.train.count) training pairs, \(corpus.test.count) held-out pairs, "
+                + "\(Int(100 * corpus.flipShare)) % of the training labels flipped", "",
+            "## Scorers", "", "| on held-out pairs, true labels | difference model | reward model |",
+            "|---|---|---|",
+            row("accuracy") { $0.accuracy },
+            row("Pearson correlation with the true difference") { $0.pearson },
+            row("Spearman correlation with the true difference") { $0.spearman },
+            row("loss at the end of training") { $0.loss },
+            row("mean stored difference, training pairs with a true label") { $0.keptMean },
+            row("mean stored difference, training pairs with a flipped label") { $0.flippedMean }, "",
+            "## Policy, on held-out pairs with true labels", "",
+            "Accuracy of the order that the policy gives a pair; the loss is the method's own, unweighted.", "",
+            "| method | " + seeds.map { "seed \($0)" }.joined(separator: " | ") + " | accuracy | loss |",
+            "|---|" + seeds.map { _ in "---|" }.joined() + "---|---|",
+        ]
+        for arm in DemoArm.all {
+            let figures = try seeds.map { seed in
+                try RecordedFigures(arm.directory(in: output, seed: seed) + "/\(arm.pass)").lastEvaluation()
+            }
+            let accuracies = figures.map { $0.testAccuracy ?? .nan }
+            let means = [accuracies, figures.map { $0.testLoss ?? .nan }].map(meanAndDeviation)
+            lines.append("| \(arm.title) | " + (accuracies.map(format) + means).joined(separator: " | ") + " |")
+        }
+        lines += [
+            "", "The last two columns are mean ± standard deviation over seeds.", "",
+            "Files: \(output)/coefficients.h5, coefficients-reward.h5, reference.h5, difference/model, reward/model, "
+                + "a directory for every method and seed, metrics.jsonl beside each model.",
+        ]
+        return lines.joined(separator: "\n") + "\n"
     }
 
     private func format(_ value: Double) -> String { String(format: "%.3f", value) }
@@ -70,16 +63,25 @@ struct DemoReport {
 
 /// What a scorer learned.
 private struct Scorer {
-    let held: HeldOutScores
+    /// Of the stored differences of held-out pairs, against the truth.
+    let accuracy, pearson, spearman: Double
     /// On held-out pairs, at the end of training.
     let loss: Double
     /// Mean stored difference of training pairs by whether their label stands.
-    let keptMean: Double
-    let flippedMean: Double
+    let keptMean, flippedMean: Double
 
     /// - Parameter file: name of its coefficient file.
-    init(output: String, pass: PassName, file: String, truth: [Double], corpus: DemoCorpus) throws {
-        held = try HeldOutScores(path: "\(output)/\(file)-test.h5", truth: truth)
+    init(output: String, pass: PassName, file: String, corpus: DemoCorpus) throws {
+        let truth = corpus.test.map(\.trueDifference)
+        let path = "\(output)/\(file)-test.h5"
+        let held = try CoefficientFile.read(path)
+        let predicted = (0..<held.count).map(held.symmetricDifference)
+        guard predicted.count == truth.count else {
+            throw RDOError(.artefact, "\(predicted.count) pairs instead of \(truth.count)", at: path)
+        }
+        accuracy = Double(zip(predicted, truth).count { $0 * $1 > 0 }) / Double(truth.count)
+        pearson = Self.correlation(predicted, truth)
+        spearman = Self.correlation(Self.ranks(predicted), Self.ranks(truth))
         loss = try RecordedFigures("\(output)/\(pass)").lastEvaluation().testLoss ?? .nan
         let training = try CoefficientFile.read("\(output)/\(file).h5")
         var sums = [0.0, 0], counts = [0.0, 0]
@@ -89,32 +91,6 @@ private struct Scorer {
             counts[index] += 1
         }
         (keptMean, flippedMean) = (sums[0] / counts[0], sums[1] / counts[1])
-    }
-}
-
-extension CoefficientFile {
-    /// The difference of a pair without the position bias.
-    fileprivate func symmetricDifference(row: Int) -> Double {
-        let entry = entry(row: row)
-        return Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
-    }
-}
-
-/// The stored differences of held-out pairs against the truth.
-private struct HeldOutScores {
-    let accuracy: Double
-    let pearson: Double
-    let spearman: Double
-
-    init(path: String, truth: [Double]) throws {
-        let file = try CoefficientFile.read(path)
-        let predicted = (0..<file.count).map(file.symmetricDifference)
-        guard predicted.count == truth.count else {
-            throw RDOError(.artefact, "\(predicted.count) pairs instead of \(truth.count)", at: path)
-        }
-        accuracy = Double(zip(predicted, truth).count { $0 * $1 > 0 }) / Double(truth.count)
-        pearson = Self.correlation(predicted, truth)
-        spearman = Self.correlation(Self.ranks(predicted), Self.ranks(truth))
     }
 
     private static func correlation(_ a: [Double], _ b: [Double]) -> Double {
@@ -140,5 +116,13 @@ private struct HeldOutScores {
             start = end
         }
         return ranks
+    }
+}
+
+extension CoefficientFile {
+    /// The difference of a pair without the position bias.
+    fileprivate func symmetricDifference(row: Int) -> Double {
+        let entry = entry(row: row)
+        return Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
     }
 }

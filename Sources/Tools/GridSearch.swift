@@ -48,7 +48,9 @@ package struct GridSearch {
     package func run() throws {
         let world = session.world
         try session.materializeInitialModel()
-        let combinations = Self.combinations(axes)
+        let combinations: [[String]] = axes.reduce([[]]) { found, axis in
+            found.flatMap { settings in axis.values.map { settings + ["\(axis.key)=\($0)"] } }
+        }
         // All settings are checked before the first hour is spent.
         let arms = try world.collectively { try combinations.map(arm) }
         for (index, arm) in arms.enumerated() {
@@ -62,7 +64,7 @@ package struct GridSearch {
                     try GridReport.Arm(settings: settings, directory: "\(arm.output)/\(pass)")
                 })
             print(report.text, terminator: "")
-            try report.json.write(to: URL(fileURLWithPath: root + "/grid.json"))
+            try report.json().write(to: URL(fileURLWithPath: root + "/grid.json"))
         }
     }
 
@@ -87,18 +89,9 @@ package struct GridSearch {
     /// Named by the settings, so that a combination keeps its directory when others are added.
     private func directory(of settings: [String]) -> String {
         let names = settings.map { $0.hasPrefix("\(pass).") ? $0.dropFirst("\(pass).".count) : $0[...] }
-        return root + "/" + String(names.joined(separator: ",").map(Self.plain))
-    }
-
-    /// Characters that mean something in a path are replaced.
-    private static func plain(_ character: Character) -> Character {
-        character.isLetter || character.isNumber || "=,._-+".contains(character) ? character : "_"
-    }
-
-    private static func combinations(_ axes: [Axis]) -> [[String]] {
-        axes.reduce([[]]) { found, axis in
-            found.flatMap { settings in axis.values.map { settings + ["\(axis.key)=\($0)"] } }
-        }
+        let name = names.joined(separator: ",")
+        // Characters that mean something in a path are replaced.
+        return root + "/" + String(name.map { $0.isLetter || $0.isNumber || "=,._-+".contains($0) ? $0 : "_" })
     }
 }
 
@@ -112,8 +105,7 @@ struct GridReport {
         let trainingLoss: Double
         /// The preference term alone for the difference model; for other methods the training loss again.
         let preferenceLoss: Double
-        let heldOutLoss: Double?
-        let heldOutAccuracy: Double?
+        let heldOutLoss, heldOutAccuracy: Double?
 
         init(settings: [String], directory: String) throws {
             (self.settings, self.directory) = (settings, directory)
@@ -144,16 +136,15 @@ struct GridReport {
 
     /// Markdown.
     var text: String {
-        let rows = arms.map { arm in
-            let figures = [arm.trainingLoss, arm.preferenceLoss, arm.heldOutLoss, arm.heldOutAccuracy]
-                .map { $0.map { String(format: "%.4f", $0) } ?? "–" }
-            return "| " + ([arm.settings.joined(separator: " ")] + figures).joined(separator: " | ") + " |"
-        }
         var lines = [
             "| \(pass) with | training loss | of it preference | held-out preference loss | held-out accuracy |",
             "|---|---:|---:|---:|---:|",
         ]
-        lines += rows
+        for arm in arms {
+            let figures = [arm.trainingLoss, arm.preferenceLoss, arm.heldOutLoss, arm.heldOutAccuracy]
+                .map { $0.map { String(format: "%.4f", $0) } ?? "–" }
+            lines.append("| " + ([arm.settings.joined(separator: " ")] + figures).joined(separator: " | ") + " |")
+        }
         lines.append("")
         for (rule, arm) in [("training loss (preference term)", bestByTraining), ("held-out accuracy", bestByHeldOut)] {
             guard let arm else { continue }
@@ -162,22 +153,20 @@ struct GridReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    var json: Data {
-        get throws {
-            let objects = arms.map { arm -> [String: Any] in
-                let figures = [
-                    "training_loss": arm.trainingLoss, "training_preference_loss": arm.preferenceLoss,
-                    "held_out_preference_loss": arm.heldOutLoss, "held_out_accuracy": arm.heldOutAccuracy,
-                ]
-                // JSON has no NaN.
-                let known: [String: Any] = figures.compactMapValues { $0.flatMap { $0.isFinite ? $0 : nil } }
-                return known.merging(["settings": arm.settings, "directory": arm.directory]) { $1 }
-            }
-            var report: [String: Any] = ["pass": pass.rawValue, "combinations": objects]
-            report["best_by_training_loss"] = bestByTraining?.settings
-            report["best_by_held_out_accuracy"] = bestByHeldOut?.settings
-            return try JSONSerialization.data(
-                withJSONObject: report, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    func json() throws -> Data {
+        let objects = arms.map { arm -> [String: Any] in
+            let figures = [
+                "training_loss": arm.trainingLoss, "training_preference_loss": arm.preferenceLoss,
+                "held_out_preference_loss": arm.heldOutLoss, "held_out_accuracy": arm.heldOutAccuracy,
+            ]
+            // JSON has no NaN.
+            let known: [String: Any] = figures.compactMapValues { $0.flatMap { $0.isFinite ? $0 : nil } }
+            return known.merging(["settings": arm.settings, "directory": arm.directory]) { $1 }
         }
+        var report: [String: Any] = ["pass": pass.rawValue, "combinations": objects]
+        report["best_by_training_loss"] = bestByTraining?.settings
+        report["best_by_held_out_accuracy"] = bestByHeldOut?.settings
+        return try JSONSerialization.data(
+            withJSONObject: report, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     }
 }

@@ -10,60 +10,50 @@ import Settings
 import Storage
 import Transformer
 
-/// `rdo plan`: memory and time of every training pass of a configuration, before anything is queued.
+/// `rdo plan`: memory and time of every training pass of a configuration on ranks that need not be there.
 package struct PlanRun {
-    /// Where the job is to run.
-    package struct Target: Sendable {
-        package var ranks: Int
-        package var nodes: Int
-        package var machine: MachineFile
-        package var network: Network?
-        /// Bytes that a node offers; nil does not say whether it fits.
-        package var nodeMemory: Double?
-        /// Mean tokens of a query and of a response, to plan without data.
-        package var lengths: (query: Int, response: Int)?
+    private let ranks, nodes: Int
+    private let machine: MachineProfile
+    private let network: Network?
+    private let nodeMemory: Double?
+    private let lengths: (query: Int, response: Int)?
 
-        /// - Throws: `RDOError.usage` when nodes do not divide the ranks, or several nodes lack a network.
-        package init(
-            ranks: Int, nodes: Int, machine: MachineFile, network: Network?, nodeMemory: Double?,
-            lengths: (query: Int, response: Int)?
-        ) throws {
-            guard ranks > 0, nodes > 0, ranks % nodes == 0 else {
-                throw RDOError(.usage, "\(ranks) ranks cannot be spread evenly over \(nodes) nodes")
-            }
-            if nodes > 1 && network == nil {
-                throw RDOError(
-                    .usage, "several nodes need a network",
-                    remedy: "give --network LATENCY_US,GB_PER_S, for example --network 2,12")
-            }
-            (self.ranks, self.nodes, self.machine, self.network) = (ranks, nodes, machine, network)
-            (self.nodeMemory, self.lengths) = (nodeMemory, lengths)
+    /// - Parameters:
+    ///   - nodeMemory: bytes that a node offers; nil does not say whether it fits.
+    ///   - lengths: mean tokens of a query and of a response, to plan without data.
+    /// - Throws: `RDOError.usage` when nodes do not divide the ranks, or several nodes lack a network.
+    package init(
+        ranks: Int, nodes: Int, machine: MachineFile, network: Network?, nodeMemory: Double?,
+        lengths: (query: Int, response: Int)?
+    ) throws {
+        guard ranks > 0, nodes > 0, ranks % nodes == 0 else {
+            throw RDOError(.usage, "\(ranks) ranks cannot be spread evenly over \(nodes) nodes")
         }
-    }
-
-    private let configuration: Configuration
-    private let target: Target
-
-    package init(_ configuration: Configuration, _ target: Target) {
-        (self.configuration, self.target) = (configuration, target)
+        if nodes > 1 && network == nil {
+            throw RDOError(
+                .usage, "several nodes need a network",
+                remedy: "give --network LATENCY_US,GB_PER_S, for example --network 2,12")
+        }
+        (self.ranks, self.nodes, self.machine) = (ranks, nodes, machine.profile(ranksPerNode: ranks / nodes))
+        (self.network, self.nodeMemory, self.lengths) = (network, nodeMemory, lengths)
     }
 
     /// - Parameter world: of one rank.
     /// - Throws: what the configuration's models and data throw.
-    package func run(on world: Communicator) throws -> [PassPlan] {
+    package func run(_ configuration: Configuration, on world: Communicator) throws -> [PassPlan] {
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("rdo-plan-" + UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: scratch) }
         var configuration = configuration
         configuration.output = scratch.path
         let session = try Session(
             configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
-        if target.lengths == nil { try session.materializeInitialModel() }
+        if lengths == nil { try session.materializeInitialModel() }
         return try configuration.passes.compactMap { name in
             guard let stage = Configuration.pass(name) as? any TrainingStage else { return nil }
-            try Pipeline.checkLeaves(of: name, configuration, ranks: target.ranks)
+            try Pipeline.checkLeaves(of: name, configuration, ranks: ranks)
             let work = try planned(stage, session)
             // This process has read the tokenizer and the data, as every rank will.
-            let process = target.lengths == nil ? Double(ResidentMemory.current()) : 0
+            let process = lengths == nil ? Double(ResidentMemory.current()) : 0
             return plan(name, stage.settings(in: configuration).training, work, session, process: process)
         }
     }
@@ -75,33 +65,29 @@ package struct PlanRun {
             head: stage.head, adaptation: settings.lora?.adaptation,
             recomputesBlocks: session.configuration.parallel.recompute == .block)
         let part =
-            try target.lengths.map { DataSet(lengths: $0, count: 4 * settings.batchSize) }
-            ?? stage.data(session).data.train
+            try lengths.map { DataSet(lengths: $0, count: 4 * settings.batchSize) } ?? stage.data(session).data.train
         return PlannedWork(model, stage, on: part, session.configuration)
     }
 
     private func plan(
         _ pass: PassName, _ settings: TrainingSettings, _ work: PlannedWork, _ session: Session, process: Double
     ) -> PassPlan {
-        let (ranks, nodes) = (target.ranks, target.nodes)
-        let machine = target.machine.profile(ranksPerNode: ranks / nodes)
-        let demand = work.memory(
-            gathersBlocks: session.gatherPolicy == .block, base: max(machine.baseBytes, process))
+        let demand = work.memory(gathersBlocks: session.gatherPolicy == .block, base: max(machine.baseBytes, process))
         let mesh =
-            configuration.parallel.shards.map { PlannedMesh(ranks: ranks, nodes: nodes, shards: $0) }
-            ?? demand.mesh(ranks: ranks, nodes: nodes, limit: target.nodeMemory)
+            session.configuration.parallel.shards.map { PlannedMesh(ranks: ranks, nodes: nodes, shards: $0) }
+            ?? demand.mesh(ranks: ranks, nodes: nodes, limit: nodeMemory)
         let nodeBytes = demand.perNode(mesh)
         let steps = work.batches.map { batch in
             StepPlan(
                 work.model, leaves: batch, mesh: mesh, gathersBlocks: demand.gathersBlocks, machine: machine,
-                network: target.network)
+                network: network)
         }
         return PassPlan(
-            pass: pass.rawValue, mesh: mesh, parameterCount: work.model.layout.parameterCount,
-            batchSize: settings.batchSize, leaves: work.batches.map(\.count).max() ?? settings.microBatches,
+            pass: pass, mesh: mesh, parameterCount: work.model.layout.parameterCount, batchSize: settings.batchSize,
+            leaves: work.batches.map(\.count).max() ?? settings.microBatches,
             tokensPerStep: Double(work.batches.joined().reduce(0) { $0 + $1.tokens }) / Double(work.batches.count),
             stepCount: settings.totalSteps(exampleCount: work.exampleCount), memory: MemoryPlan(demand, mesh: mesh),
-            nodeBytes: nodeBytes, fits: target.nodeMemory.map { nodeBytes <= $0 }, step: StepPlan(meanOf: steps),
+            nodeBytes: nodeBytes, fits: nodeMemory.map { nodeBytes <= $0 }, step: StepPlan(meanOf: steps),
             gemmPeak: machine.gemmPeak * Double(ranks))
     }
 }

@@ -128,30 +128,6 @@ extension Norm where Element == Matrix {
     }
 }
 
-/// The gated activation of the MLP: `f(gate) · up`. By its name in config.json.
-package enum Activation: String, Sendable {
-    case silu
-    case geluTanh = "gelu_pytorch_tanh"
-
-    /// Where config.json names it.
-    var key: String { self == .silu ? "hidden_act" : "hidden_activation" }
-
-    private var function: GatedActivation { self == .silu ? .swiglu : .geglu }
-
-    /// - Parameter product: may be `gate`.
-    func forward(gate: Matrix, up: Matrix, into product: Matrix) {
-        function.forward(gate: gate, up: up, into: product)
-    }
-
-    func backward(_ gradient: Matrix, gate: Matrix, up: Matrix) -> (gate: Matrix, up: Matrix) {
-        let gradients = (
-            gate: Matrix(rows: gate.rows, columns: gate.columns), up: Matrix(rows: up.rows, columns: up.columns)
-        )
-        function.backward(gradient, gate: gate, up: up, gateGradient: gradients.gate, upGradient: gradients.up)
-        return gradients
-    }
-}
-
 /// The rows of a `[vocabulary, hidden]` matrix by token.
 struct Embedding<Element> {
     let weight: Element

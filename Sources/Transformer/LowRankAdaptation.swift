@@ -41,8 +41,7 @@ package struct LowRankAdaptation: Sendable, Equatable {
     /// - Precondition: `rank` is at least 1 and there is a target.
     package init(rank: Int, alpha: Double, targets: some Collection<Projection>) {
         precondition(rank >= 1 && !targets.isEmpty, "an adaptation needs a rank and a target")
-        self.rank = rank
-        self.alpha = alpha
+        (self.rank, self.alpha) = (rank, alpha)
         self.targets = Projection.allCases.filter(targets.contains)
     }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Tensors
 
 extension ModelConfiguration {
     /// Reads a Hugging Face config.json.
@@ -62,10 +63,8 @@ extension ModelConfiguration {
         guard activation == known.rawValue else {
             throw reader.error(known.key, "is \(activation); only \(known.rawValue) is supported")
         }
-        if try reader.flag("mlp_bias", default: false) {
-            throw reader.error("mlp_bias", "is true, which is not supported")
-        }
-        for key in ["use_sliding_window", "use_bidirectional_attention"] where try reader.flag(key, default: false) {
+        for key in ["mlp_bias", "use_sliding_window", "use_bidirectional_attention"]
+        where try reader.flag(key, default: false) {
             throw reader.error(key, "is true, which is not supported")
         }
         for key in ["attn_logit_softcapping", "final_logit_softcapping"] where reader.has(key) {
@@ -84,9 +83,7 @@ extension ModelConfiguration {
             let every = try reader.count("sliding_window_pattern", default: every)
             let types =
                 try reader.list("layer_types", of: "texts", \.text)
-                ?? layers.map {
-                    ($0 + 1) % every == 0 ? Self.fullAttention : Self.slidingAttention
-                }
+                ?? layers.map { ($0 + 1) % every == 0 ? Self.fullAttention : Self.slidingAttention }
             guard types.count == layerCount else {
                 throw reader.error("layer_types", "has \(types.count) entries for \(layerCount) layers")
             }
@@ -136,10 +133,9 @@ extension ModelConfiguration {
     ///
     /// - Parameter dtype: PyTorch's name of the number type that the weights beside it are stored in.
     package func json(head: HeadKind, dtype: String = "float32") -> Data {
+        let (languageModel, scalar) = family.architectures
         var object: [String: Any] = [
-            "architectures": [
-                head == .languageModel ? family.architectures.languageModel : family.architectures.scalar
-            ],
+            "architectures": [head == .languageModel ? languageModel : scalar],
             "model_type": family.type, family.activation.key: family.activation.rawValue,
             "hidden_size": hiddenSize, "intermediate_size": intermediateSize, "num_hidden_layers": layerCount,
             "num_attention_heads": headCount, "num_key_value_heads": keyValueHeadCount, "head_dim": headSize,
@@ -194,4 +190,9 @@ extension ModelConfiguration {
         if let bosTokenID, !eosTokenIDs.contains(bosTokenID) { return bosTokenID }
         return (0..<Int32(vocabularySize)).first { !eosTokenIDs.contains($0) }
     }
+}
+
+extension GatedActivation {
+    /// Where config.json names it.
+    fileprivate var key: String { self == .swiglu ? "hidden_act" : "hidden_activation" }
 }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What sets one architecture apart from others, as a row of `ModelFamily.all`. What a config.json says itself stands in
 /// `ModelConfiguration`.
 package struct ModelFamily: Sendable, Equatable {
@@ -42,7 +44,7 @@ package struct ModelFamily: Sendable, Equatable {
     package var norms = Norms.before
     package var queryKeyNorm = QueryKeyNorm.none
     package var biases = Biases.none
-    package var activation = Activation.silu
+    package var activation = GatedActivation.swiglu
     /// A norm multiplies by 1 + weight.
     package var hasCenteredNorms = false
     /// Embeddings are multiplied by √hidden.
@@ -77,7 +79,7 @@ package struct ModelFamily: Sendable, Equatable {
         queryKeyNorm: .heads, biases: .asConfigured, headSize: 128)
     package static let gemma3 = ModelFamily(
         type: "gemma3_text", architectures: ("Gemma3ForCausalLM", "Gemma3TextForSequenceClassification"),
-        models: "Gemma 3 text", norms: .around, queryKeyNorm: .heads, biases: .asConfigured, activation: .geluTanh,
+        models: "Gemma 3 text", norms: .around, queryKeyNorm: .heads, biases: .asConfigured, activation: .geglu,
         hasCenteredNorms: true, scalesEmbedding: true, headSize: 256, ropeTheta: 1_000_000, tiesEmbeddings: true,
         scoreDivisor: 256, windows: .local(every: 6))
     package static let olmo2 = ModelFamily(
@@ -85,8 +87,7 @@ package struct ModelFamily: Sendable, Equatable {
         norms: .after, queryKeyNorm: .projection, biases: .asConfigured)
     package static let smolLM3 = ModelFamily(
         type: "smollm3", architectures: ("SmolLM3ForCausalLM", "SmolLM3ForSequenceClassification"), models: "SmolLM3",
-        biases: .asConfigured, ropeTheta: 2_000_000, tiesEmbeddings: true, statesPadding: true,
-        unrotatedEvery: 4)
+        biases: .asConfigured, ropeTheta: 2_000_000, tiesEmbeddings: true, statesPadding: true, unrotatedEvery: 4)
 
     package static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.type == b.type }
 }

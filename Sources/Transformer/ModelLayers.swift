@@ -92,9 +92,8 @@ struct HeadLayers<Element> {
         norm = Norm(
             weight: visit("model.norm.weight", [c.hiddenSize], .norm), epsilon: c.normEpsilon,
             isCentered: c.family.hasCenteredNorms)
-        let hasVocabulary = head == .languageModel && !c.tiesEmbeddings
         vocabulary =
-            hasVocabulary
+            head == .languageModel && !c.tiesEmbeddings
             ? visit(HeadKind.languageModel.weightName, [c.vocabularySize, c.hiddenSize], .vocabularyHead) : nil
         scalar = head == .scalar ? visit(HeadKind.scalar.weightName, [1, c.hiddenSize], .scalarHead) : nil
     }
@@ -156,8 +155,6 @@ extension TransformerModel {
     /// The same for the gradients, which only trained parameters have.
     private func learning(_ gradients: [Matrix]) -> LayerVisitor<Matrix?> {
         let read = Self.reading(gradients)
-        return { [adaptation] name, shape, role in
-            adaptation?.trains(role) ?? true ? read(name, shape, role) : nil
-        }
+        return { [adaptation] name, shape, role in adaptation?.trains(role) ?? true ? read(name, shape, role) : nil }
     }
 }

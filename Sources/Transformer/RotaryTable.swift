@@ -26,8 +26,7 @@ struct RotaryTables {
 ///
 /// Angles are formed in double precision: at position 8,000 a float angle is wrong by 5e-4.
 struct RotaryTable {
-    let cosines: Matrix
-    let sines: Matrix
+    let cosines, sines: Matrix
 
     init(_ forest: TokenForest, _ frequencies: [Double]) {
         let longest = forest.segments.map { $0.position + $0.rows.count }.max() ?? 0

@@ -47,13 +47,10 @@ package struct TokenForest: Sendable {
     /// The token predictions that make up the response in `segment`. The first token of a root has no predictor and is left out.
     package func predictions(of segment: Int) -> [Prediction] {
         let rows = segments[segment].rows
-        var result: [Prediction] = []
-        result.reserveCapacity(rows.count)
-        for row in rows {
+        return rows.compactMap { row in
             let before = row == rows.lowerBound ? rowBefore(segment) : row - 1
-            if let before { result.append(Prediction(row: before, target: tokens[row])) }
+            return before.map { Prediction(row: $0, target: tokens[row]) }
         }
-        return result
     }
 }
 
@@ -62,8 +59,5 @@ package struct Prediction: Sendable, Equatable {
     package let row: Int
     package let target: Int32
 
-    package init(row: Int, target: Int32) {
-        self.row = row
-        self.target = target
-    }
+    package init(row: Int, target: Int32) { (self.row, self.target) = (row, target) }
 }

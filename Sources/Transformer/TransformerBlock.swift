@@ -9,8 +9,7 @@ struct BlockActivations {
     /// `[tokens, hidden]`: the residual stream between attention and the MLP.
     let middle: Matrix
     /// `[tokens, intermediate]` each.
-    let gate: Matrix
-    let up: Matrix
+    let gate, up: Matrix
     /// What the norm of the MLP's sum reads.
     let outputSum: NormInput?
 }
@@ -18,8 +17,7 @@ struct BlockActivations {
 /// The part of them that attention makes.
 struct AttentionActivations {
     /// What the norms of queries and keys read.
-    let rawQueries: NormInput?
-    let rawKeys: NormInput?
+    let rawQueries, rawKeys: NormInput?
     /// `[tokens, (heads + 2 * kvHeads) * headSize]`: rotated queries, rotated keys, values.
     let queriesKeysValues: Matrix
     /// `[tokens, heads * headSize]`
@@ -63,11 +61,9 @@ struct TransformerBlock {
         configuration.family.activation.forward(gate: gate, up: up, into: product)
         let (output, outputSum) = Self.add(product, through: layers.down, layers.outputNorm, to: middle)
         guard let attended else { return (output, nil) }
-        return (
-            output,
-            BlockActivations(
-                input: input, attended: attended, middle: middle, gate: gate, up: up, outputSum: outputSum)
-        )
+        let activations = BlockActivations(
+            input: input, attended: attended, middle: middle, gate: gate, up: up, outputSum: outputSum)
+        return (output, activations)
     }
 
     /// The first half of a block: `x + O(attention(norm(x)))`.
@@ -87,12 +83,10 @@ struct TransformerBlock {
         attention.forward(qkv, forest: forest, into: output, logSumExp: logSumExp)
         let (middle, sum) = Self.add(output, through: layers.output, layers.attentionNorm, to: input)
         guard keepingActivations else { return (middle, nil) }
-        return (
-            middle,
-            AttentionActivations(
-                rawQueries: rawQueries, rawKeys: rawKeys, queriesKeysValues: qkv, output: output, logSumExp: logSumExp,
-                sum: sum)
-        )
+        let attended = AttentionActivations(
+            rawQueries: rawQueries, rawKeys: rawKeys, queriesKeysValues: qkv, output: output, logSumExp: logSumExp,
+            sum: sum)
+        return (middle, attended)
     }
 
     /// - Parameters:
@@ -113,7 +107,10 @@ struct TransformerBlock {
         layers.down.learn(sumGradient, input: product, into: gradients.down)
         let productGradient = product
         layers.down.carry(sumGradient, into: productGradient)
-        let (gateGradient, upGradient) = activation.backward(productGradient, gate: saved.gate, up: saved.up)
+        let gateGradient = Matrix(rows: tokens, columns: product.columns)
+        let upGradient = Matrix(rows: tokens, columns: product.columns)
+        activation.backward(
+            productGradient, gate: saved.gate, up: saved.up, gateGradient: gateGradient, upGradient: upGradient)
         let normed = Self.read(saved.middle, layers.middleNorm)
         layers.gate.learn(gateGradient, input: normed.x, into: gradients.gate)
         layers.up.learn(upGradient, input: normed.x, into: gradients.up)
@@ -136,23 +133,16 @@ struct TransformerBlock {
             outputGradient: attentionGradient, forest: forest, addingTo: qkvGradient)
         rotary.table(ofLayer: layer)?.rotate(
             attention.queriesAndKeys(qkvGradient), headSize: configuration.headSize, inverse: true)
-        let parts = [
-            (
-                layers.query, gradients.query,
-                Self.carry(
-                    attention.queries(qkvGradient), through: layers.queryNorm, attended.rawQueries,
-                    into: gradients.queryNorm)
-            ),
-            (
-                layers.key, gradients.key,
-                Self.carry(
-                    attention.keys(qkvGradient), through: layers.keyNorm, attended.rawKeys, into: gradients.keyNorm)
-            ),
-            (layers.value, gradients.value, attention.values(qkvGradient)),
-        ]
+        let queryGradient = Self.carry(
+            attention.queries(qkvGradient), through: layers.queryNorm, attended.rawQueries, into: gradients.queryNorm)
+        let keyGradient = Self.carry(
+            attention.keys(qkvGradient), through: layers.keyNorm, attended.rawKeys, into: gradients.keyNorm)
         let inputNormed = Self.read(saved.input, layers.inputNorm)
         normedGradient.fill(0)
-        for (layer, own, part) in parts {
+        for (layer, own, part) in [
+            (layers.query, gradients.query, queryGradient), (layers.key, gradients.key, keyGradient),
+            (layers.value, gradients.value, attention.values(qkvGradient)),
+        ] {
             layer.learn(part, input: inputNormed.x, into: own)
             layer.carry(part, into: normedGradient, accumulate: true)
         }

@@ -22,10 +22,8 @@ package struct TransformerModel: Sendable {
         _ configuration: ModelConfiguration, head: HeadKind, adaptation: LowRankAdaptation? = nil,
         recomputesBlocks: Bool = false
     ) {
-        self.configuration = configuration
-        self.head = head
-        self.recomputesBlocks = recomputesBlocks
-        self.adaptation = adaptation
+        (self.configuration, self.head) = (configuration, head)
+        (self.adaptation, self.recomputesBlocks) = (adaptation, recomputesBlocks)
         let layout = ParameterLayout(configuration, head: head)
         self.layout = layout
         trainedLayout = adaptation.map { ParameterLayout($0, configuration, head: head) } ?? layout
@@ -52,7 +50,7 @@ package struct TransformerModel: Sendable {
             let (output, activations) = block.forward(
                 hidden, forest: forest, rotary: rotary, keepingActivations: keepingActivations && !recomputesBlocks)
             parameters.release(group: .block(layer))
-            if keepingActivations { blocks.append(activations.map(KeptBlock.activations) ?? .input(hidden)) }
+            if keepingActivations { blocks.append((hidden, activations)) }
             hidden = output
         }
         return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
@@ -71,13 +69,11 @@ package struct TransformerModel: Sendable {
         for layer in stride(from: configuration.layerCount - 1, through: 0, by: -1) {
             let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             if layer > 0 { parameters.prefetch(group: .block(layer - 1)) }
-            let kept: BlockActivations? =
-                switch pass.blocks[layer] {
-                case .activations(let activations): activations
-                case .input(let input):
-                    block.forward(input, forest: pass.forest, rotary: pass.rotary, keepingActivations: true).1
-                }
-            guard let activations = kept else { preconditionFailure("the forward pass kept no activations") }
+            let (input, kept) = pass.blocks[layer]
+            guard
+                let activations = kept
+                    ?? block.forward(input, forest: pass.forest, rotary: pass.rotary, keepingActivations: true).1
+            else { preconditionFailure("the forward pass kept no activations") }
             block.backward(
                 activations, gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,
                 into: self.block(gradients: gradients.gradients(group: .block(layer))))
@@ -98,8 +94,5 @@ package struct TrunkPass {
     let blocks: [KeptBlock]
 }
 
-/// What the forward pass keeps of a block.
-enum KeptBlock {
-    case activations(BlockActivations)
-    case input(Matrix)
-}
+/// What the forward pass keeps of a block; nil where `recomputesBlocks`.
+typealias KeptBlock = (input: Matrix, activations: BlockActivations?)

@@ -6,21 +6,17 @@ import Tensors
 /// then the segment's own up to the block's end. Scores never exist for more than one head and one block. Backward
 /// recomputes probabilities from the saved log-sum-exp (Dao et al. 2022, FlashAttention, algorithm 4).
 struct TreeAttention {
-    let heads: Int
-    let keyValueHeads: Int
-    let headSize: Int
+    let heads, keyValueHeads, headSize: Int
     /// How many positions back a token sees, its own included.
     let window: Int?
     /// Rows of queries scored at once.
     let blockRows = 64
     private let scale: Float
 
-    init(_ configuration: ModelConfiguration, layer: Int) {
-        window = configuration.window(ofLayer: layer)
-        scale = 1 / Float(configuration.scoreDivisor).squareRoot()
-        heads = configuration.headCount
-        keyValueHeads = configuration.keyValueHeadCount
-        headSize = configuration.headSize
+    init(_ c: ModelConfiguration, layer: Int) {
+        (heads, keyValueHeads, headSize) = (c.headCount, c.keyValueHeadCount, c.headSize)
+        window = c.window(ofLayer: layer)
+        scale = 1 / Float(c.scoreDivisor).squareRoot()
     }
 
     var queryWidth: Int { heads * headSize }
@@ -87,9 +83,8 @@ struct TreeAttention {
                         transposeB: true)
                 }
                 CausalSoftmax.backward(
-                    probabilities, dProbabilities: scoreGradient,
-                    rowDots: rowDots.row(block.rows.lowerBound) + head, rowDotsStride: rowDots.stride,
-                    scale: scale, visibleToFirst: block.visibleToFirst, window: window)
+                    probabilities, dProbabilities: scoreGradient, rowDots: rowDots.row(block.rows.lowerBound) + head,
+                    rowDotsStride: rowDots.stride, scale: scale, visibleToFirst: block.visibleToFirst, window: window)
                 let queries = view.queries.rows(block.rows)
                 for part in block.context {
                     let partGradient = scoreGradient.columns(part.columns)
@@ -116,9 +111,7 @@ struct TreeAttention {
     /// The columns of one query head and of the key-value head it shares.
     private struct HeadView {
         let columns: Range<Int>
-        let queries: Matrix
-        let keys: Matrix
-        let values: Matrix
+        let queries, keys, values: Matrix
 
         init(_ attention: TreeAttention, _ qkv: Matrix, _ head: Int) {
             let size = attention.headSize
@@ -135,7 +128,7 @@ struct TreeAttention {
         let rows: Range<Int>
         /// Context runs and the score columns they fill; the last is the segment's own, up to `rows.upperBound`.
         let context: [(rows: Range<Int>, columns: Range<Int>)]
-        let contextCount: Int
+        var contextCount: Int { context.last?.columns.upperBound ?? 0 }
         /// How many context columns the first query row may see.
         let visibleToFirst: Int
     }
@@ -144,8 +137,7 @@ struct TreeAttention {
         for index in forest.segments.indices {
             let segment = forest.segments[index]
             let ancestors = forest.path(to: index).dropLast().filter { !$0.isEmpty }
-            var start = segment.rows.lowerBound
-            while start < segment.rows.upperBound {
+            for start in stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: blockRows) {
                 let end = min(start + blockRows, segment.rows.upperBound)
                 var context: [(rows: Range<Int>, columns: Range<Int>)] = []
                 var column = 0
@@ -160,11 +152,7 @@ struct TreeAttention {
                     context.append((seen, column..<(column + seen.count)))
                     column += seen.count
                 }
-                body(
-                    Block(
-                        rows: start..<end, context: context, contextCount: column,
-                        visibleToFirst: position + 1 - skipped))
-                start = end
+                body(Block(rows: start..<end, context: context, visibleToFirst: position + 1 - skipped))
             }
         }
     }

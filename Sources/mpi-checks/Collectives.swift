@@ -7,11 +7,9 @@ func checkCollectives(_ world: Communicator) throws {
     try require(Communicator.launchedRank == rank, "rank as the launcher tells it")
 
     let ranks = 0..<size
-    try require(
-        try world.allReduceSum([Int64(rank), .max / Int64(size)]) == [
-            Int64(ranks.reduce(0, +)), .max / Int64(size) * Int64(size),
-        ],
-        "sum of integers")
+    let large = .max / Int64(size)
+    let sums = try world.allReduceSum([Int64(rank), large])
+    try require(sums == [Int64(ranks.reduce(0, +)), large * Int64(size)], "sum of integers")
     try require(try world.allReduceMax(-rank) == 0 && world.allReduceMax(rank) == size - 1, "maximum")
 
     for root in ranks {
@@ -29,12 +27,10 @@ func checkCollectives(_ world: Communicator) throws {
     try require(parity.rank == members.filter { $0 > rank }.count, "a part is ordered by key")
     try require(try parity.allReduceSum([Int64(rank)])[0] == Int64(members.reduce(0, +)), "sum over a part")
 
-    do {
+    let misfit = try refusal("a mesh that does not fit must be refused") {
         _ = try Mesh(world: world, shards: size + 1)
-        try require(false, "a mesh that does not fit must be refused")
-    } catch let error as RDOError {
-        try require(error.kind == .usage, "a mesh that does not fit is a usage error")
     }
+    try require(misfit.kind == .usage, "a mesh that does not fit is a usage error")
     for shards in ranks.map({ $0 + 1 }) where size % shards == 0 {
         let mesh = try Mesh(world: world, shards: shards)
         try require(mesh.shards.size == shards && mesh.replicas.size == size / shards, "shape of the mesh")
@@ -48,25 +44,19 @@ func checkAgreement(_ world: Communicator) throws {
     let (rank, size) = (world.rank, world.size)
     try world.agree(nil)
     try require(try world.collectively { rank } == rank, "result of a body that succeeds")
+    func failure(of rank: Int) -> RDOError {
+        RDOError(.artefact, "zeile \(rank) ü", at: rank % 2 == 0 ? nil : "a:\(rank)", remedy: "")
+    }
     for first in 0..<size {
-        let expected = RDOError(.artefact, "zeile \(first) ü", at: first % 2 == 0 ? nil : "a:\(first)", remedy: "")
-        do {
-            try world.collectively {
-                if rank >= first {
-                    throw RDOError(.artefact, "zeile \(rank) ü", at: rank % 2 == 0 ? nil : "a:\(rank)", remedy: "")
-                }
-            }
-            try require(false, "an error on one rank must be an error on all")
-        } catch let error as RDOError {
-            try require(error == expected, "the error of the lowest rank: \(error)")
+        let agreed = try refusal("an error on one rank must be an error on all") {
+            try world.collectively { if rank >= first { throw failure(of: rank) } }
         }
-        do {
+        try require(agreed == failure(of: first), "the error of the lowest rank: \(agreed)")
+        let unknown = try refusal("an unknown error on one rank must be an error on all") {
             try world.agree(rank == first ? Foreign() : nil)
-            try require(false, "an unknown error on one rank must be an error on all")
-        } catch let error as RDOError {
-            try require(
-                error.kind == .artefact && error.what.contains("Foreign"), "an unknown error is carried: \(error)")
         }
+        try require(
+            unknown.kind == .artefact && unknown.what.contains("Foreign"), "an unknown error is carried: \(unknown)")
     }
     try world.barrier()
 }

@@ -45,6 +45,12 @@ import Parallel
     }
 }
 
+/// The error that `body` throws. To throw none is a failure of the check.
+func refusal(_ what: String, line: Int = #line, _ body: () throws -> Void) throws -> RDOError {
+    do { try body() } catch let error as RDOError { return error }
+    throw CheckFailure(description: "line \(line): \(what)")
+}
+
 struct CheckFailure: Error, CustomStringConvertible {
     let description: String
 }

@@ -1,17 +1,6 @@
-import Diagnostics
 import Parallel
 import Tensors
 import Transformer
-
-/// FNV-1a over the bits of floats.
-struct FloatDigest: Equatable, CustomStringConvertible {
-    private var state: UInt64 = 0xCBF2_9CE4_8422_2325
-    var description: String { String(state, radix: 16) }
-
-    mutating func add(_ values: some Sequence<Float>) {
-        for value in values { state = (state ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3 }
-    }
-}
 
 /// The gradient total of V leaves, on every mesh: equal to the tree summed serially, and printed for the comparison
 /// between numbers of ranks. On numbers of ranks that are no power of two the sums agree to rounding only.
@@ -78,9 +67,7 @@ private func gatheredTotals(_ accumulator: GradientAccumulator, _ mesh: Mesh) th
         totals += try carrier.acquire(group: group).map { Array($0.elements) }
         carrier.release(group: group)
     }
-    var own = FloatDigest()
-    for values in totals { own.add(values) }
-    let digests = try mesh.world.allGather(Array(own.description.utf8))
+    let digests = try mesh.world.allGather(Array(digest(totals).utf8))
     try require(digests.allSatisfy { $0 == digests[0] }, "ranks disagree about a total")
     return totals
 }
@@ -88,9 +75,7 @@ private func gatheredTotals(_ accumulator: GradientAccumulator, _ mesh: Mesh) th
 /// The tree over `leaves`, as its definition says: the left part is the largest power of two below the count.
 private func reference(leaves: [Int]) -> [[Float]] {
     guard leaves.count > 1 else {
-        return layout.specs.indices.map { index in
-            (0..<layout.specs[index].count).map { value(index, $0, leaves[0]) }
-        }
+        return layout.specs.enumerated().map { index, spec in (0..<spec.count).map { value(index, $0, leaves[0]) } }
     }
     var left = 1
     while 2 * left < leaves.count { left *= 2 }
@@ -99,10 +84,11 @@ private func reference(leaves: [Int]) -> [[Float]] {
     }
 }
 
-private func digest(_ parameters: [[Float]]) -> FloatDigest {
-    var digest = FloatDigest()
-    for values in parameters { digest.add(values) }
-    return digest
+/// FNV-1a over the bits of floats.
+private func digest(_ parameters: [[Float]]) -> String {
+    var state: UInt64 = 0xCBF2_9CE4_8422_2325
+    for value in parameters.joined() { state = (state ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3 }
+    return String(state, radix: 16)
 }
 
 /// Norms and losses: the same bits on every mesh and, by comparison of what is printed, on every number of ranks.

@@ -14,16 +14,13 @@ import Tensors
 
     private static func run(_ arguments: [String]) -> Int32 {
         do {
-            let command = try RDO.parseAsRoot(arguments)
+            var command = try RDO.parseAsRoot(arguments)
             if let command = command as? any DistributedCommand { return launch { try command.run(on: $0) } }
-            var local = command
-            do {
-                try local.run()
-            } catch let error as RDOError {
-                report(error)
-                return error.kind.rawValue
-            }
+            try command.run()
             return 0
+        } catch let error as RDOError {
+            report(error)
+            return error.kind.rawValue
         } catch {
             return explain(error)
         }
@@ -35,14 +32,9 @@ import Tensors
             try InstructionSet.validateEnvironment()
             StopSignal.install()
             let world = try Communicator.startMPI()
-            let failure: RDOError?
-            do {
-                try body(world)
-                failure = nil
-            } catch let error as RDOError {
-                failure = error
-            } catch {
-                failure = RDOError(.artefact, error.localizedDescription)
+            var failure: RDOError?
+            do { try body(world) } catch {
+                failure = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
             }
             return world.conclude(with: failure) { report($0) }
         } catch {

@@ -85,8 +85,8 @@ package struct DoubleReference {
 
     private func activated(_ g: Double) -> Double {
         switch configuration.family.activation {
-        case .silu: g / (1 + exp(-g))
-        case .geluTanh: 0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)))
+        case .swiglu: g / (1 + exp(-g))
+        case .geglu: 0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)))
         }
     }
 

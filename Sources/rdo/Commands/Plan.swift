@@ -48,11 +48,11 @@ struct Plan: DistributedCommand {
         let link = try network.map { try Self.numbers($0, "--network", "2,12") }
         let lengths = try tokens.map { try Self.numbers($0, "--tokens", "164,145") }
         guard speed > 0, speed.isFinite else { throw RDOError(.usage, "--speed must be above 0") }
-        let target = try PlanRun.Target(
+        let run = try PlanRun(
             ranks: ranks, nodes: nodes, machine: try MachineFile.read(machine).scaled(by: speed),
             network: link.map { Network(latency: $0.0 * 1e-6, bandwidth: $0.1 * 1e9) },
             nodeMemory: memoryPerNode.map { $0 * 1e9 }, lengths: lengths.map { (Int($0.0), Int($0.1)) })
-        let plans = try PlanRun(try Configuration.load(path: config, settings: settings), target).run(on: world)
+        let plans = try run.run(Configuration.load(path: config, settings: settings), on: world)
         guard json else { return print(plans.map(\.text).joined(separator: "\n"), terminator: "") }
         let data = try JSONSerialization.data(
             withJSONObject: plans.map(\.json), options: [.prettyPrinted, .sortedKeys])
@@ -82,7 +82,5 @@ struct Bench: DistributedCommand {
     @Option(help: "Measure at the shape of this model (a directory, or a config.json) too; may be repeated.")
     var model: [String] = []
 
-    func run(on world: Communicator) throws {
-        try BenchRun(models: model, output: out).run(on: world)
-    }
+    func run(on world: Communicator) throws { try BenchRun.run(models: model, output: out, on: world) }
 }
