@@ -14,6 +14,7 @@ import Transformer
 package struct KTOMethod: TrainingMethod {
     package static let name = PassName(rawValue: "kto")
     package static let head = HeadKind.languageModel
+    package static let readsMismatched = true
     private let settings: UnpairedSettings
 
     package init(_ settings: UnpairedSettings) { self.settings = settings }
@@ -153,7 +154,7 @@ package struct UnpairedSettings: MethodSettings {
                 \.klPairing, "kl_pairing",
                 "Queries meet responses to other queries drawn from the seed, or the response of the row before (TRL's rule)."
             ),
-            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .value(\.ledger, "ledger", ledgerHelp).cosmetic,
             .section(
                 \.coefficients, "coefficients", "How reward differences weight the responses: a pair's goes to both."),
         ]

@@ -91,7 +91,7 @@ package struct PairwiseSettings: MethodSettings {
                 \.sftWeight, "sft_weight", .atLeast(0),
                 "Weight of the chosen response's mean token loss beside the pair's, whatever its coefficient; none by default."
             ),
-            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .value(\.ledger, "ledger", ledgerHelp).cosmetic,
             .section(\.coefficients, "coefficients", "How reward differences weight the pairs."),
         ]
     }

@@ -126,7 +126,7 @@ package struct ListSettings: MethodSettings {
                     + "code (docs/objectives.md)."),
             .value(
                 \.lengthExponent, "length_exponent", .atLeast(0), "Power of that length when responses are compared."),
-            .value(\.ledger, "ledger", ledgerHelp).neutral,
+            .value(\.ledger, "ledger", ledgerHelp).cosmetic,
             .section(\.coefficients, "coefficients", "How reward differences weight the ordered pairs of a list."),
         ]
     }

@@ -18,6 +18,8 @@ package protocol TrainingMethod {
     static var purpose: MethodPurpose { get }
     /// It reads both responses of a pair in one input, as its scorer will.
     static var readsDifferences: Bool { get }
+    /// It needs reference log-probabilities of responses beside queries that they do not answer.
+    static var readsMismatched: Bool { get }
 
     init(_ settings: Settings)
 
@@ -51,6 +53,7 @@ extension TrainingMethod {
 
     package static var purpose: MethodPurpose { .alignsPolicy }
     package static var readsDifferences: Bool { false }
+    package static var readsMismatched: Bool { false }
 
     package func mismatched(
         _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext

@@ -1,5 +1,6 @@
 import Coding
 import Diagnostics
+import Foundation
 import Parallel
 import Storage
 import Transformer
@@ -22,16 +23,16 @@ struct ForwardPass {
     /// Collective.
     ///
     /// - Parameters:
-    ///   - isComplete: the file is there and says that it was made from the same things; rank 0's answer counts.
+    ///   - misfit: what the file that stands there was made from and this one will not be; rank 0's answer counts.
     ///   - open: the writer of the file, on rank 0.
     ///   - compute: the figures of some items, as many for each. Called with nothing on a rank that has no chunk while its
     ///     team works, because gathering parameters needs the whole team.
     /// - Returns: false when the file was complete before.
     /// - Throws: `RDOError.stopped` when a signal came; all stored chunks stay.
     func run(
-        isComplete: () throws -> Bool, open: () throws -> any ChunkWriter, compute: (Range<Int>) throws -> [Double]
+        misfit: () throws -> [String], open: () throws -> any ChunkWriter, compute: (Range<Int>) throws -> [Double]
     ) throws -> Bool {
-        if try session.world.isTrueOnRankZero(isComplete) {
+        if try session.world.isTrueOnRankZero({ try stands(misfit) }) {
             session.log.info("\(title): \(path) is complete and unchanged")
             return false
         }
@@ -63,6 +64,21 @@ struct ForwardPass {
         }
         try session.world.onRankZero { try writer?.finish() }
         return true
+    }
+
+    /// Whether the file is there and was made from the same things. One that was not is made again if it is this run's own.
+    private func stands(_ misfit: () throws -> [String]) throws -> Bool {
+        guard FileManager.default.fileExists(atPath: path) else { return false }
+        let reasons = try misfit().joined(separator: ", ")
+        if reasons.isEmpty { return true }
+        func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+        guard absolute(path).hasPrefix(absolute(session.configuration.output) + "/") else {
+            throw RDOError(
+                .artefact, "the file stands outside the output and was made from other things: \(reasons)", at: path,
+                remedy: "remove it, or name another file")
+        }
+        session.log.info("\(title): making \(path) again, because \(reasons)")
+        return false
     }
 
     /// The team's next chunks. Its first rank speaks for it.

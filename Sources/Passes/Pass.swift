@@ -1,15 +1,30 @@
+import Foundation
 import Methods
 import Preferences
 import Settings
+import Storage
 import Training
 import Transformer
 
 /// One resumable stage of `rdo run`: it turns files into files, and does nothing where they are there and fit.
 package protocol Pass: Sendable {
     var name: PassName { get }
+    /// What its result depends on.
+    /// - Throws: `RDOError` when something that it reads is there and cannot be read.
+    func recipe(_ configuration: Configuration, _ digests: KnownDigests) throws -> Recipe
+    /// The files and directories that it leaves; empty when it must always run.
+    func artefacts(in configuration: Configuration) -> [String]
+    /// What is done of it, for people; empty when nothing is.
+    func progress(in configuration: Configuration) throws -> String
+    /// Whether what is done of it is of no use when these parts of its recipe changed.
+    func startsAnew(_ changed: [RecipeDifference], in configuration: Configuration) -> Bool
     /// Collective.
     /// - Throws: its first error; `RDOError.stopped` when a signal came and everything is saved.
     func run(_ session: Session) throws
+}
+
+extension Pass {
+    package func startsAnew(_ changed: [RecipeDifference], in configuration: Configuration) -> Bool { true }
 }
 
 /// A pass with a command of its own: `rdo NAME CONFIG`. (Training passes share `rdo train`.)
@@ -40,6 +55,59 @@ extension TrainingStage {
     func anyMethod(in configuration: Configuration) -> any TrainingMethod { method(in: configuration) }
 
     package var head: HeadKind { Method.head }
+    var readsMismatched: Bool { Method.readsMismatched }
+
+    package func recipe(_ configuration: Configuration, _ digests: KnownDigests) throws -> Recipe {
+        let settings = settings(in: configuration)
+        let start = configuration.startModel(of: name)
+        var recipe = try Recipe(configuration, digests, trainFiles: settings.trainFiles, reader: start)
+        recipe.add(settingsOf: name.rawValue)
+        try recipe.add(model: start, head: Method.head, as: "start model")
+        if let head = settings.scalarHead?.head { try recipe.add(file: head, as: "head") }
+        if let adapter = settings.training.lora?.start {
+            for file in ["adapter_config.json", "adapter_model.safetensors"] {
+                try recipe.add(file: adapter + "/" + file, as: file)
+            }
+        }
+        if settings.readsCoefficients {
+            let files = settings.weighting?.file?.map { ArtefactPath($0) } ?? [configuration.coefficientFile]
+            for (index, file) in files.enumerated() {
+                try recipe.add(artefact: file.path, as: "coefficients[\(index)]")
+                try recipe.add(artefact: file.of(.heldOut).path, as: "held-out coefficients[\(index)]")
+            }
+            try recipe.add(file: configuration.scorerModel + "/config.json", as: "scorer's reading")
+        }
+        if purpose == .alignsPolicy {
+            let (reference, heldOut) = (configuration.referenceFile, configuration.referenceFile.of(.heldOut))
+            for file in [reference, heldOut, reference.mismatched, heldOut.mismatched] {
+                try recipe.add(artefact: file.path, as: URL(fileURLWithPath: file.path).lastPathComponent)
+            }
+        }
+        return recipe
+    }
+
+    package func artefacts(in configuration: Configuration) -> [String] { [exported(in: configuration)] }
+
+    /// The directory that later passes and users look for.
+    func exported(in configuration: Configuration) -> String {
+        settings(in: configuration).training.lora?.export == .adapter
+            ? configuration.trainedAdapter(of: name) : configuration.trainedModel(of: name)
+    }
+
+    package func progress(in configuration: Configuration) throws -> String {
+        let root = configuration.directory(of: name) + "/checkpoints"
+        guard let path = try CheckpointDirectory.list(in: root).first else { return "" }
+        let state = try Checkpoint.open(path).state
+        let examples = state.extra["examples"].flatMap { Int($0) }
+        let total = examples.map { settings(in: configuration).training.totalSteps(exampleCount: $0) }
+        return "a checkpoint of step \(state.step)" + (total.map { " of \($0)" } ?? "")
+    }
+
+    /// A run goes on with more steps, or with other held-out data.
+    package func startsAnew(_ changed: [RecipeDifference], in configuration: Configuration) -> Bool {
+        let neutral = Set(configuration.rows(of: name.rawValue).filter(\.isNeutral).map(\.key))
+        return changed.contains { !neutral.contains($0.name) && !$0.name.hasPrefix("data.test") }
+    }
 
     /// Who reads the rows beside the model: the scorer that this pass trains, or the one whose judgements it learns from.
     func scorer(_ session: Session, start: String) throws -> ScorerReading? {

@@ -16,7 +16,41 @@ package struct Pipeline {
         for pass in passes { try Self.checkLeaves(of: pass, session.configuration, ranks: session.world.size) }
         try session.resume(among: passes)
         try session.materializeInitialModel()
-        for pass in passes { try Configuration.pass(pass).run(session) }
+        for pass in passes { try run(Configuration.pass(pass)) }
+    }
+
+    /// Passes over a pass that was complete with the same inputs, and remembers what it is made from otherwise.
+    private func run(_ pass: any Pass) throws {
+        let (world, configuration) = (session.world, session.configuration)
+        var recipe: [String: String] = [:]
+        let isComplete = try world.isTrueOnRankZero {
+            guard !pass.artefacts(in: configuration).isEmpty else { return false }
+            let current = try pass.recipe(configuration, session.knownDigests)
+            recipe = current.parts
+            switch try PassState(of: pass, current) {
+            case .complete where session.resume.policy(of: pass.name) == .auto: return true
+            case .changed(let differences, _):
+                session.log.info(
+                    "\(pass.name): looking again, because "
+                        + differences.map(\.description).joined(separator: ", "))
+            default: break
+            }
+            return false
+        }
+        if isComplete {
+            session.log.info("\(pass.name): complete and unchanged")
+            return
+        }
+        func remember(isComplete: Bool) throws {
+            try world.onRankZero {
+                guard !recipe.isEmpty else { return }
+                let artefacts = isComplete ? PassRecord.stamps(of: pass.artefacts(in: configuration)) : nil
+                try PassRecord(recipe: recipe, artefacts: artefacts).write(pass, in: configuration)
+            }
+        }
+        try remember(isComplete: false)
+        try pass.run(session)
+        try remember(isComplete: true)
     }
 
     /// Every rank needs a leaf.

@@ -2,6 +2,7 @@ import Diagnostics
 import Methods
 import Preferences
 import Settings
+import Storage
 
 /// Reads and tokenises the data as training will, without any weights, and says what it will see: bad rows, lengths, what
 /// is cut, and whether every training pass can learn from them.
@@ -10,6 +11,14 @@ package struct PreparePass: CommandPass {
     package static let summary = "Read and tokenise the data, and say what training will see."
 
     package init() {}
+
+    package func recipe(_ configuration: Configuration, _ digests: KnownDigests) throws -> Recipe {
+        try Recipe(configuration, digests, trainFiles: nil, reader: configuration.baseModel)
+    }
+
+    package func artefacts(in configuration: Configuration) -> [String] { [] }
+
+    package func progress(in configuration: Configuration) throws -> String { "" }
 
     package func run(_ session: Session) throws {
         let data = try session.dataSets(model: session.configuration.baseModel)

@@ -14,6 +14,30 @@ package struct ReferencePass: CommandPass {
 
     package init() {}
 
+    package func recipe(_ configuration: Configuration, _ digests: KnownDigests) throws -> Recipe {
+        var recipe = try Recipe(configuration, digests, trainFiles: nil, reader: configuration.alignmentModel)
+        recipe.add(settingsOf: name.rawValue)
+        try recipe.add(model: configuration.referenceModel, head: .languageModel, as: "reference model")
+        for pass in Configuration.trainingPasses
+        where pass.readsMismatched && configuration.passes.contains(pass.name) {
+            // How responses and queries are combined follows from its batches.
+            recipe.add(settingsOf: pass.name.rawValue)
+        }
+        return recipe
+    }
+
+    package func artefacts(in configuration: Configuration) -> [String] {
+        let file = configuration.referenceFile
+        let parts = [file] + (configuration.data.test.isEmpty ? [] : [file.of(.heldOut)])
+        return parts.flatMap { part in
+            [part.path] + [part.mismatched.path].filter { FileManager.default.fileExists(atPath: $0) }
+        }
+    }
+
+    package func progress(in configuration: Configuration) throws -> String {
+        try Artefacts.progress(of: artefacts(in: configuration))
+    }
+
     package func run(_ session: Session) throws {
         // The texts as the policy reads them, whatever the limits of the reference.
         let data = try session.dataSets(model: session.configuration.alignmentModel)
@@ -32,6 +56,7 @@ package struct ReferencePass: CommandPass {
                 dataDigest: part.digest, conventions: data.conventions, model: model, session: session)
             try responses.store(part.examples, in: file.path)
             for pass in Configuration.trainingPasses where session.configuration.passes.contains(pass.name) {
+                guard pass.readsMismatched else { continue }
                 let own = try pass.rows(session, start: session.configuration.startModel(of: pass.name))
                 guard let part = role == .training ? own.train : own.test else { continue }
                 let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
@@ -55,7 +80,7 @@ package struct ReferenceSettings: ConfigurationSection {
                 \.model, "model",
                 "Directory of the reference model; by default the model that dpo, or else kto, starts from."),
             .value(\.file, "file", "The reference file; reference.h5 in output by default."),
-            .value(\.chunk, "chunk", .atLeast(1), "Responses per forward pass and durable unit of work."),
+            .value(\.chunk, "chunk", .atLeast(1), "Responses per forward pass and durable unit of work.").cosmetic,
         ]
     }
 }
@@ -83,10 +108,11 @@ struct ResponseLogProbabilities {
         let pass = ForwardPass(
             title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session)
         let isNew = try pass.run(
-            isComplete: {
-                guard FileManager.default.fileExists(atPath: path) else { return false }
+            misfit: {
                 let file = try ReferenceFile.read(path)
-                return file.provenance == provenance && file.keys == keys && file.header.schema == schema
+                return provenance.differences(from: file.provenance)
+                    + (file.keys == keys ? [] : ["it has other responses"])
+                    + (file.header.schema == schema ? [] : ["its schema is \(file.header.schema)"])
             },
             open: {
                 try ReferenceWriter(

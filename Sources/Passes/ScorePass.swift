@@ -14,6 +14,23 @@ package struct ScorePass: CommandPass {
 
     package init() {}
 
+    package func recipe(_ configuration: Configuration, _ digests: KnownDigests) throws -> Recipe {
+        var recipe = try Recipe(configuration, digests, trainFiles: nil, reader: configuration.alignmentModel)
+        recipe.add(settingsOf: name.rawValue)
+        try recipe.add(model: configuration.scorerModel, head: .scalar, as: "scorer")
+        return recipe
+    }
+
+    package func artefacts(in configuration: Configuration) -> [String] {
+        [DataRole.training, .heldOut].filter(configuration.score.data.includes).map {
+            configuration.coefficientFile.of($0).path
+        }
+    }
+
+    package func progress(in configuration: Configuration) throws -> String {
+        try Artefacts.progress(of: artefacts(in: configuration))
+    }
+
     package func run(_ session: Session) throws {
         let settings = session.configuration.score
         let path = session.configuration.scorerModel
@@ -61,7 +78,7 @@ package struct ScoreSettings: ConfigurationSection {
             .value(\.model, "model", "Directory of the scorer; by default what that training pass left in output."),
             .value(\.file, "file", "The coefficient file; coefficients.h5 in output by default."),
             .value(\.data, "data", "Which part to score; the held-out part goes to a second file, FILE-test.h5."),
-            .value(\.chunk, "chunk", .atLeast(1), "Pairs per forward pass and durable unit of work."),
+            .value(\.chunk, "chunk", .atLeast(1), "Pairs per forward pass and durable unit of work.").cosmetic,
         ]
     }
 }
@@ -88,11 +105,11 @@ private struct Scoring {
             title: "score", path: path, itemCount: comparisons.count, chunk: session.configuration.score.chunk,
             model: model, session: session)
         let isNew = try pass.run(
-            isComplete: {
-                guard FileManager.default.fileExists(atPath: path) else { return false }
+            misfit: {
                 let file = try CoefficientFile.read(path)
-                return file.provenance == scorer.provenance && file.keys == tables.pairKeys
-                    && file.scorer == scorer.kind.rawValue
+                return scorer.provenance.differences(from: file.provenance)
+                    + (file.keys == tables.pairKeys ? [] : ["it has other pairs"])
+                    + (file.scorer == scorer.kind.rawValue ? [] : ["its scorer is of another kind"])
             },
             open: {
                 try CoefficientWriter(

@@ -44,7 +44,10 @@ package final class Session {
         try world.onRankZero {
             try Self.makeDirectory(configuration.output)
             if let warning = try OutputLock.take(configuration.output) { log.warning(warning) }
-            if keepsLog { try log.append(to: configuration.output + "/rdo.log") }
+            if keepsLog {
+                try log.append(to: configuration.output + "/rdo.log")
+                try RunStatus.keep(configuration)
+            }
         }
         log.info(
             "\(Version.software): \(world.size) rank(s), \(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))"

@@ -88,12 +88,6 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         session.log.info("\(name): model in \(exported)")
     }
 
-    /// The directory that later passes and users look for.
-    func exported(in configuration: Configuration) -> String {
-        settings(in: configuration).training.lora?.export == .adapter
-            ? configuration.trainedAdapter(of: name) : configuration.trainedModel(of: name)
-    }
-
     /// Why what stands in a directory is not the model of `origin`; empty when it is.
     private func reasonToWrite(_ directory: String, _ origin: ModelOrigin) throws -> String {
         guard FileManager.default.fileExists(atPath: directory) else { return "it is missing" }

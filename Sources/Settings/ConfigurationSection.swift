@@ -50,9 +50,11 @@ extension ConfigurationSection {
     /// Left out are the fields declared `neutral`: what changes how long a run is or what it writes, not what a step
     /// computes, and what is compared by content elsewhere (models, data, weights).
     package func fingerprint(of name: String) -> [String: String] {
-        let rows = Self.fields.first { $0.key == name }?.rows(self, "") ?? []
-        return Dictionary(uniqueKeysWithValues: rows.filter { !$0.isNeutral }.map { ($0.key, $0.value) })
+        Dictionary(uniqueKeysWithValues: rows(of: name).filter { !$0.isNeutral }.map { ($0.key, $0.value) })
     }
+
+    /// All keys of the section `name`, dotted.
+    package func rows(of name: String) -> [SettingRow] { Self.fields.first { $0.key == name }?.rows(self, "") ?? [] }
 
     /// Reads the section, or the key below it that `path` names.
     mutating func assign(_ path: ArraySlice<String>, _ node: Node, _ place: SettingPlace) throws {

@@ -64,11 +64,23 @@ package struct Field<Section> {
     }
 
     /// The same field, for settings that a resumed run need not share with the run that it continues.
-    package var neutral: Field {
+    package var neutral: Field { marked { $0.isNeutral = true } }
+
+    /// The same field, for settings that change nothing of what is computed: a finished pass stays finished.
+    package var cosmetic: Field {
+        marked {
+            $0.isNeutral = true
+            $0.isCosmetic = true
+        }
+    }
+
+    private func marked(_ mark: @escaping (inout SettingRow) -> Void) -> Field {
         var field = self
         field.rows = { [rows] section, prefix in
-            rows(section, prefix).map {
-                SettingRow(key: $0.key, kind: $0.kind, value: $0.value, help: $0.help, isNeutral: true)
+            rows(section, prefix).map { row in
+                var row = row
+                mark(&row)
+                return row
             }
         }
         return field
@@ -89,4 +101,5 @@ package struct SettingRow {
     package let value: String
     package let help: String
     package var isNeutral = false
+    package var isCosmetic = false
 }

@@ -62,13 +62,13 @@ package struct TrainingSettings: ConfigurationSection {
             .value(
                 \.checkpointEvery, "checkpoint_every", .atLeast(0),
                 "Steps between checkpoints; 0 saves only at the end."
-            ).neutral,
+            ).cosmetic,
             .value(\.keepCheckpoints, "keep_checkpoints", .atLeast(1), "How many of the newest checkpoints stay.")
-                .neutral,
+                .cosmetic,
             .value(
                 \.evaluateEvery, "evaluate_every", .atLeast(0),
                 "Steps between evaluations; 0 evaluates only at the end."
-            ).neutral,
+            ).cosmetic,
             .value(\.export, "export", "Number type of the exported model.").neutral,
             .optionalSection(
                 \.lora, "lora",

@@ -203,6 +203,7 @@ final class TrainingCheckpoints {
         extra["model_config"] = String(decoding: run.modelConfiguration, as: UTF8.self)
         extra["adapter_config"] = run.adapterConfiguration.map { String(decoding: $0, as: UTF8.self) }
         extra["tokenizer_source"] = run.tokenizerSource
+        extra["examples"] = "\(exampleCount)"
         return CheckpointState(
             step: step, samplesConsumed: consumed, epoch: consumed / max(exampleCount, 1), seed: run.seed,
             task: run.identity.pass.rawValue, schedule: run.settings.schedule.rawValue,

@@ -78,7 +78,8 @@ package struct RunIdentity: Sendable {
         }
     }
 
-    private static func shown(_ value: String) -> String {
+    /// Of a digest the beginning.
+    package static func shown(_ value: String) -> String {
         value.count == 32 && value.allSatisfy(\.isHexDigit) ? value.prefix(8) + "…" : value
     }
 

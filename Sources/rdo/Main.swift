@@ -15,7 +15,10 @@ import Tensors
     private static func run(_ arguments: [String]) -> Int32 {
         do {
             var command = try RDO.parseAsRoot(arguments)
-            if let command = command as? any DistributedCommand { return launch { try command.run(on: $0) } }
+            if let command = command as? any DistributedCommand, try !command.isAnsweredAlone() {
+                return launch { try command.run(on: $0) }
+            }
+            if command is any DistributedCommand { return 0 }
             try command.run()
             return 0
         } catch let error as RDOError {
@@ -73,6 +76,12 @@ import Tensors
 /// A command that runs on every rank of the launcher's job.
 protocol DistributedCommand: ParsableCommand {
     func run(on world: Communicator) throws
+    /// Does without ranks what can be done so; true when that was all.
+    func isAnsweredAlone() throws -> Bool
+}
+
+extension DistributedCommand {
+    func isAnsweredAlone() throws -> Bool { false }
 }
 
 struct RDO: ParsableCommand {
@@ -83,6 +92,7 @@ struct RDO: ParsableCommand {
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
         subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
-            LogProbabilities.self, Inspect.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
+            LogProbabilities.self, Status.self, Inspect.self, Verify.self, Export.self, Tokenize.self, Plan.self,
+            Bench.self,
         ])
 }

@@ -100,7 +100,8 @@ import Testing
         // A file of somebody else's is no trace.
         let data = try work.bytes("train.jsonl")
         let mistaken = try work.rdo(
-            ["train", "difference"], set: set, arguments: ["--trace", work.path("train.jsonl")])
+            ["train", "difference"], set: set,
+            arguments: ["--trace", work.path("train.jsonl"), "--resume", "never"])
         #expect(mistaken.status == 2 && mistaken.error.contains("holds something else"), "\(mistaken.error)")
         #expect(try work.bytes("train.jsonl") == data)
     }

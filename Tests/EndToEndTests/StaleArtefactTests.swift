@@ -83,4 +83,69 @@ import Testing
         let next = try work.rdo(["train", "difference"], set: Self.short, arguments: ["--resume", "never"])
         #expect(next.status == 0, "\(next.error)")
     }
+
+    /// A run that was extended and killed between its last checkpoint and the export has the old model.
+    @Test func anExportOfAnEarlierStepIsMadeAgain() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        let set = ["passes=[difference]"]
+        let weights = "difference/model/model.safetensors"
+        #expect(try work.rdo(["run"], set: set + ["difference.steps=5"]).status == 0)
+        let old = work.path("old")
+        try FileManager.default.copyItem(atPath: work.path("run/difference/model"), toPath: old)
+        #expect(try work.rdo(["run"], set: set + ["difference.steps=10"]).status == 0)
+        let new = try work.bytes("run/" + weights)
+        try FileManager.default.removeItem(atPath: work.path("run/difference/model"))
+        try FileManager.default.moveItem(atPath: old, toPath: work.path("run/difference/model"))
+        let again = try work.rdo(["run"], ranks: 2, set: set + ["difference.steps=10"])
+        #expect(again.status == 0)
+        #expect(again.error.contains("writing the model again, because it is of step 5, and the last is 10"))
+        #expect(try work.bytes("run/" + weights) == new)
+        // Another number type is another export, of the same training.
+        let half = try work.rdo(["run"], set: set + ["difference.steps=10", "difference.export=bf16"])
+        #expect(half.status == 0 && half.error.contains("it is in f32 and export is bf16"), "\(half.error)")
+        #expect(try work.bytes("run/" + weights).count < new.count)
+        #expect(try work.metrics("run/difference/metrics.jsonl").count == 10)
+    }
+
+    /// A head file and held-out data are compared by content, wherever they are.
+    @Test func theHeadAndTheHeldOutDataAreInputs() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        for (output, seed) in [("a", "1"), ("b", "2")] {
+            let set = ["passes=[reward]", "reward.steps=1", "seed=\(seed)"]
+            #expect(try work.rdo(["run"], output: output, set: set).status == 0)
+        }
+        let set = ["passes=[reward]", "reward.steps=3"]
+        func head(_ output: String) -> [String] {
+            set + ["reward.head=\(work.path(output + "/reward/model/model.safetensors"))"]
+        }
+        #expect(try work.rdo(["run"], set: head("a")).status == 0)
+        let other = try work.rdo(["run"], set: head("b"))
+        #expect(other.status == 0 && other.error.contains("training anew, because head was"), "\(other.error)")
+        let before = try work.bytes("run/reward/model/model.safetensors")
+        let evaluation = try work.bytes("run/reward/evaluation.jsonl")
+        try work.directory.write(Workspace.rows(6, seed: 9), to: "test.jsonl")
+        let evaluated = try work.rdo(["run"], set: head("b"))
+        #expect(evaluated.status == 0 && evaluated.error.contains("6 held-out examples"), "\(evaluated.error)")
+        #expect(try work.bytes("run/reward/evaluation.jsonl") != evaluation)
+        #expect(try work.bytes("run/reward/model/model.safetensors") == before)
+    }
+
+    /// What a path names outside the output is not replaced.
+    @Test func aFileOutsideTheOutputIsNotReplaced() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        try FileManager.default.createDirectory(atPath: work.path("shared"), withIntermediateDirectories: true)
+        let set = ["passes=[reference]", "reference.file=\(work.path("shared/r.h5"))"]
+        #expect(try work.rdo(["run"], set: set).status == 0)
+        let before = try work.bytes("shared/r.h5")
+        let other = try work.rdo(["run"], output: "other", ranks: 2, set: set + ["seed=7"])
+        #expect(other.status == 4 && other.error.contains("model_digest was"), "\(other.error)")
+        #expect(try work.bytes("shared/r.h5") == before)
+        let own = try work.rdo(["run"], set: ["passes=[reference]"])
+        #expect(own.status == 0, "\(own.error)")
+        let again = try work.rdo(["run"], set: ["passes=[reference]", "data.template=hh"])
+        #expect(again.status == 0 && again.error.contains("again, because data_digest was"), "\(again.error)")
+    }
 }

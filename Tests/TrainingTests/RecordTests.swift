@@ -30,15 +30,15 @@ import Testing
         #expect(
             try String(contentsOfFile: path, encoding: .utf8)
                 == "{\"step\": 0}\n{\"step\": 1}\n{\"step\": 2, \"again\": true}\n")
-        #expect(try JSONLinesFile.holds(step: 1, path: path))
-        #expect(try !JSONLinesFile.holds(step: 3, path: path))
+        #expect(try JSONLinesFile.holds(step: 1, of: nil, path: path))
+        #expect(try !JSONLinesFile.holds(step: 3, of: nil, path: path))
     }
 
     /// A directory in the file's place is no empty file.
     @Test func unreadableIsNotAbsent() throws {
         let directory = try TemporaryDirectory()
-        #expect(throws: (any Error).self) { try JSONLinesFile.holds(step: 1, path: directory.path) }
-        #expect(try !JSONLinesFile.holds(step: 1, path: directory.path + "/none.jsonl"))
+        #expect(throws: (any Error).self) { try JSONLinesFile.holds(step: 1, of: nil, path: directory.path) }
+        #expect(try !JSONLinesFile.holds(step: 1, of: nil, path: directory.path + "/none.jsonl"))
     }
 }
 

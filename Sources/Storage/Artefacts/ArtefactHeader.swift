@@ -76,6 +76,17 @@ package struct Provenance: Sendable, Equatable, Encodable {
         for (name, value) in attributes { try file.setAttribute(name, .text(value)) }
     }
 
+    /// What an artefact that is there was made with and this one is not.
+    package func differences(from other: Provenance) -> [String] {
+        let (own, others) = (
+            Dictionary(uniqueKeysWithValues: attributes), Dictionary(uniqueKeysWithValues: other.attributes)
+        )
+        func shown(_ value: String?) -> String { value.map { $0.count == 32 ? $0.prefix(8) + "…" : $0 } ?? "not said" }
+        return Set(own.keys).union(others.keys).sorted().filter { own[$0] != others[$0] }.map {
+            "\($0) was \(shown(others[$0])) and is \(shown(own[$0]))"
+        }
+    }
+
     var attributes: [(name: String, value: String)] {
         [
             ("model_digest", modelDigest), ("tokenizer_digest", tokenizerDigest), ("data_digest", dataDigest),

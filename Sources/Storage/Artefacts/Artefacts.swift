@@ -77,6 +77,23 @@ package enum Artefacts {
         }
     }
 
+    /// The digest of its content that an HDF5 file of the program carries, without reading the content; nil when it is of
+    /// another program.
+    package static func statedDigest(of path: String) throws -> String? { try SealedFile.statedDigest(of: path) }
+
+    /// What is done of files that a pass writes chunk by chunk, for people; empty when nothing is.
+    package static func progress(of paths: [String]) throws -> String {
+        try paths.compactMap { path in
+            let partial = path + ".partial"
+            let name = (path as NSString).lastPathComponent
+            if Durable.exists(partial) {
+                let (done, count) = try WorkingFile.progress(partial)
+                return "\(name): \(done) of \(count) chunks"
+            }
+            return Durable.exists(path) ? name : nil
+        }.joined(separator: ", ")
+    }
+
     private static func guarantee(_ isSealed: Bool) -> String {
         isSealed ? "agrees with its digest" : "consistent (another program made it: it carries no digest)"
     }

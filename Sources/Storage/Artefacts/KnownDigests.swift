@@ -1,10 +1,10 @@
 import Coding
 import Foundation
 
-/// What identifies the state of a file without reading it.
+/// What identifies the state of a file without reading it, wherever its directory is seen from.
 package struct FileStamp: Codable, Sendable, Equatable {
-    package let path: String
-    private let byteCount: Int
+    private let name: String
+    package let byteCount: Int
     private let inode: UInt64
     /// Nanoseconds since 1970.
     fileprivate let changed: Int
@@ -13,7 +13,7 @@ package struct FileStamp: Codable, Sendable, Equatable {
     package init?(_ path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
-        self.path = path
+        name = (path as NSString).lastPathComponent
         (byteCount, inode) = (Int(status.st_size), UInt64(status.st_ino))
         changed = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
     }

@@ -6,12 +6,16 @@ import Foundation
 enum WorkingFile {
     static let schema = "rdo.partial/1"
 
+    static func progress(_ path: String) throws -> (done: Int, count: Int) {
+        let flags = try HDF5File(opening: path).dataset("/progress/done").read(UInt8.self)
+        return (flags.reduce(0) { $0 + Int($1) }, flags.count)
+    }
+
     /// Says how many chunks there are and how many are done (without checking their digests).
     static func unfinished(_ path: String) throws -> RDOError {
-        let flags = try HDF5File(opening: path).dataset("/progress/done").read(UInt8.self)
-        let done = flags.reduce(0) { $0 + Int($1) }
+        let (done, count) = try progress(path)
         return RDOError(
-            .artefact, "unfinished: \(done) of \(flags.count) chunks are done", at: path,
+            .artefact, "unfinished: \(done) of \(count) chunks are done", at: path,
             remedy: "run the same pass again to finish it")
     }
 }

@@ -54,6 +54,18 @@ enum SealedFile {
         return (file, try ArtefactHeader(of: file, schemas: schemas), isSealed)
     }
 
+    /// The digest that the file carries, whether or not it agrees with it; nil when it carries none.
+    static func statedDigest(of path: String) throws -> String? {
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
+        defer { try? handle.close() }
+        let block = try Durable.attempt("read", path) { try handle.read(upToCount: blockSize) ?? Data() }
+        let words = block.prefix { $0 != 0 }.split(separator: UInt8(ascii: " "))
+        guard words.count > 2, words[0].elementsEqual("rdo".utf8), words[1].elementsEqual("xxh3-128".utf8) else {
+            return nil
+        }
+        return String(decoding: words[2], as: UTF8.self)
+    }
+
     /// True when the file carries a digest and agrees with it, false when it carries none.
     static func checkSeal(of path: String) throws -> Bool {
         guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }

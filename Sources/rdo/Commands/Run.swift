@@ -38,7 +38,21 @@ struct Run: DistributedCommand {
     @Argument(help: "The configuration (YAML). Without one the embedded demo runs.")
     var config: String?
 
+    @Flag(help: "Say what is complete, what is left to do and why, and do nothing.")
+    var dryRun = false
+
     @OptionGroup var options: ConfigurationOptions
+
+    func validate() throws {
+        if dryRun && config == nil { throw ValidationError("--dry-run needs a configuration") }
+    }
+
+    func isAnsweredAlone() throws -> Bool {
+        guard dryRun, let config else { return false }
+        let status = try RunStatus(of: Configuration.load(path: config, settings: options.settings))
+        if Communicator.launchedRank == 0 { print(status.text) }
+        return true
+    }
 
     func run(on world: Communicator) throws {
         if let config {
@@ -136,4 +150,14 @@ struct PassCommand<Stage: CommandPass>: DistributedCommand {
 func passCommands() -> [any ParsableCommand.Type] {
     func command<Stage: CommandPass>(_ pass: Stage) -> any ParsableCommand.Type { PassCommand<Stage>.self }
     return Configuration.allPasses.compactMap { ($0 as? any CommandPass).map { command($0) } }
+}
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what is complete in a run's output directory, what is left to do and why.")
+
+    @Argument(help: "The output directory of a run.")
+    var output: String
+
+    func run() throws { print(try RunStatus(ofRunIn: output).text) }
 }

@@ -1,0 +1,80 @@
+import Coding
+import Diagnostics
+import Foundation
+import Settings
+import Storage
+
+/// What a pass was last started with and what it left then: `OUTPUT/.rdo/PASS-….json`, one for each place that it leaves
+/// its files in. Without it nothing is lost: the pass finds out by reading what it would compute with.
+struct PassRecord: Codable {
+    let recipe: [String: String]
+    /// What it left; nil until it was complete.
+    var artefacts: [FileStamp]?
+
+    /// - Throws: `RDOError.artefact` when it cannot be read.
+    static func read(_ pass: any Pass, in configuration: Configuration) throws -> PassRecord? {
+        let path = path(pass, in: configuration)
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        // Of another version, or cut short by a full disk: as good as none.
+        return try? JSONDecoder().decode(PassRecord.self, from: data)
+    }
+
+    func write(_ pass: any Pass, in configuration: Configuration) throws {
+        try Durable.write(JSONEncoder().encode(self), to: Self.path(pass, in: configuration))
+    }
+
+    private static func path(_ pass: any Pass, in configuration: Configuration) -> String {
+        func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+        let output = absolute(configuration.output)
+        let places = DigestStream()
+        for place in pass.artefacts(in: configuration).map(absolute) {
+            // Those of its own output wherever that is.
+            places.update(place.hasPrefix(output) ? String(place.dropFirst(output.count)) : place)
+        }
+        return configuration.stateDirectory + "/\(pass.name)-\(places.digest.hex.prefix(8)).json"
+    }
+
+    /// The stamps of files, and of the files in directories; nil when one is missing.
+    static func stamps(of paths: [String]) -> [FileStamp]? {
+        var stamps: [FileStamp] = []
+        for path in paths {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted()
+            for file in names.map({ $0.map { path + "/" + $0 } }) ?? [path] {
+                guard let stamp = FileStamp(file) else { return nil }
+                stamps.append(stamp)
+            }
+        }
+        return stamps
+    }
+}
+
+/// How far a pass is, as far as headers tell.
+package enum PassState {
+    case complete
+    /// Started with the same inputs: what is done of it.
+    case unfinished(String)
+    /// Something that it depends on changed; what is done of it.
+    case changed([RecipeDifference], String)
+    /// It was complete, and what it left is not what it was then.
+    case altered
+    /// Something is there, and no record of what it was made from.
+    case unrecorded(String)
+    case missing
+
+    init(of pass: any Pass, _ recipe: Recipe) throws {
+        let configuration = recipe.configuration
+        let progress = try pass.progress(in: configuration)
+        guard let record = try PassRecord.read(pass, in: configuration) else {
+            self = progress.isEmpty ? .missing : .unrecorded(progress)
+            return
+        }
+        let differences = recipe.differences(from: record.recipe)
+        if !differences.isEmpty {
+            self = .changed(differences, progress)
+        } else if let artefacts = record.artefacts {
+            self = PassRecord.stamps(of: pass.artefacts(in: configuration)) == artefacts ? .complete : .altered
+        } else {
+            self = progress.isEmpty ? .missing : .unfinished(progress)
+        }
+    }
+}

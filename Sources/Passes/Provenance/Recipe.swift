@@ -1,0 +1,92 @@
+import Coding
+import Diagnostics
+import Foundation
+import Methods
+import Settings
+import Storage
+import Training
+import Transformer
+
+/// What the result of a pass depends on, found without reading models or data: values of settings, and digests of the
+/// files that it reads. The same recipe gives the same result.
+///
+/// More may be in it than matters: where recipes differ, the pass compares what it computes with, and may find nothing to
+/// do. One rank uses this.
+package struct Recipe {
+    package let configuration: Configuration
+    private let digests: KnownDigests
+    /// By name; of what is missing, `missing`.
+    package private(set) var parts: [String: String]
+    /// Files and directories that the pass reads.
+    private(set) var reads: [String] = []
+
+    /// With what all passes depend on: the data, the tokenizer's texts become ids by, and the seed.
+    ///
+    /// - Parameters:
+    ///   - trainFiles: other files than the configuration's.
+    ///   - reader: directory of the model that the data are read for.
+    init(_ configuration: Configuration, _ digests: KnownDigests, trainFiles: [String]?, reader: String) throws {
+        (self.configuration, self.digests) = (configuration, digests)
+        parts = ["numerics": Version.numerics, "seed": configuration.seed.yaml]
+        add(settingsOf: "data")
+        add(settingsOf: "model")
+        for (index, file) in (trainFiles ?? configuration.data.train).enumerated() {
+            try add(file: file, as: "data.train[\(index)]")
+        }
+        for (index, file) in configuration.data.test.enumerated() { try add(file: file, as: "data.test[\(index)]") }
+        try add(file: reader + "/config.json", as: "reader")
+        let tokenizer = configuration.model.tokenizer ?? reader
+        var isDirectory: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: tokenizer, isDirectory: &isDirectory)
+        for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json"] where exists && isDirectory.boolValue
+        {
+            try add(file: tokenizer + "/" + name, as: name)
+        }
+        if exists && !isDirectory.boolValue { try add(file: tokenizer, as: "tokenizer") }
+    }
+
+    /// The keys of a section that have to do with what is computed.
+    mutating func add(settingsOf section: String) {
+        for row in configuration.rows(of: section) where !row.isCosmetic { parts[row.key] = row.value }
+    }
+
+    mutating func add(file path: String, as name: String) throws {
+        reads.append(path)
+        parts[name] = FileStamp(path) == nil ? Self.missing : try digests.digest(ofFile: path)
+    }
+
+    /// An HDF5 file, which states its own digest if it is of this program's making.
+    mutating func add(artefact path: String, as name: String) throws {
+        guard FileStamp(path) != nil, let digest = try Artefacts.statedDigest(of: path) else {
+            return try add(file: path, as: name)
+        }
+        reads.append(path)
+        parts[name] = digest
+    }
+
+    /// - Parameter head: what the pass needs of it.
+    mutating func add(model path: String, head: HeadKind, as name: String) throws {
+        reads.append(path)
+        parts[name] =
+            FileStamp(path + "/config.json") == nil
+            ? Self.missing : try digests.digest(ofModel: path) { try ModelDirectory.open(path, head: head).digest() }
+    }
+
+    /// What differs from the recipe of an earlier start, by name.
+    package func differences(from earlier: [String: String]) -> [RecipeDifference] {
+        Set(parts.keys).union(earlier.keys).sorted().compactMap { name in
+            let (old, new) = (earlier[name] ?? Self.missing, parts[name] ?? Self.missing)
+            return old == new ? nil : RecipeDifference(name: name, old: old, new: new)
+        }
+    }
+
+    private static let missing = "missing"
+}
+
+package struct RecipeDifference: CustomStringConvertible {
+    package let name: String
+    let old: String
+    let new: String
+
+    package var description: String { "\(name) was \(RunIdentity.shown(old)) and is \(RunIdentity.shown(new))" }
+}
