@@ -42,6 +42,8 @@ RULES = [
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),
     (r"mpirun -n 4 rdo run align\.yaml", AS_PRINTED),
     (r"mpirun --mca odls_base_sigkill_timeout 10 -n 8 rdo run align\.yaml", AS_PRINTED),
+    (r"rdo run align\.yaml --dry-run", AS_PRINTED),
+    (r"rdo status runs/first", AS_PRINTED),
     (r"mpirun -n 4 rdo grid .*", AS_PRINTED),
     # A finished pass is not trained again, so it is removed first.
     (r"rdo run align\.yaml --set dpo\.ledger=true", [("^", "rm -r runs/first/dpo; ")]),

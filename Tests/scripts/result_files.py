@@ -10,8 +10,8 @@ import numpy as np
 MACHINE = {
     "seconds", "tokens_per_second", "mfu", "comm_exposed_seconds", "state_memory_bytes", "gathered_memory_bytes",
     "peak_memory_bytes", "created", "software", "config", "checkpoint", "blas_core", "path"}
-# Logs hold times; shards are compared through index.h5; digests are of files that hold dates.
-UNCOMPARED = {"stderr.txt", "rdo.log", "digests"}
+# Logs and locks hold times; shards are compared through index.h5; digests are of files that hold dates.
+UNCOMPARED = {"stderr.txt", "rdo.log", "digests", ".lock"}
 ROUGHLY = 0.03
 
 
