@@ -16,6 +16,8 @@ package struct MemoryDemand: Sendable {
     package var gathersBlocks: Bool
     /// Bytes of a process without the model, where they are not in use already.
     package var base: Double
+    /// Bytes that the ranks of a node can share: 0 where each keeps what is gathered to itself.
+    package var sharedRoom = Double.infinity
 
     package init(_ model: TransformerModel, _ work: Work, leafTokens: Int, gathersBlocks: Bool, base: Double = 0) {
         (self.model, self.work, self.leafTokens) = (model, work, leafTokens)
@@ -24,8 +26,9 @@ package struct MemoryDemand: Sendable {
 
     /// Bytes on one node.
     package func perNode(_ mesh: PlannedMesh) -> Double {
-        let sharesMemory = mesh.shards > 1 || model.adaptation != nil || work == .forward
-        return MemoryPlan(self, mesh: mesh).perNode(ranks: mesh.ranksPerNode, sharesMemory: sharesMemory)
+        let plan = MemoryPlan(self, mesh: mesh)
+        let isGathered = mesh.shards > 1 || model.adaptation != nil || work == .forward
+        return plan.perNode(ranks: mesh.ranksPerNode, sharesMemory: isGathered && plan.gathered <= sharedRoom)
     }
 
     /// The mesh to run on, where nobody said how many ranks share one copy of the parameters.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The one error type of the program: what went wrong, where, and what to do about it.
 ///
 /// `kind` is the process's exit code (see docs/errors.md). A user sees exactly one line of it, from one rank.
@@ -37,5 +39,14 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         let text = (place.map { $0 + ": " } ?? "") + what + (remedy.map { "; " + $0 } ?? "")
         return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+}
+
+extension RDOError {
+    /// Ends the process, and with it the job: for an error where none can be thrown.
+    package static func end(with error: any Error) -> Never {
+        let error = error as? RDOError ?? RDOError(.artefact, "\(error)")
+        FileHandle.standardError.write(Data("rdo: error: \(error)\n".utf8))
+        _exit(error.kind.rawValue)
     }
 }

@@ -62,11 +62,14 @@ struct CoefficientSources {
     /// The weight of every (chosen, rejected) pair.
     ///
     /// - Throws: `RDOError.artefact` when a file lacks pairs, `.data` when a row has no weight of its own and should.
-    func weights(of examples: [TokenizedExample]) throws -> [(weight: Double, flipped: Bool)] {
+    func weights(of examples: Rows<TokenizedExample>) throws -> [(weight: Double, flipped: Bool)] {
         let columns = try examples.map(column)
         guard settings.column != .only else { return columns.map { ($0, false) } }
-        let found = try differences(of: examples, pairs: examples.map { _ in [(0, 1)] })
-        return zip(columns, found).map { weight($1[0], column: $0) }
+        return try differences(of: examples) { _ in
+            [(0, 1)]
+        } as: {
+            weight($1[0], column: columns[$0])
+        }
     }
 
     /// The row's own weight where it counts, else 1.
@@ -92,34 +95,45 @@ struct CoefficientSources {
     /// R of every (chosen, rejected) pair: the mean over the files.
     ///
     /// - Throws: `RDOError.artefact` when a file lacks pairs.
-    func rewardDifferences(of examples: [TokenizedExample]) throws -> [Double] {
-        try differences(of: examples, pairs: examples.map { _ in [(0, 1)] }).map { rule.rewardDifference($0[0]) }
+    func rewardDifferences(of examples: Rows<TokenizedExample>) throws -> [Double] {
+        try differences(of: examples) { _ in
+            [(0, 1)]
+        } as: {
+            rule.rewardDifference($1[0])
+        }
     }
 
     /// What the files say of pairs of an example's responses, whichever of the two stands first there.
     ///
-    /// - Parameter pairs: of each example, the pairs (first, second) that are needed.
-    /// - Returns: for each of them one value per file, of first over second.
-    /// - Throws: `RDOError.artefact` when a file lacks pairs: how many, and which first.
-    func differences(
-        of examples: [TokenizedExample], pairs: [[(first: Int, second: Int)]]
-    ) throws -> [[[RewardDifference]]] {
-        var missing: [(path: String, row: Int, first: Int, second: Int)] = []
-        let found = zip(examples, pairs).map { example, pairs in
-            pairs.map { first, second in
-                files.compactMap { file -> RewardDifference? in
+    /// - Parameters:
+    ///   - pairs: the pairs (first, second) of an example, given by its index, that are needed.
+    ///   - use: makes something of an example's: for each of its pairs one value per file, of first over second.
+    /// - Throws: `RDOError.artefact` when files lack pairs: how many, and which first.
+    func differences<Value>(
+        of examples: Rows<TokenizedExample>, pairs: (Int) -> [(first: Int, second: Int)],
+        as use: (_ example: Int, _ differences: [[RewardDifference]]) -> Value
+    ) throws -> [Value] {
+        var (needed, missing) = (0, 0)
+        var firstMissing: (path: String, row: Int, first: Int, second: Int)?
+        let values = examples.indices.map { index -> Value? in
+            let (example, pairs, missingBefore) = (examples[index], pairs(index), missing)
+            needed += pairs.count * files.count
+            let found = pairs.map { first, second in
+                files.map { file -> RewardDifference in
                     if let entry = file[example.pairKey(first, second)] { return RewardDifference(entry) }
                     if let entry = file[example.pairKey(second, first)] { return RewardDifference(entry).exchanged }
-                    missing.append((file.path, example.row, first, second))
-                    return nil
+                    missing += 1
+                    firstMissing = firstMissing ?? (file.path, example.row, first, second)
+                    return RewardDifference(difference: .nan, reversed: nil)
                 }
             }
+            return missing == missingBefore ? use(index, found) : nil
         }
-        guard let first = missing.first else { return found }
+        guard let first = firstMissing else { return values.compactMap(\.self) }
         throw RDOError(
             .artefact,
-            "\(missing.count) of \(pairs.reduce(0) { $0 + $1.count } * files.count) pairs are missing, the first is of responses "
-                + "\(first.first + 1) and \(first.second + 1) of row \(first.row + 1)",
+            "\(missing) of \(needed) pairs are missing, the first is of responses \(first.first + 1) and "
+                + "\(first.second + 1) of row \(first.row + 1)",
             at: first.path, remedy: "make the file again from the same data, template and tokenizer")
     }
 }

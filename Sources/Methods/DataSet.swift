@@ -5,15 +5,27 @@ import Storage
 
 /// One part of the data (training or held-out) as token ids, the same on every rank.
 package struct DataSet {
-    package let examples: [TokenizedExample]
+    package let examples: Rows<TokenizedExample>
     /// The same rows as a scorer reads them.
     package let scorerInputs: ScorerInputs
+    /// The examples with their texts, which take longer to read.
+    package let withTexts: Rows<TokenizedExample>
     /// Digest of all ids of the examples.
     package let digest: String
+    /// Digest of all ids that a scorer reads; nil without one.
+    package let scorerDigest: String?
 
-    package init(examples: [TokenizedExample], scorerInputs: ScorerInputs = .none) {
+    /// - Parameters:
+    ///   - withTexts: the same examples; nil where these have their texts.
+    ///   - digest: where it is known already, and so is `scorerDigest`.
+    package init(
+        examples: Rows<TokenizedExample>, withTexts: Rows<TokenizedExample>? = nil, digest: String? = nil,
+        scorerInputs: ScorerInputs = .none, scorerDigest: String? = nil
+    ) {
         (self.examples, self.scorerInputs) = (examples, scorerInputs)
-        digest = DigestStream.hex(of: examples)
+        self.withTexts = withTexts ?? examples
+        self.digest = digest ?? DigestStream.hex(of: examples)
+        self.scorerDigest = scorerDigest ?? scorerInputs.digest
     }
 }
 
@@ -21,12 +33,12 @@ package struct DataSet {
 package enum ScorerInputs {
     case none
     /// A difference model's, and the EOS at which it is read.
-    case differences([DifferenceExample], eos: Int32)
+    case differences(Rows<DifferenceExample>, eos: Int32)
     /// A pointwise reward model's.
-    case responses([TokenizedExample])
+    case responses(Rows<TokenizedExample>)
 
-    package var differences: [DifferenceExample] {
-        guard case .differences(let examples, _) = self else { return [] }
+    package var differences: Rows<DifferenceExample> {
+        guard case .differences(let examples, _) = self else { return Rows([]) }
         return examples
     }
 
@@ -47,7 +59,7 @@ package enum ScorerInputs {
 }
 
 extension DigestStream {
-    fileprivate static func hex(of examples: [TokenizedExample]) -> String {
+    fileprivate static func hex(of examples: Rows<TokenizedExample>) -> String {
         let stream = DigestStream()
         for example in examples {
             stream.update(example.prompt + [-1])
@@ -85,12 +97,12 @@ package struct PassData {
         (self.train, self.test, self.conventions) = (train, test, conventions)
     }
 
-    /// Every example of both parts.
-    package var examples: [TokenizedExample] { train.examples + (test?.examples ?? []) }
+    /// The examples of both parts.
+    package var parts: [Rows<TokenizedExample>] { [train.examples] + (test.map { [$0.examples] } ?? []) }
 
     /// - Throws: `RDOError.data` when a row has one response only.
     package func requireComparable() throws {
-        for example in examples where example.responses.count < 2 {
+        for example in parts.joined() where example.responses.count < 2 {
             throw RDOError(
                 .data, "row \(example.row + 1) has one response only",
                 remedy: "this pass compares responses: it needs pairs or lists; labelled responses are for kto")

@@ -24,7 +24,7 @@ package struct DifferenceMethod: PlainMethod {
         for part: DataSet, _ role: DataRole, of start: StartModel, _ context: MethodContext
     ) throws -> PreparedTask<DifferenceTask> {
         PreparedTask(
-            task: task(part, costs: start.costs, context), inputs: [.differences: part.scorerInputs.digest])
+            task: task(part, costs: start.costs, context), inputs: [.differences: part.scorerDigest])
     }
 
     package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> DifferenceTask {
@@ -55,7 +55,7 @@ package struct DifferenceSettings: MethodSettings {
 }
 
 package struct DifferenceTask: TrainingTask {
-    let examples: [DifferenceExample]
+    let examples: Rows<DifferenceExample>
     let objective: DifferenceObjective
     let eosTokenID: Int32
     let seed: UInt64

@@ -20,7 +20,7 @@ package struct KTOMethod: TrainingMethod {
     package init(_ settings: UnpairedSettings) { self.settings = settings }
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
-        for example in data.examples where example.kind == .list {
+        for example in data.parts.joined() where example.kind == .list {
             throw RDOError(
                 .data, "row \(example.row + 1) is a list",
                 remedy: "KTO needs pairs or labelled responses; lists are for rrhf")
@@ -45,11 +45,11 @@ package struct KTOMethod: TrainingMethod {
         let combined = mismatched.all(batches: batches)
         // A held-out part of one query alone has none, and a baseline of 0.
         let values =
-            combined.isEmpty ? [] : try References(for: combined, in: file.mismatched, context).values.flatMap { $0 }
+            combined.isEmpty ? [] : try References(for: combined, in: file.mismatched, context).values
         let task = KTOTask(
-            examples: part.examples.indices.map { index in
+            examples: Rows(count: part.examples.count) { index in
                 WeightedExample(
-                    example: part.examples[index], references: references.values[index],
+                    example: part.examples[index], references: references[index],
                     weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
             },
             objective: objective, denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator,
@@ -165,7 +165,7 @@ package struct UnpairedSettings: MethodSettings {
 
 package struct KTOTask: ResponseTask {
     /// The weight of a pair is that of both its responses.
-    let examples: [WeightedExample]
+    let examples: Rows<WeightedExample>
     let objective: KTOObjective
     let denominatorRule: Denominator
     package let costs: CostModel

@@ -26,28 +26,29 @@ extension DataSet {
     fileprivate func asPairs(perList: Int?, seed: UInt64) -> DataSet {
         guard examples.contains(where: { $0.kind == .list }) else { return self }
         let random = KeyedRandom(seed: seed, stream: Self.pairStream)
-        var pairs: [TokenizedExample] = []
-        let differences = scorerInputs.differences
-        var differencePairs: [DifferenceExample] = []
+        var pairs: [(example: Int, better: Int, worse: Int)] = []
         for (index, example) in examples.enumerated() {
             let ordered = ListRanking.pairs(example.listScores)
             let places = ordered.indices.filter { place in
                 guard let perList, ordered.count > perList else { return true }
                 return KeyedRandom.permuted(place, count: ordered.count, key: random.bits(at: UInt64(index))) < perList
             }
-            for (better, worse) in places.map({ ordered[$0] }) {
-                var pair = example.keeping(responses: [better, worse])
-                pair.kind = .pair
-                pair.scores = nil
-                pair.listPlaces = [better, worse]
-                pairs.append(pair)
-                if !differences.isEmpty {
-                    differencePairs.append(differences[index].keeping(responses: [better, worse]))
-                }
-            }
+            pairs += places.map { (index, ordered[$0].better, ordered[$0].worse) }
         }
-        guard case .differences(_, let eos) = scorerInputs else { return DataSet(examples: pairs) }
-        return DataSet(examples: pairs, scorerInputs: .differences(differencePairs, eos: eos))
+        let ordered = Rows(count: pairs.count) { [examples, pairs] number in
+            let (index, better, worse) = pairs[number]
+            var pair = examples[index].keeping(responses: [better, worse])
+            pair.kind = .pair
+            pair.scores = nil
+            pair.listPlaces = [better, worse]
+            return pair
+        }
+        guard case .differences(let differences, let eos) = scorerInputs else { return DataSet(examples: ordered) }
+        let read = Rows(count: pairs.count) { [pairs] number in
+            let (index, better, worse) = pairs[number]
+            return differences[index].keeping(responses: [better, worse])
+        }
+        return DataSet(examples: ordered, scorerInputs: .differences(read, eos: eos))
     }
 
     /// Sets this stream of random numbers apart from those of other uses of the seed.

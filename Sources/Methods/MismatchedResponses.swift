@@ -4,14 +4,14 @@ import Storage
 
 /// The combinations of a query with responses to other queries on which KTO's baseline is estimated.
 final class MismatchedResponses {
-    let examples: [TokenizedExample]
+    let examples: Rows<TokenizedExample>
     let partners: KTOPartners
     private let maxTokens: Int
     /// Every leaf of a batch asks for the same partners.
     private var known: (batch: Int, partners: [[ResponsePlace?]])?
 
     /// - Parameter maxTokens: a response that does not fit beside another query is cut.
-    init(examples: [TokenizedExample], partners: KTOPartners, maxTokens: Int) {
+    init(examples: Rows<TokenizedExample>, partners: KTOPartners, maxTokens: Int) {
         (self.examples, self.partners, self.maxTokens) = (examples, partners, maxTokens)
     }
 

@@ -27,9 +27,9 @@ package struct PairwiseMethod: TrainingMethod {
         let weights = try PairWeights(for: part, role, settings.coefficients, context)
         let differences = try rewardDifferences(of: part, role, context)
         let task = PairwiseTask(
-            pairs: part.examples.indices.map { index in
+            pairs: Rows(count: part.examples.count) { index in
                 pair(
-                    part.examples[index], references?.values[index] ?? [0, 0],
+                    part.examples[index], references?[index] ?? [0, 0],
                     weights?.values[index] ?? (weight: 1, flipped: false), differences?[index])
             },
             objective: PairwiseObjective(settings.variant, beta: settings.beta, settings.parameters),
@@ -128,7 +128,7 @@ extension [LossParameter: Double] {
 }
 
 package struct PairwiseTask: ResponseTask {
-    let pairs: [WeightedExample]
+    let pairs: Rows<WeightedExample>
     let objective: PairwiseObjective
     /// Weight of the better response's mean token loss (the regularisation term of arXiv 2408.09385, eq. 1).
     var supervisedWeight = 0.0

@@ -29,17 +29,18 @@ package struct RRHFMethod: TrainingMethod {
         let sources =
             role == .training && (settings.coefficients.use || ranksByDifference)
             ? try CoefficientSources.read(settings.coefficients, context, needsFiles: ranksByDifference) : nil
-        let lists = try context.world.collectively {
+        let rankings = try context.world.collectively {
             try sources.map { try ranked(part.examples, $0, context) }
-                ?? part.examples.map(RankedList.init(byScoresOf:))
+                ?? part.examples.map(Ranking.init(byScoresOf:))
         }
-        if role == .training { logTies(in: lists, context) }
+        if role == .training { logTies(in: rankings, context) }
         let objective = RRHFObjective(
             rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)
         let digest = DigestStream.hex(
-            of: lists.flatMap { list in
+            of: rankings.flatMap { list in
                 [Double(list.best)] + list.pairs.flatMap { [Double($0.better), Double($0.worse), $0.weight] }
             })
+        let lists = Rows(count: rankings.count) { RankedList(example: part.examples[$0], ranking: rankings[$0]) }
         return PreparedTask(
             task: RRHFTask(lists: lists, objective: objective, costs: start.costs), inputs: [.coefficients: digest])
     }
@@ -48,39 +49,43 @@ package struct RRHFMethod: TrainingMethod {
     ///
     /// - Throws: `RDOError.artefact` when a coefficient file lacks pairs, `.data` when a row lacks its weight.
     private func ranked(
-        _ examples: [TokenizedExample], _ sources: CoefficientSources, _ context: MethodContext
-    ) throws -> [RankedList] {
-        let usesWeights = settings.coefficients.use
-        let ranksByDifference = settings.ranking == .difference
-        let scores = ranksByDifference ? try Self.scores(of: examples, sources, context) : examples.map(\.listScores)
+        _ examples: Rows<TokenizedExample>, _ sources: CoefficientSources, _ context: MethodContext
+    ) throws -> [Ranking] {
+        let scores =
+            settings.ranking == .difference
+            ? try Self.scores(examples, sources, context) : examples.map(\.listScores)
         let ordered = scores.map { ListRanking.pairs($0) }
-        let differences =
-            usesWeights
-            ? try sources.differences(
-                of: examples, pairs: ordered.map { $0.map { (first: $0.better, second: $0.worse) } }) : nil
-        let lists = try examples.indices.map { index in
-            let column = usesWeights ? try sources.column(examples[index]) : 1
-            let pairs = ordered[index].enumerated().map { number, pair in
-                let (weight, flipped) =
-                    differences.map { sources.weight($0[index][number], column: column) } ?? (1, false)
+        guard settings.coefficients.use else {
+            return zip(ordered, scores).map { pairs, scores in
+                Ranking(
+                    pairs: pairs.map { RankedPair(better: $0.better, worse: $0.worse) }, best: ListRanking.best(scores))
+            }
+        }
+        let columns = try examples.map(sources.column)
+        let rankings = try sources.differences(of: examples) { index in
+            ordered[index].map { (first: $0.better, second: $0.worse) }
+        } as: { index, differences in
+            let pairs = zip(ordered[index], differences).map { pair, differences in
+                let (weight, flipped) = sources.weight(differences, column: columns[index])
                 let (better, worse) = flipped ? (pair.worse, pair.better) : (pair.better, pair.worse)
                 return RankedPair(better: better, worse: worse, weight: weight)
             }
-            return RankedList(example: examples[index], pairs: pairs, best: ListRanking.best(scores[index]))
+            return Ranking(pairs: pairs, best: ListRanking.best(scores[index]))
         }
-        if usesWeights { sources.log(lists.flatMap { $0.pairs.map(\.weight) }, context) }
-        return lists
+        sources.log(rankings.flatMap { $0.pairs.map(\.weight) }, context)
+        return rankings
     }
 
     /// The scores whose differences are nearest to what the files say of every two responses.
     private static func scores(
-        of examples: [TokenizedExample], _ sources: CoefficientSources, _ context: MethodContext
+        _ examples: Rows<TokenizedExample>, _ sources: CoefficientSources, _ context: MethodContext
     ) throws -> [[Double]] {
-        let differences = try sources.differences(of: examples, pairs: examples.map(\.comparisons))
-        let matrices = examples.indices.map { index in
+        let matrices = try sources.differences(of: examples) {
+            examples[$0].comparisons
+        } as: { index, differences in
             DifferenceMatrix(count: examples[index].responses.count) { i, j in
                 // Of the comparisons, (i, j) is number i of those with j, after all that have an earlier one second.
-                sources.rule.rewardDifference(differences[index][j * (j - 1) / 2 + i])
+                sources.rule.rewardDifference(differences[j * (j - 1) / 2 + i])
             }
         }
         let cycles = matrices.reduce(0) { $0 + $1.cycles }
@@ -90,7 +95,7 @@ package struct RRHFMethod: TrainingMethod {
         return matrices.map(\.scores)
     }
 
-    private func logTies(in lists: [RankedList], _ context: MethodContext) {
+    private func logTies(in lists: [Ranking], _ context: MethodContext) {
         let unranked = lists.count { $0.pairs.isEmpty }
         guard unranked > 0 else { return }
         context.log.warning(
@@ -140,13 +145,20 @@ package struct ListSettings: MethodSettings {
     }
 }
 
-/// What is known of a list before training.
-struct RankedList {
-    let example: TokenizedExample
+/// What is known of a list's responses before training.
+struct Ranking {
     /// None when all responses are equally good: then the supervised term is alone.
     let pairs: [RankedPair]
     /// The response that the supervised term learns.
     let best: Int
+}
+
+struct RankedList {
+    let example: TokenizedExample
+    let ranking: Ranking
+
+    var pairs: [RankedPair] { ranking.pairs }
+    var best: Int { ranking.best }
 
     /// - Parameter policy: log-probability sums of the responses.
     func logProbabilities(_ policy: [Double]) -> ListLogProbabilities {
@@ -154,19 +166,18 @@ struct RankedList {
     }
 }
 
-extension RankedList {
+extension Ranking {
     /// Ordered by the list's own scores, every pair of weight 1.
     init(byScoresOf example: TokenizedExample) {
         let scores = example.listScores
         self.init(
-            example: example,
             pairs: ListRanking.pairs(scores).map { RankedPair(better: $0.better, worse: $0.worse) },
             best: ListRanking.best(scores))
     }
 }
 
 package struct RRHFTask: ResponseTask {
-    let lists: [RankedList]
+    let lists: Rows<RankedList>
     let objective: RRHFObjective
     package let costs: CostModel
 

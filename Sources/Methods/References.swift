@@ -5,29 +5,31 @@ import Storage
 
 /// Reference log-probabilities of the responses of some examples, joined by content key and never by row number.
 struct References {
-    /// Log-probability of each example's responses.
-    let values: [[Double]]
+    /// Log-probability of each response, in the order of the examples.
+    let values: [Double]
+    /// Where each example's begin.
+    private let starts: [Int32]
     let modelDigest: String?
     /// Digest of the values.
     let digest: String
 
     /// Collective.
     /// - Throws: `RDOError.artefact` when the file is missing, of another model or tokenizer, or lacks responses.
-    init(for examples: [TokenizedExample], in path: ArtefactPath, _ context: MethodContext) throws {
+    init(for examples: some Collection<TokenizedExample>, in path: ArtefactPath, _ context: MethodContext) throws {
         let (provenance, entries) = try context.world.collectively {
             let file = try ReferenceFile.read(path.path)
             try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
             return (file.provenance, try file.entries(for: examples.flatMap(\.responseKeys)))
         }
         try MadeArtefact.reference.require(provenance.modelDigest, at: path.path, context)
-        var start = 0
-        values = examples.map { example in
-            defer { start += example.responses.count }
-            return entries[start..<(start + example.responses.count)].map(\.logprob)
-        }
+        values = entries.map(\.logprob)
+        starts = examples.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int32($1.responses.count)) }
         modelDigest = provenance.modelDigest
-        digest = DigestStream.hex(of: entries.map(\.logprob))
+        digest = DigestStream.hex(of: values)
     }
+
+    /// Those of one example's responses.
+    subscript(example: Int) -> [Double] { Array(values[Int(starts[example])..<Int(starts[example + 1])]) }
 
     /// Training starts as the model that these are of: every log-ratio of its first step must be 0.
     func areOf(_ start: StartModel) -> Bool { start.digest != nil && modelDigest == start.digest }

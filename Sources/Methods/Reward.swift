@@ -35,7 +35,7 @@ package struct RewardSettings: MethodSettings {
 }
 
 package struct RewardTask: ResponseTask {
-    let examples: [TokenizedExample]
+    let examples: Rows<TokenizedExample>
     package let costs: CostModel
 
     package enum Figure: Int, StepFigure { case loss, correct, margin }

@@ -20,10 +20,10 @@ package struct SupervisedMethod: PlainMethod {
     /// Without the responses that a label calls bad, unless all are to be learned.
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
         func reduced(_ part: DataSet) -> DataSet {
-            let examples = wanted(part.examples)
-            guard examples.count < part.examples.count else { return part }
-            context.log.info("sft: left out \(part.examples.count - examples.count) responses whose label is false")
-            return DataSet(examples: examples)
+            let wanted = wanted(part.examples)
+            guard wanted.count < part.examples.count else { return part }
+            context.log.info("sft: left out \(part.examples.count - wanted.count) responses whose label is false")
+            return DataSet(examples: part.examples.selecting(wanted))
         }
         let train = reduced(data.train)
         guard !train.examples.isEmpty else {
@@ -34,14 +34,16 @@ package struct SupervisedMethod: PlainMethod {
         return PassData(train: train, test: test, conventions: data.conventions)
     }
 
-    func wanted(_ examples: [TokenizedExample]) -> [TokenizedExample] {
-        settings.responses == .all ? examples : examples.filter { $0.label != false }
+    /// Indices of the examples to learn from.
+    func wanted(_ examples: Rows<TokenizedExample>) -> [Int] {
+        examples.indices.filter { settings.responses == .all || examples[$0].label != false }
     }
 
     package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> SupervisedTask {
         let isChosen = settings.responses == .chosen
         return SupervisedTask(
-            examples: isChosen ? part.examples.map { $0.keeping(responses: [$0.best]) } : part.examples, costs: costs)
+            examples: isChosen ? part.examples.transformed { $0.keeping(responses: [$0.best]) } : part.examples,
+            costs: costs)
     }
 }
 
@@ -72,7 +74,7 @@ package struct SupervisedSettings: MethodSettings {
 
 package struct SupervisedTask: ResponseTask {
     /// Examples reduced to the responses to learn.
-    let examples: [TokenizedExample]
+    let examples: Rows<TokenizedExample>
     package let costs: CostModel
 
     package enum Figure: Int, StepFigure { case loss }

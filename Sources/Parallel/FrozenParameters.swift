@@ -15,6 +15,9 @@ package enum FrozenStorage: String, Sendable, CaseIterable {
 /// any time without asking the others.
 package final class FrozenParameters: ParameterSource {
     package let layout: ParameterLayout
+    /// Of what is stored, and whether the ranks of this node share it.
+    package let byteCount: Int
+    package let isOncePerNode: Bool
     private let storage: FrozenStorage
     private let whole: [PackedSlice]
     /// The packed group as floats, or as bfloat16 in half as many.
@@ -39,6 +42,7 @@ package final class FrozenParameters: ParameterSource {
         let starts = sizes.reduce(into: [0]) { $0.append(FloatBuffer.padded($0[$0.count - 1] + $1)) }
         let total = starts[sizes.count]
         let loan = mesh.node.size > 1 ? try mesh.nodeMemory?.borrow(count: total) : nil
+        (byteCount, isOncePerNode) = (total * MemoryLayout<Float>.stride, loan != nil)
         let stored = sizes.indices.map {
             loan?.buffer(at: starts[$0], count: sizes[$0]) ?? FloatBuffer(count: sizes[$0])
         }

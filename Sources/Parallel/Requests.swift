@@ -55,6 +55,9 @@ extension Communicator {
     /// How long ranks wait for each other before the others count as lost.
     package func setPatience(seconds: Double) { Requests.patience.withLock { $0 = seconds } }
 
+    /// Makes it at least as long, where work turned out to take longer: a rank that has none waits for those that do.
+    package func extendPatience(seconds: Double) { Requests.patience.withLock { $0 = max($0, seconds) } }
+
     /// Collective. Runs `body` without that limit, where ranks wait for the files of others: how long that takes depends
     /// on their size. A death on this node is noticed all the same, one on another by the launcher.
     package func withoutTimeout<Result>(_ body: () throws -> Result) rethrows -> Result {

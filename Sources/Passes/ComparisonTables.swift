@@ -5,7 +5,7 @@ import Storage
 
 extension CoefficientTables {
     /// Queries and responses of `examples`, and every two responses to a query.
-    init(comparing examples: [TokenizedExample]) {
+    init(comparing examples: Rows<TokenizedExample>) {
         var rows: [ContentKey: Int32] = [:]
         var queryTexts: [String] = []
         var queryKeys: [ContentKey] = []

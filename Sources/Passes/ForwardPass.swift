@@ -8,7 +8,7 @@ import Transformer
 /// A forward pass of a model over many items into one file, in durable chunks: scoring and reference log-probabilities.
 ///
 /// A file that is complete and was made from the same things is left as it is. A team of ranks that is done with its
-/// chunks gets the next ones at once; what it found is on the disk before it gets them. What a chunk contains does not
+/// chunks gets the next ones at once; what it found is stored before it gets them. What a chunk contains does not
 /// depend on the ranks, so neither do the numbers.
 struct ForwardPass {
     /// For messages.
@@ -19,6 +19,9 @@ struct ForwardPass {
     let chunk: Int
     let model: FrozenModel
     let session: Session
+
+    /// Seconds to leave before a job's end while no chunk has been measured.
+    private static let firstReserve = 30.0
 
     /// Collective.
     ///
@@ -49,14 +52,20 @@ struct ForwardPass {
             progress.update(stored)
         }
         let team = model.team
-        var chunks = try next(dealer, [])
+        var slowest = 0.0
+        var chunks = try next(dealer, [], reserve: Self.firstReserve)
         while !chunks.isEmpty {
+            let began = ContinuousClock.now
             let values = try compute(team.rank < chunks.count ? range(chunks[team.rank]) : 0..<0)
             let parts = try team.allGather(ByteWriter.bytes(of: values) { $1.write($0) })
+            slowest = max(slowest, began.duration(to: .now) / .seconds(1))
+            session.world.extendPatience(seconds: 4 * slowest)
             chunks = try next(
-                dealer, zip(chunks, parts).map { ($0, try ByteReader.array(of: $1) { try $0.readDouble() }) })
+                dealer, zip(chunks, parts).map { ($0, try ByteReader.array(of: $1) { try $0.readDouble() }) },
+                reserve: 2 * slowest + 10)
         }
         if try dealer.conclude() {
+            try session.world.onRankZero { try writer?.commit() }
             let left = try session.world.numberFromRankZero { stored }
             throw RDOError(
                 .stopped, "\(title): stopped with \(left) of \(finished.count) chunks stored",
@@ -70,7 +79,10 @@ struct ForwardPass {
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }
         let reasons = try misfit().joined(separator: ", ")
-        if reasons.isEmpty { return true }
+        if reasons.isEmpty {
+            try Artefacts.removeWorkingFile(of: path)
+            return true
+        }
         func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
         guard absolute(path).hasPrefix(absolute(session.configuration.output) + "/") else {
             throw RDOError(
@@ -82,9 +94,11 @@ struct ForwardPass {
     }
 
     /// The team's next chunks. Its first rank speaks for it.
-    private func next(_ dealer: ChunkDealer, _ results: [ChunkDealer.Result]) throws -> [Int] {
+    ///
+    /// - Parameter reserve: seconds that a chunk and what follows it take.
+    private func next(_ dealer: ChunkDealer, _ results: [ChunkDealer.Result], reserve: Double) throws -> [Int] {
         let team = model.team
-        let isStopping = try team.allReduceMax(StopSignal.isRequested(reserve: 30) ? 1 : 0) == 1
+        let isStopping = try team.allReduceMax(StopSignal.isRequested(reserve: reserve) ? 1 : 0) == 1
         let dealt = team.rank == 0 ? try dealer.exchange(results, for: team.size, isStopping: isStopping) : []
         let message = try team.broadcast(ByteWriter.bytes(of: dealt) { $1.write($0) }, from: 0)
         return try ByteReader.array(of: message) { try $0.readInt() }
@@ -97,7 +111,9 @@ protocol ChunkWriter {
     var chunkRows: Int { get }
     /// For every chunk, whether its figures are stored.
     var done: [Bool] { get }
-    /// Durable when it returns.
+    /// With the operating system when it returns, and on the disk soon after.
     func write(rows: Range<Int>, values: [Double]) throws
+    /// Returns when all that was written is on the disk.
+    func commit() throws
     func finish() throws
 }

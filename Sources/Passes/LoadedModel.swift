@@ -42,6 +42,8 @@ struct LoadedModel {
             }
         }
         let parameters = try ShardedParameters(layout: model.trainedLayout, mesh: mesh, gather: session.gatherPolicy)
+        try session.warn(
+            ofCopies: parameters.gatheredBytes, isShared: parameters.isGatheredOncePerNode, mesh)
         try files.read(into: parameters, startingFrom: start, session.world)
         let frozen = try lora.map { _ in try files.frozenParameters(mesh: mesh, session) }
         (self.path, trained) = (path, TrainedModel(model, parameters, beside: frozen))
@@ -139,12 +141,16 @@ private struct ModelFiles {
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     func frozenParameters(mesh: Mesh, _ session: Session) throws -> any ParameterSource {
         guard session.gatherPolicy == .block else {
-            return try FrozenParameters(
+            let parameters = try FrozenParameters(
                 layout: model.layout, mesh: mesh,
                 storage: session.configuration.parallel.frozenWeights == .bf16 ? .bf16 : .f32
             ) { try read(model.layout.specs[$0], $1, $2) }
+            try session.warn(ofCopies: parameters.byteCount, isShared: parameters.isOncePerNode, mesh)
+            return parameters
         }
         let parameters = try ShardedParameters(layout: model.layout, mesh: mesh, gather: .block)
+        try session.warn(
+            ofCopies: parameters.gatheredBytes, isShared: parameters.isGatheredOncePerNode, mesh)
         try read(into: parameters, startingFrom: nil, session.world)
         return parameters
     }

@@ -43,15 +43,19 @@ package struct PreparePass: CommandPass {
     }
 
     private static func summary(of part: DataSet) -> String {
-        let prompts = part.examples.map(\.prompt.count)
-        let responses = part.examples.flatMap { $0.responses.map(\.count) }
-        let cut = part.examples.reduce(0) { $0 + $1.truncatedResponses.count { $0 } }
+        var (prompts, responses, cutPrompts, cut) = ([Int](), [Int](), 0, 0)
+        for example in part.examples {
+            prompts.append(example.prompt.count)
+            responses += example.responses.map(\.count)
+            cutPrompts += example.isPromptTruncated ? 1 : 0
+            cut += example.truncatedResponses.count { $0 }
+        }
         func lengths(_ counts: [Int]) -> String {
             "mean \(counts.reduce(0, +) / max(counts.count, 1)), longest \(counts.max() ?? 0)"
         }
         return
             "\(part.examples.count) rows, tokens of a prompt \(lengths(prompts)), of a response \(lengths(responses)); "
-            + "\(part.examples.count(where: \.isPromptTruncated)) prompts and \(cut) responses are cut"
+            + "\(cutPrompts) prompts and \(cut) responses are cut"
     }
 }
 

@@ -61,7 +61,7 @@ package struct ReferencePass: CommandPass {
                 guard let part = role == .training ? own.train : own.test else { continue }
                 let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
                     part, role, of: own, session.context(own.conventions))
-                if !mismatched.isEmpty { try responses.store(mismatched, in: file.mismatched.path) }
+                if !mismatched.isEmpty { try responses.store(Rows(mismatched), in: file.mismatched.path) }
             }
         }
     }
@@ -97,14 +97,13 @@ struct ResponseLogProbabilities {
     let session: Session
 
     /// Collective. Writes the log-probabilities of all responses of `examples` to `path`, in their order.
-    func store(_ examples: [TokenizedExample], in path: String) throws {
+    func store(_ examples: Rows<TokenizedExample>, in path: String) throws {
         let provenance = Provenance(
             modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: dataDigest,
             template: conventions.template)
-        let responses = examples.indices.flatMap { example in
-            examples[example].responses.indices.map { (example: example, response: $0) }
-        }
-        let keys = examples.flatMap(\.responseKeys)
+        let responses = NumberedItems(counts: examples.lazy.map(\.responses.count))
+        // Rank 0 alone needs them.
+        lazy var keys = examples.flatMap(\.responseKeys)
         let pass = ForwardPass(
             title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session)
         let isNew = try pass.run(
@@ -121,9 +120,9 @@ struct ResponseLogProbabilities {
             },
             compute: { range in
                 // A query whose responses fall into two chunks is computed in both.
-                let own = Dictionary(grouping: responses[range], by: \.example).sorted { $0.key < $1.key }
-                return try model.outputs(
-                    of: .responses(of: own.map { examples[$0.key].keeping(responses: $0.value.map(\.response)) }))
+                try model.outputs(
+                    of: .responses(
+                        of: responses.groups(range).map { examples[$0.example].keeping(responses: Array($0.items)) }))
             })
         if isNew { session.log.info("reference: \(responses.count) log-probabilities in \(path)") }
     }

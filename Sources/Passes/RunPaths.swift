@@ -6,6 +6,9 @@ extension Configuration {
     /// What rdo remembers from one start to the next; all of it can be found out again.
     var stateDirectory: String { output + "/.rdo" }
 
+    /// The data as models read them.
+    var dataDirectory: String { output + "/data" }
+
     /// The effective configuration of the last start.
     var storedConfiguration: String { stateDirectory + "/config.yaml" }
 

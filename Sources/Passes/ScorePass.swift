@@ -96,11 +96,11 @@ private struct Scoring {
             kind: scorer == .difference ? .difference : .reward, symmetric: scorer == .difference,
             provenance: Provenance(
                 modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
-                inputDigest: part.scorerInputs.digest, template: conventions.template))
-        let tables = CoefficientTables(comparing: part.examples)
-        let comparisons = part.examples.indices.flatMap { example in
-            part.examples[example].comparisons.map { Comparison(example: example, first: $0, second: $1) }
-        }
+                inputDigest: part.scorerDigest, template: conventions.template))
+        // Rank 0 alone needs the texts and keys of all pairs.
+        lazy var tables = CoefficientTables(comparing: part.withTexts)
+        let comparisons = NumberedItems(
+            counts: part.examples.lazy.map { $0.responses.count * ($0.responses.count - 1) / 2 })
         let pass = ForwardPass(
             title: "score", path: path, itemCount: comparisons.count, chunk: session.configuration.score.chunk,
             model: model, session: session)
@@ -117,7 +117,9 @@ private struct Scoring {
                     chunkRows: pass.chunk)
             },
             compute: { range in
-                let own = Self.byExample(Array(comparisons[range]))
+                let own = comparisons.groups(range).map { example, items in
+                    (example: example, own: Array(part.examples[example].comparisons[items]))
+                }
                 return switch part.scorerInputs {
                 case .differences(let examples, let eos): try differences(own, examples, eos: eos)
                 case .responses(let examples): try rewards(own, examples)
@@ -127,17 +129,13 @@ private struct Scoring {
         if isNew { session.log.info("score: \(comparisons.count) reward differences in \(path)") }
     }
 
-    /// Two responses of an example.
-    private struct Comparison {
-        let example: Int
-        let first: Int
-        let second: Int
-    }
+    /// Some comparisons of an example.
+    private typealias Group = (example: Int, own: [(first: Int, second: Int)])
 
     /// d(first, second) and d(second, first) of each comparison. A list whose pairs fall into two chunks has its query read
     /// in both.
     private func differences(
-        _ comparisons: [(example: Int, own: [Comparison])], _ examples: [DifferenceExample], eos: Int32
+        _ comparisons: [Group], _ examples: Rows<DifferenceExample>, eos: Int32
     ) throws -> [Double] {
         var forest = TokenForest()
         let ends = comparisons.flatMap { example, own in
@@ -151,7 +149,7 @@ private struct Scoring {
 
     /// The rewards of both responses of each comparison.
     private func rewards(
-        _ comparisons: [(example: Int, own: [Comparison])], _ examples: [TokenizedExample]
+        _ comparisons: [Group], _ examples: Rows<TokenizedExample>
     ) throws -> [Double] {
         let groups = comparisons.map { example, own in
             (example: example, own: own, responses: Set(own.flatMap { [$0.first, $0.second] }).sorted())
@@ -163,11 +161,6 @@ private struct Scoring {
             outputs = outputs.dropFirst(responses.count)
             return own.flatMap { [rewards[$0.first, default: .nan], rewards[$0.second, default: .nan]] }
         }
-    }
-
-    /// In their order, which is that of the examples.
-    private static func byExample(_ comparisons: [Comparison]) -> [(example: Int, own: [Comparison])] {
-        Dictionary(grouping: comparisons, by: \.example).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 }
 

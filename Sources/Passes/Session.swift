@@ -57,7 +57,8 @@ package final class Session {
     /// Collective. The mesh for a pass: as configured, else chosen by what fits the nodes.
     func mesh(for demand: @autoclosure () throws -> MemoryDemand) throws -> Mesh {
         let parallel = configuration.parallel
-        let shards = try parallel.shards ?? MeshChoice(world: world).shards(for: demand)
+        let shards =
+            try parallel.shards ?? MeshChoice(world: world, sharesMemory: parallel.sharedMemory).shards(for: demand)
         if let known = meshes[shards] { return known }
         let mesh = try Mesh(world: world, shards: shards, sharesMemory: parallel.sharedMemory)
         meshes[shards] = mesh
@@ -71,6 +72,13 @@ package final class Session {
     /// Collective. Decides for the passes that will run where each begins.
     func resume(among passes: [PassName]) throws {
         resume = try world.collectively { try resume.assigned(to: passes) }
+    }
+
+    /// Collective. Says so where the ranks of a node were to share what they gather and there is no room for it.
+    func warn(ofCopies bytes: Int, isShared: Bool, _ mesh: Mesh) throws {
+        let copies = mesh.sharesMemory && mesh.node.size > 1 && bytes > 0 && !isShared
+        guard try world.allReduceMax(copies ? 1 : 0) == 1 else { return }
+        log.warning(MeshChoice.warning(ofCopies: bytes))
     }
 
     package var gatherPolicy: GatherPolicy { configuration.parallel.gather == .step ? .step : .block }

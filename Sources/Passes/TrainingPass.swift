@@ -69,7 +69,12 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
     ) throws {
         let configuration = session.configuration
         let exported = exported(in: configuration)
-        let reason = try session.world.textFromRankZero { try reasonToWrite(exported, origin) }
+        let reason = try session.world.textFromRankZero {
+            for path in [configuration.trainedModel(of: name), configuration.trainedAdapter(of: name)] {
+                try ReplacedDirectory.settle(path)
+            }
+            return try reasonToWrite(exported, origin)
+        }
         if !isNew && reason.isEmpty {
             session.log.info("\(name): complete and unchanged, model in \(exported)")
             return

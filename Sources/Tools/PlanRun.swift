@@ -107,7 +107,7 @@ extension DataSet {
                 row: row, query: ids(lengths.query), asFirst: pair, asSecond: pair, truncatedResponses: [false, false],
                 isPromptTruncated: false)
         }
-        self.init(examples: examples, scorerInputs: .differences(differences, eos: 0))
+        self.init(examples: Rows(examples), scorerInputs: .differences(Rows(differences), eos: 0))
     }
 }
 

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import Settings
+import Storage
 
 /// A file of JSON objects, one a line, flushed line by line: metrics.jsonl, evaluation.jsonl and the `--trace` file.
 final class JSONLinesFile {
@@ -40,11 +41,8 @@ final class JSONLinesFile {
                 .usage, "the file holds something else, which would be lost", at: path, remedy: "name another file")
         }
         let kept = lines.filter { $0.step < step || $0.pass != pass?.rawValue }.map { $0.line + "\n" }.joined()
-        do {
-            try kept.write(toFile: path, atomically: true, encoding: .utf8)
-        } catch {
-            throw RDOError(
-                .usage, "cannot write (\(error.localizedDescription))", at: path, remedy: "choose a writable directory")
+        do { try Durable.write(Data(kept.utf8), to: path) } catch {
+            throw RDOError(.usage, "cannot write (\(error))", at: path, remedy: "choose a writable directory")
         }
     }
 

@@ -22,8 +22,9 @@ package final class Trainer<Task: TrainingTask> {
     private let batches: BatchRunner
     private let checkpoints: TrainingCheckpoints
     private let meter = ThroughputMeter()
-    /// Seconds that the slowest save and step took so far: the reserve before a job's end.
-    private var saveSeconds = 5.0
+    /// Seconds that the slowest save and step took so far: the reserve before a job's end. The first save is expected to
+    /// write 100 MB a second.
+    private var saveSeconds: Double
     private var stepSeconds = 0.0
 
     /// - Precondition: there are at least as many leaves as ranks.
@@ -38,6 +39,7 @@ package final class Trainer<Task: TrainingTask> {
         accumulator = GradientAccumulator(layout: trained.parameters.layout, mesh: trained.mesh)
         batches = BatchRunner(
             model: trained.model, parameters: trained.weights, world: world, tokenLimit: run.settings.microBatchTokens)
+        saveSeconds = 5 + Double(trained.parameters.ownBytes + optimizer.allocatedBytes) / 100e6
         checkpoints = TrainingCheckpoints(
             run, mesh: trained.mesh, parameters: trained.parameters, optimizer: optimizer,
             exampleCount: task.exampleCount, totalSteps: totalSteps, log: log)
@@ -130,6 +132,7 @@ package final class Trainer<Task: TrainingTask> {
     ) throws -> JSONLine {
         let (seconds, exposed) = (clock.seconds, clock.exposedSeconds)
         stepSeconds = max(stepSeconds, seconds)
+        world.extendPatience(seconds: 4 * stepSeconds)
         let peakMemory = try world.allReduceMax(ResidentMemory.peak())
         let state = trained.parameters.ownBytes + accumulator.allocatedBytes + optimizer.allocatedBytes
         let stateMemory = try world.allReduceMax(state)

@@ -70,7 +70,9 @@ package struct RunIdentity: Sendable {
     /// that one of the two does not know counts as null.
     func differences(from attributes: [String: String]) -> [String] {
         let own = self.attributes
-        let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) })
+        // Checkpoints of earlier versions do not say what these were.
+        let unknown = [Input.differences, .head].map { Self.prefix + $0.rawValue }.filter { attributes[$0] == nil }
+        let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) }).subtracting(unknown)
         return names.sorted().compactMap { name in
             let (old, new) = (attributes[name, default: "null"], own[name, default: "null"])
             guard old != new else { return nil }

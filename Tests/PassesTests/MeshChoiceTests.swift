@@ -33,6 +33,16 @@ import Transformer
         #expect(shards(10) == 2 && shards(100_000) == 8)
     }
 
+    /// What the ranks of a node cannot share counts once for each of them.
+    @Test func copiesAskForMoreNodes() {
+        let model = TransformerModel(.planned, head: .languageModel)
+        var demand = MemoryDemand(model, .training(leaves: 8), leafTokens: 10, gathersBlocks: false)
+        let free = Int(demand.perNode(PlannedMesh(ranks: 8, nodes: 2, shards: 4)) / MeshChoice.share) + 1
+        #expect(MeshChoice.shards(for: demand, ranks: 8, perNode: 4, free: free) == 4)
+        demand.sharedRoom = 0
+        #expect(MeshChoice.shards(for: demand, ranks: 8, perNode: 4, free: free) == 8)
+    }
+
     @Test func shardsDivideTheRanks() throws {
         try MeshChoice.check(nil, ranks: 6)
         try MeshChoice.check(3, ranks: 6)

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import TestSupport
 
@@ -84,3 +85,70 @@ func randomText(length: ClosedRange<Int>, using generator: inout SeededGenerator
 /// Where the real data lies when it is there.
 let dataAssets = Assets.path("data") + "/"
 let hasDataAssets = Assets.has("data")
+
+/// Reads whole files at once, as passes read them portion by portion.
+struct PreferenceReader {
+    var format = DataFormat.auto
+    var policy = BadRowPolicy.fail
+
+    /// - Parameter ranks: how many portions each file is read in.
+    func read(_ paths: [String], ranks: Int = 1) throws -> (records: [PreferenceRecord], report: DataReport) {
+        var (records, report, linesBefore) = ([PreferenceRecord](), DataReport(), 0)
+        for path in paths {
+            let parser = try RowParser(file: path, format: format, linesBefore: linesBefore)
+            var (rows, kept, bad, line) = (0, 0, [BadRow](), 1)
+            for var portion in try FilePortion.portions(of: path, count: ranks, lineCount: LineReader.lineCount) {
+                portion.firstLine = line
+                let count = try portion.lineCount()
+                try portion.forEachLine { line in
+                    guard let parsed = parser.parse(line) else { return }
+                    rows += 1
+                    switch parsed {
+                    case .success(let record):
+                        kept += 1
+                        records.append(record)
+                    case .failure(let row): bad.append(row)
+                    }
+                }
+                line += count
+            }
+            linesBefore += line - 1
+            guard rows > 0 else { throw RDOError(.data, "the file has no rows", at: path) }
+            report.count(DataReport.File(path: path, format: parser.format, rows: rows), kept: kept, bad: bad)
+        }
+        try report.check(policy: policy)
+        return (records, report)
+    }
+}
+
+extension TokenizationPlan {
+    func examples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<TokenizedExample, BadRow>] {
+        rows.map { row in numbered(records, row) { record throws(BadRow) in try example(of: record) } }
+    }
+
+    func differenceExamples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<DifferenceExample, BadRow>] {
+        rows.map { row in numbered(records, row) { record throws(BadRow) in try differenceExample(of: record) } }
+    }
+
+    private func numbered<Row>(
+        _ records: [PreferenceRecord], _ row: Int, _ tokenize: (PreferenceRecord) throws(BadRow) -> Row
+    ) -> Result<Row, BadRow> {
+        var record = records[row]
+        record.row = row
+        return Result { () throws(BadRow) -> Row in try tokenize(record) }
+    }
+}
+
+extension DataReport {
+    mutating func admit(
+        _ results: [Result<TokenizedExample, BadRow>], policy: BadRowPolicy
+    ) throws -> [TokenizedExample] {
+        let admitted = results.compactMap { try? $0.get() }
+        let bad = results.compactMap { if case .failure(let row) = $0 { row } else { nil } }
+        try admit(
+            admitted.count, truncatedPrompts: admitted.count(where: \.isPromptTruncated),
+            truncatedResponses: admitted.reduce(0) { $0 + $1.truncatedResponses.count { $0 } }, bad: bad, policy: policy
+        )
+        return admitted
+    }
+}

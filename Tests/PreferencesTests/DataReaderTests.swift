@@ -98,4 +98,29 @@ import Testing
         #expect(data.report.bad.map(\.first) == [["\(path):3"], ["\(path):2"], ["\(path):4"]])
         #expect(throws: RDOError.self) { _ = try strict.admit(results, policy: .fail) }
     }
+
+    /// Every line is read once, by the rank in whose portion it begins, and has its own number.
+    @Test(arguments: ["\n", "\r\n"]) func portionsMakeUpTheFile(end: String) throws {
+        var lines = (0..<23).map {
+            #"{"prompt": "\#($0)", "chosen": "\#(String(repeating: "x", count: $0 * 7 % 40))y", "rejected": "b"}"#
+        }
+        lines[0] = "x"
+        lines[3] = ""
+        lines[9] = "{"
+        for text in [
+            lines.joined(separator: end), lines.joined(separator: end) + end, "\u{FEFF}" + lines.joined(separator: end),
+        ] {
+            let path = try directory.write(Array(text.utf8))
+            for file in [path, try directory.gzip(path)] {
+                let whole = try PreferenceReader(policy: .skip).read([file, path])
+                for ranks in 2...9 {
+                    let parts = try PreferenceReader(policy: .skip).read([file, path], ranks: ranks)
+                    #expect(parts.records == whole.records && parts.report == whole.report, "\(ranks) ranks")
+                }
+                #expect(
+                    whole.records.prefix(3).map(\.line) == [2, 3, 5] && whole.records.prefix(3).map(\.row) == [1, 2, 4])
+            }
+            try FileManager.default.removeItem(atPath: path + ".gz")
+        }
+    }
 }

@@ -154,44 +154,4 @@ import Testing
         }
         #expect(cut > 20)
     }
-
-    @Test func rowsSurviveTheWayBetweenRanks() throws {
-        var generator = SeededGenerator(seed: 11)
-        var records: [PreferenceRecord] = []
-        for line in 1...60 {
-            let texts = (0..<Int.random(in: 2...5, using: &generator)).map {
-                randomText(length: 0...300, using: &generator) + "\($0)"
-            }
-            var record = PreferenceRecord(
-                file: "é", line: line, kind: .list, prompt: randomText(length: 0...300, using: &generator),
-                responses: texts,
-                scores: texts.map { _ in Double.random(in: -1...1, using: &generator) })
-            if line % 3 == 0 { record.weight = 0.25 }
-            if line % 4 == 0 { (record.label, record.scores, record.kind) = (line % 8 == 0, nil, .unpaired) }
-            records.append(record)
-        }
-        let plan = try plan(maxTokens: 700)
-        let examples = plan.examples(of: records, rows: 0..<60)
-        let bytes = TokenizedRowCoding.encode(examples)
-        #expect(try TokenizedRowCoding.decode(bytes) == examples)
-        #expect(examples.contains { if case .failure = $0 { true } else { false } })
-        let pairs = examples.map { example in
-            example.map { example in
-                var pair = example
-                pair.listPlaces = [2, 0]
-                return pair
-            }
-        }
-        #expect(try TokenizedRowCoding.decode(TokenizedRowCoding.encode(pairs)) == pairs)
-        let comparisons = plan.differenceExamples(of: records, rows: 0..<60)
-        #expect(try TokenizedRowCoding.decode(TokenizedRowCoding.encode(comparisons)) == comparisons)
-        // Slices of ranks, one after the other, are the whole.
-        #expect(plan.examples(of: records, rows: 0..<25) + plan.examples(of: records, rows: 25..<60) == examples)
-        for count in [0, 1, bytes.count / 3, bytes.count - 1] {
-            let error = #expect(throws: RDOError.self) {
-                _ = try TokenizedRowCoding.decode(Array(bytes.prefix(count)), as: TokenizedExample.self)
-            }
-            #expect(error?.kind == .peers)
-        }
-    }
 }

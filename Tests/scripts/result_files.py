@@ -9,7 +9,9 @@ import numpy as np
 # What says how fast the machine was, or when and where.
 MACHINE = {
     "seconds", "tokens_per_second", "mfu", "comm_exposed_seconds", "state_memory_bytes", "gathered_memory_bytes",
-    "peak_memory_bytes", "created", "software", "config", "checkpoint", "blas_core", "path"}
+    "peak_memory_bytes", "created", "software", "config", "checkpoint", "blas_core", "path",
+    # Which shard of a checkpoint holds which rows.
+    "first_rows", "shards"}
 # Logs and locks hold times; shards are compared through index.h5; digests are of files that hold dates.
 UNCOMPARED = {"stderr.txt", "rdo.log", "digests", ".lock"}
 ROUGHLY = 0.03

@@ -1,3 +1,4 @@
+import Coding
 import Tensors
 
 /// Over which responses KTO's baseline is estimated.
@@ -44,17 +45,19 @@ package struct KTOPartners: Sendable {
     ///   - examples: the data, in the order that `order` numbers them.
     ///   - microBatches: parts of a batch when the scope is `micro`; at most `batchSize`.
     package init(
-        of examples: [TokenizedExample], order: SampleOrder, batchSize: Int, scope: BaselineScope, microBatches: Int,
+        of examples: Rows<TokenizedExample>, order: SampleOrder, batchSize: Int, scope: BaselineScope,
+        microBatches: Int,
         pairing: BaselinePairing, seed: UInt64
     ) {
         precondition(order.count == examples.count, "the order must be that of the examples")
         precondition(batchSize > 0 && microBatches > 0 && microBatches <= batchSize, "a part needs an example")
         (self.order, self.batchSize, self.pairing) = (order, batchSize, pairing)
         groupCount = scope == .micro ? microBatches : 1
-        var numbers: [[Int32]: Int] = [:]
+        var numbers: [ContentKey: Int] = [:]
         queries = examples.map { example in
-            let number = numbers[example.prompt] ?? numbers.count
-            numbers[example.prompt] = number
+            let key = ContentKey.query(example.prompt)
+            let number = numbers[key] ?? numbers.count
+            numbers[key] = number
             return number
         }
         responseCounts = examples.map(\.responses.count)

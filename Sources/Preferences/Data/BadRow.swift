@@ -1,10 +1,16 @@
 /// A row of data that cannot be used: where it stands and why. Reasons name no row, so that rows can be counted by them.
-package struct BadRow: Error, Sendable, Equatable {
+package struct BadRow: Error, Codable, Sendable, Equatable {
     package let file: String
     package let line: Int
     package let reason: String
 
     var place: String { "\(file):\(line)" }
+}
+
+extension BadRow {
+    init(_ record: PreferenceRecord, _ error: RowError) {
+        self.init(file: record.file, line: record.line, reason: error.reason)
+    }
 }
 
 /// What to do about bad rows (`data.on_error`).

@@ -1,5 +1,5 @@
 /// How rows of preference data are laid out (`data.format`).
-package enum DataFormat: String, Sendable, Encodable, CaseIterable {
+package enum DataFormat: String, Sendable, Codable, CaseIterable {
     /// Decided for each file from the keys of its first row that has known ones.
     case auto
     /// `{prompt, chosen, rejected}`.

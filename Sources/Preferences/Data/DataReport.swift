@@ -2,15 +2,19 @@ import Diagnostics
 import Foundation
 
 /// What became of every row of a data set: how many were read, kept, cut, and which were bad for what reason.
-package struct DataReport: Sendable, Equatable, Encodable {
-    package struct File: Sendable, Equatable, Encodable {
+package struct DataReport: Sendable, Equatable, Codable {
+    package struct File: Sendable, Equatable, Codable {
         package var path: String
         package var format: DataFormat
         /// Rows that are not blank.
         package var rows: Int
+
+        package init(path: String, format: DataFormat, rows: Int) {
+            (self.path, self.format, self.rows) = (path, format, rows)
+        }
     }
 
-    package struct Reason: Sendable, Equatable, Encodable {
+    package struct Reason: Sendable, Equatable, Codable {
         package var reason: String
         package var count: Int
         /// `file:line` of the first of them.
@@ -38,33 +42,24 @@ package struct DataReport: Sendable, Equatable, Encodable {
 
     package var badCount: Int { bad.reduce(0) { $0 + $1.count } }
 
-    mutating func count(_ file: File, kept: Int, bad: [BadRow]) {
+    package mutating func count(_ file: File, kept: Int, bad: [BadRow]) {
         files.append(file)
         rows += file.rows
         self.kept += kept
         bad.forEach { count($0) }
     }
 
-    /// Keeps the rows that could be tokenised and counts those that could not, and those that were cut.
+    /// Counts rows that a model cannot use, and what was cut of those that are left.
     ///
-    /// - Parameter results: of all kept rows of the data set, in order.
     /// - Throws: as `check`.
-    package mutating func admit<Row: TokenizedRow>(
-        _ results: [Result<Row, BadRow>], policy: BadRowPolicy
-    ) throws -> [Row] {
-        var admitted: [Row] = []
-        for result in results {
-            switch result {
-            case .success(let row):
-                admitted.append(row)
-                truncatedPrompts += row.isPromptTruncated ? 1 : 0
-                truncatedResponses += row.truncatedResponses.count { $0 }
-            case .failure(let row): count(row)
-            }
-        }
-        kept = admitted.count
+    package mutating func admit(
+        _ kept: Int, truncatedPrompts: Int, truncatedResponses: Int, bad: [BadRow], policy: BadRowPolicy
+    ) throws {
+        self.kept = kept
+        self.truncatedPrompts += truncatedPrompts
+        self.truncatedResponses += truncatedResponses
+        bad.forEach { count($0) }
         try check(policy: policy)
-        return admitted
     }
 
     private mutating func count(_ row: BadRow) {
@@ -75,7 +70,7 @@ package struct DataReport: Sendable, Equatable, Encodable {
     }
 
     /// - Throws: `RDOError.data` when nothing is left or, with `fail`, when a row is bad.
-    func check(policy: BadRowPolicy) throws {
+    package func check(policy: BadRowPolicy) throws {
         if policy == .fail, let worst = bad.first {
             let counts = bad.count == 1 ? "" : ": " + summary
             throw RDOError(

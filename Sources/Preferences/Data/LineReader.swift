@@ -22,6 +22,8 @@ package final class LineReader {
     private var chunk = [UInt8](repeating: 0, count: 1 << 18)
     private var unread = 0..<0
     private var lineNumber = 0
+    /// Bytes of the (uncompressed) file that were handed out as lines.
+    package private(set) var position = 0
 
     /// - Throws: `RDOError.data` when the file cannot be opened.
     package init(path: String) throws {
@@ -41,6 +43,7 @@ package final class LineReader {
     /// - Throws: `RDOError.data` when the file cannot be read or its compressed data is corrupt or cut short.
     package func next() throws -> Line? {
         var bytes: [UInt8] = []
+        let isFirst = position == 0
         while true {
             if unread.isEmpty, try !fill() {
                 if bytes.isEmpty { return nil }
@@ -48,16 +51,52 @@ package final class LineReader {
             }
             if let end = chunk[unread].firstIndex(of: UInt8(ascii: "\n")) {
                 bytes += chunk[unread.lowerBound..<end]
+                position += end + 1 - unread.lowerBound
                 unread = (end + 1)..<unread.upperBound
                 break
             }
             bytes += chunk[unread]
+            position += unread.count
             unread = 0..<0
         }
         lineNumber += 1
         if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-        if lineNumber == 1 && bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+        if isFirst && bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
         return Line(number: lineNumber, bytes: bytes)
+    }
+
+    /// Goes on from a place of a plain file.
+    /// - Throws: `RDOError.data` when the file cannot be read.
+    func skip(to offset: Int) throws {
+        guard gzseek(file, offset, SEEK_SET) == offset else {
+            throw RDOError(
+                .data, "cannot read the file at byte \(offset)", at: path, remedy: "check the file and its disk")
+        }
+        (position, unread) = (offset, 0..<0)
+    }
+
+    /// Whether the file's content, or its name, says so.
+    /// - Throws: `RDOError.data` when the file cannot be opened.
+    package static func isCompressed(_ path: String) throws -> Bool {
+        let reader = try LineReader(path: path)
+        _ = try reader.fill()
+        return gzdirect(reader.file) == 0
+    }
+
+    /// Of a compressed file too.
+    package static func lineCount(_ path: String) throws -> Int {
+        let lines = try LineReader(path: path)
+        var count = 0
+        while try lines.next() != nil { count += 1 }
+        return count
+    }
+
+    static func byteCount(_ path: String) throws -> Int {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw RDOError(.data, "cannot open the file (\(String(cString: strerror(errno))))", at: path)
+        }
+        return Int(status.st_size)
     }
 
     /// Reads the next chunk; false at the end of the file.

@@ -37,33 +37,17 @@ package struct TokenizationPlan: Sendable {
         (self.maxTokens, self.maxPromptTokens, self.overLong) = (maxTokens, maxPromptTokens, overLong)
     }
 
-    /// Tokenises `records[rows]`, such as one rank's slice. A record that cannot be used is a `BadRow`.
-    package func examples(of records: [PreferenceRecord], rows: Range<Int>) -> [Result<TokenizedExample, BadRow>] {
-        map(records, rows, example)
+    /// - Throws: where and why the record cannot be used.
+    package func example(of record: PreferenceRecord) throws(BadRow) -> TokenizedExample {
+        do throws(RowError) { return try tokenized(record) } catch { throw BadRow(record, error) }
     }
 
-    /// Tokenises `records[rows]` for the difference model.
-    package func differenceExamples(
-        of records: [PreferenceRecord], rows: Range<Int>
-    ) -> [Result<DifferenceExample, BadRow>] {
-        map(records, rows, differenceExample)
+    /// - Throws: where and why the difference model cannot use the record.
+    package func differenceExample(of record: PreferenceRecord) throws(BadRow) -> DifferenceExample {
+        do throws(RowError) { return try compared(record) } catch { throw BadRow(record, error) }
     }
 
-    private func map<Row>(
-        _ records: [PreferenceRecord], _ rows: Range<Int>,
-        _ tokenize: (PreferenceRecord, Int) throws(RowError) -> Row
-    ) -> [Result<Row, BadRow>] {
-        rows.map { row in
-            let record = records[row]
-            do throws(RowError) {
-                return .success(try tokenize(record, row))
-            } catch {
-                return .failure(BadRow(file: record.file, line: record.line, reason: error.reason))
-            }
-        }
-    }
-
-    private func example(_ record: PreferenceRecord, _ row: Int) throws(RowError) -> TokenizedExample {
+    private func tokenized(_ record: PreferenceRecord) throws(RowError) -> TokenizedExample {
         let prompt = try promptIDs(template.prompt(of: record))
         var whole: [[Int32]] = []
         for response in record.responses { whole.append(try responseIDs(template.response(response))) }
@@ -78,13 +62,13 @@ package struct TokenizationPlan: Sendable {
         }
         try checkDistinct(responses)
         return TokenizedExample(
-            row: row, kind: record.kind, prompt: plan.cut(prompt: prompt, keepingFirst: bosTokenID != nil),
+            row: record.row, kind: record.kind, prompt: plan.cut(prompt: prompt, keepingFirst: bosTokenID != nil),
             responses: responses, truncatedResponses: isTruncated, isPromptTruncated: prompt.count > plan.promptCount,
             scores: record.scores, label: record.label, weight: record.weight, promptText: record.prompt,
             responseTexts: record.responses)
     }
 
-    private func differenceExample(_ record: PreferenceRecord, _ row: Int) throws(RowError) -> DifferenceExample {
+    private func compared(_ record: PreferenceRecord) throws(RowError) -> DifferenceExample {
         let query = try promptIDs("Query: " + template.query(of: record))
         var asFirst: [[Int32]] = []
         var asSecond: [[Int32]] = []
@@ -105,7 +89,8 @@ package struct TokenizationPlan: Sendable {
         try checkDistinct(first)
         try checkDistinct(second)
         return DifferenceExample(
-            row: row, query: plan.cut(prompt: query, keepingFirst: bosTokenID != nil), asFirst: first, asSecond: second,
+            row: record.row, query: plan.cut(prompt: query, keepingFirst: bosTokenID != nil), asFirst: first,
+            asSecond: second,
             truncatedResponses: isTruncated, isPromptTruncated: query.count > plan.promptCount)
     }
 

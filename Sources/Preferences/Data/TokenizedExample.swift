@@ -1,6 +1,6 @@
 /// One record as token ids, ready for a token tree of prompt and responses.
 package struct TokenizedExample: TokenizedRow, Equatable {
-    /// Index of the record in the data set.
+    /// Lines of all files before the record's.
     package var row: Int
     package var kind: PreferenceRecord.Kind
     /// BOS, when the tokenizer has one, and the prompt's ids; the same for all responses.
@@ -34,7 +34,7 @@ package struct TokenizedExample: TokenizedRow, Equatable {
 /// One record as the difference model reads it: BOS? `Query: {x}` · `; Response 1: {a}` · `; Response 2: {b}` · EOS,
 /// each segment tokenised by itself, for any a and b of its responses.
 package struct DifferenceExample: TokenizedRow, Equatable {
-    /// Index of the record in the data set.
+    /// Lines of all files before the record's.
     package var row: Int
     /// BOS, when the tokenizer has one, and the ids of `Query: {x}`.
     package var query: [Int32]

@@ -38,7 +38,7 @@ package struct ArtefactHeader: Sendable, Equatable, Encodable {
     }
 
     /// - Parameter inline: see `HDF5Object.setAttribute`.
-    func write(to file: HDF5File, inline: Bool = false) throws {
+    package func write(to file: HDF5File, inline: Bool = false) throws {
         try file.setAttribute("schema", .text(schema), inline: inline)
         try file.setAttribute("created", .text(created), inline: inline)
         try file.setAttribute("software", .text(software), inline: inline)

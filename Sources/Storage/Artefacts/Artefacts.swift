@@ -94,6 +94,11 @@ package enum Artefacts {
         }.joined(separator: ", ")
     }
 
+    /// Removes what a kill between the last two acts of a pass leaves beside its complete file.
+    package static func removeWorkingFile(of path: String) throws {
+        for left in [path + ".partial", path + ".partial.writing", path + ".writing"] { try Durable.remove(left) }
+    }
+
     private static func guarantee(_ isSealed: Bool) -> String {
         isSealed ? "agrees with its digest" : "consistent (another program made it: it carries no digest)"
     }

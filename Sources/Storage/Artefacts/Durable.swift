@@ -5,7 +5,7 @@ import Foundation
 /// Files that survive a crash: synced before they get their final name.
 package enum Durable {
     /// Waits until a file's data, or a directory's entries, are on the disk.
-    static func sync(_ path: String) throws {
+    package static func sync(_ path: String) throws {
         let descriptor = open(path, O_RDONLY)
         guard descriptor >= 0 else { throw RDOError.system("open", path) }
         defer { close(descriptor) }
@@ -19,16 +19,22 @@ package enum Durable {
     }
 
     /// Removes a file or a directory with all it holds; missing is fine.
-    static func remove(_ path: String) throws {
+    package static func remove(_ path: String) throws {
         if exists(path) { try attempt("remove", path) { try FileManager.default.removeItem(atPath: path) } }
     }
 
     /// Gives a complete directory its final name, with `replaced` as the name of one that stands there until it is gone.
-    static func publish(_ partial: String, as final: String, replaced: String) throws {
+    package static func publish(_ partial: String, as final: String, replaced: String) throws {
         try sync(partial)
         try remove(replaced)
         if exists(final) { try rename(final, to: replaced) }
         try rename(partial, to: final)
+        try remove(replaced)
+    }
+
+    /// Finishes or undoes a `publish` that was interrupted.
+    static func settle(_ final: String, replaced: String) throws {
+        if exists(replaced) && !exists(final) { try rename(replaced, to: final) }
         try remove(replaced)
     }
 
@@ -62,7 +68,7 @@ package enum Durable {
         return parent.isEmpty ? "." : parent
     }
 
-    static func createDirectory(_ path: String) throws {
+    package static func createDirectory(_ path: String) throws {
         try attempt("create the directory", path) {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         }

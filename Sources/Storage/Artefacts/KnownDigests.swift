@@ -76,6 +76,8 @@ extension Durable {
     /// Replaces a small file as a whole.
     package static func write(_ content: Data, to path: String) throws {
         try createDirectory(parent(of: path))
-        try attempt("write", path) { try content.write(to: URL(fileURLWithPath: path), options: .atomic) }
+        let temporary = path + ".writing"
+        try attempt("write", path) { try content.write(to: URL(fileURLWithPath: temporary)) }
+        try rename(temporary, to: path)
     }
 }

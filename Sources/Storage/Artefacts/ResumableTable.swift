@@ -37,6 +37,10 @@ final class ResumableTable<Value: HDF5Number> {
     /// Names of the datasets. Their values start as NaN, so a row that was never written cannot pass for a result.
     private let columns: [String]
 
+    /// When the file was last known to be on the disk: a sync for every chunk would take longer than small chunks do.
+    private var synced = ContinuousClock.now
+    private static var syncInterval: Duration { .seconds(2) }
+
     /// Which chunks are done.
     var done: [Bool] { digests.map { $0 != nil } }
 
@@ -112,7 +116,8 @@ final class ResumableTable<Value: HDF5Number> {
 
     func rows(ofChunk chunk: Int) -> Range<Int> { chunk * chunkRows..<min((chunk + 1) * chunkRows, rowCount) }
 
-    /// Stores results of whole chunks and returns when they are on the disk.
+    /// Stores results of whole chunks: no kill of this process loses them, and a power failure at most those of the last
+    /// seconds.
     ///
     /// - Parameter values: one entry per column, in the order of the columns.
     /// - Precondition: `rows` starts and ends at chunk boundaries.
@@ -132,8 +137,14 @@ final class ResumableTable<Value: HDF5Number> {
         try file.dataset("/progress/digest").write(written.flatMap(\.bytes), rows: chunks)
         try file.dataset("/progress/done").write([UInt8](repeating: 1, count: chunks.count), rows: chunks)
         try file.flush()
-        try Durable.sync(path)
         for (chunk, digest) in zip(chunks, written) { digests[chunk] = digest }
+        if synced.duration(to: .now) > Self.syncInterval { try sync() }
+    }
+
+    /// Returns when all that was written is on the disk.
+    func sync() throws {
+        try Durable.sync(path)
+        synced = .now
     }
 
     /// All columns, read back from the file.
@@ -221,6 +232,9 @@ package class ChunkedWriter<Value: HDF5Number> {
         }
         try table.write(rows: rows, values)
     }
+
+    /// Returns when all chunks that were written are on the disk.
+    package func commit() throws { try table.sync() }
 
     /// Makes the finished file, with checksums and its own digest, and removes the unfinished one.
     ///

@@ -5,6 +5,7 @@ import Foundation
 /// gets its final name when everything in it is on the disk. One rank calls these.
 package enum CheckpointDirectory {
     static let partialSuffix = ".partial"
+    private static let replacedSuffix = ".replaced" + partialSuffix
     private static let supersededSuffix = "-superseded"
 
     /// The directory of a step's checkpoint.
@@ -35,7 +36,7 @@ package enum CheckpointDirectory {
         for shard in try Checkpoint.open(partial).shards { try Durable.sync(partial + "/" + shard.name) }
         try Durable.sync(partial + "/" + CheckpointLayout.index)
         try Durable.sync(partial + "/" + CheckpointLayout.digests)
-        try Durable.publish(partial, as: final, replaced: final + ".replaced" + partialSuffix)
+        try Durable.publish(partial, as: final, replaced: final + replacedSuffix)
         return final
     }
 
@@ -91,12 +92,19 @@ package enum CheckpointDirectory {
     /// - Returns: the paths that were removed.
     /// - Throws: `RDOError(.artefact)` when one cannot be removed.
     package static func removeUnfinished(in root: String) throws -> [String] {
-        // What a new save of the same step was about to replace may be whole: it stays.
-        let unfinished = try names(in: root).filter {
-            $0.hasPrefix("step-") && $0.hasSuffix(partialSuffix) && !$0.contains(".replaced")
-        }.sorted().map { root + "/" + $0 }
-        for path in unfinished { try Durable.remove(path) }
-        return unfinished
+        let left = try names(in: root).filter { $0.hasPrefix("step-") && $0.hasSuffix(partialSuffix) }.sorted()
+        let (replaced, unfinished) = (
+            left.filter { $0.hasSuffix(replacedSuffix) }, left.filter { !$0.hasSuffix(replacedSuffix) }
+        )
+        // What a save of the same step was about to replace is whole.
+        for name in replaced {
+            let path = root + "/" + name
+            try Durable.settle(String(path.dropLast(replacedSuffix.count)), replaced: path)
+        }
+        return try unfinished.map { root + "/" + $0 }.map { path in
+            try Durable.remove(path)
+            return path
+        }
     }
 
     private static func names(in root: String) throws -> [String] {

@@ -28,6 +28,14 @@ package final class HDF5Dataset: HDF5Object {
     package let elementSize: Int
 
     package var rows: Int { shape.first ?? 1 }
+
+    /// Where the data of a contiguous dataset begin in the file, in bytes, so that they can be read without the library;
+    /// nil when they have no place of their own.
+    package func fileOffset() -> Int? {
+        let offset = HDF5.alone { H5Dget_offset(id) }
+        return offset == .max ? nil : Int(offset)
+    }
+
     var place: String { file.filePath }
 
     init(_ file: HDF5File, _ path: String, id: Int64) throws {

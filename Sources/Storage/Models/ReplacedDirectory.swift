@@ -3,7 +3,7 @@ import Foundation
 
 /// A directory that is written beside its place and takes it when complete. One that this program wrote there before is
 /// replaced; one with any other file in it is not, since that file would be lost.
-struct ReplacedDirectory {
+package struct ReplacedDirectory {
     /// Where files are written until `publish`.
     let partial: String
     private let path: String
@@ -23,7 +23,17 @@ struct ReplacedDirectory {
         }
     }
 
-    func publish() throws { try Durable.publish(partial, as: path, replaced: path + ".replaced") }
+    func publish() throws { try Durable.publish(partial, as: path, replaced: Self.replaced(path)) }
+
+    private static func replaced(_ path: String) -> String { path + ".replaced" }
+
+    /// Removes what an interrupted write of this directory left, and puts back what it was about to replace.
+    /// - Throws: `RDOError.artefact` when that cannot be done.
+    package static func settle(_ path: String) throws {
+        let path = URL(fileURLWithPath: path).standardizedFileURL.path
+        try Durable.settle(path, replaced: replaced(path))
+        try Durable.remove(path + ".partial")
+    }
 
     static func write(_ content: Data, to path: String) throws {
         do { try content.write(to: URL(fileURLWithPath: path)) } catch {

@@ -30,7 +30,7 @@ private struct ModelReading {
 
 /// What a scorer reads of the rows beside the ids of the model that is trained.
 package struct ScorerReading {
-    package enum Form: Hashable, Sendable {
+    package enum Form: String, Hashable, Codable, Sendable {
         /// Both responses in one input.
         case differences
         /// Each response after the prompt.
@@ -127,7 +127,7 @@ extension Session {
 
     /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them.
     func requireReadable(_ data: PassData, at path: String, limit: Int) throws {
-        for example in data.examples {
+        for example in data.parts.joined() {
             let longest = example.prompt.count + (example.responses.map(\.count).max() ?? 0)
             guard longest > limit else { continue }
             throw RDOError(
@@ -143,78 +143,98 @@ extension Session {
     }
 }
 
-/// Reads the files on every rank, tokenises a slice on each, and gathers.
+/// The prepared rows of some files that every reader of a pass can use.
 private struct DataSetLoader {
     let session: Session
     let own: ModelReading
     let scorer: (reading: ModelReading, form: ScorerReading.Form)?
 
+    /// Collective.
     func load(_ files: [String], limit: Int?) throws -> DataSet {
-        let world = session.world
-        let settings = session.configuration.data
-        var data = try world.collectively {
-            try PreferenceReader(format: settings.format, policy: settings.onError).read(files)
+        let (place, set) = try DataPreparation(
+            session: session, files: files, limit: limit, plan: own.plan, form: .responses
+        ).set()
+        let scored = try scorer.map { reading, form in
+            try DataPreparation(
+                session: session, files: files, limit: limit,
+                plan: form == .differences ? reading.differencePlan : reading.plan, form: form
+            ).set()
         }
-        if let limit { data.records = Array(data.records.prefix(limit)) }
-        let records = data.records
-        let slice = RowPartition(rows: records.count, shards: world.size)[world.rank]
-        let results: [Result<TokenizedExample, BadRow>] = try gather(own.plan.examples(of: records, rows: slice))
-        var differences: [Result<DifferenceExample, BadRow>] = []
-        var responses: [Result<TokenizedExample, BadRow>] = []
-        switch scorer?.form {
-        case .differences?:
-            differences = try gather(
-                scorer?.reading.differencePlan.differenceExamples(of: records, rows: slice) ?? [])
-        case .responses?: responses = try gather(scorer?.reading.plan.examples(of: records, rows: slice) ?? [])
-        case nil: break
-        }
-        // Whoever learns from the scorer's judgements sees the same rows as the scorer.
-        let unusable = differences.map(\.failure) + responses.map(\.failure)
-        var report = data.report
-        let examples = try report.admit(
-            unusable.isEmpty
-                ? results : zip(results, unusable).map { result, bad in bad.map { .failure($0) } ?? result },
-            policy: settings.onError)
-        let usable = Set(examples.map(\.row))
-        func admitted<Row: TokenizedRow>(_ rows: [Result<Row, BadRow>]) -> [Row] {
-            rows.compactMap(\.success).filter { usable.contains($0.row) }.map { $0.with(row: records[$0.row].row) }
-        }
-        if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
-        try world.onRankZero {
-            let name = URL(fileURLWithPath: files[0]).lastPathComponent
-            try Data(report.json().utf8).write(
-                to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
-        }
-        return DataSet(
-            examples: examples.map { $0.with(row: records[$0.row].row) },
-            scorerInputs: scorer.map { scorer in
+        return try session.world.collectively { () throws -> DataSet in
+            let unusable = set.unusable + (scored?.set.unusable ?? [])
+            let without = Admission(set, place, leavingOut: unusable)
+            let report = try report(set, unusable, without)
+            if session.world.rank == 0 { try write(report, of: files[0]) }
+            let examples = without.admitted(set.examples(in: place))
+            guard let scored, let scorer else {
+                return DataSet(
+                    examples: examples, withTexts: without.admitted(set.texts(in: place)), digest: without.digest)
+            }
+            let scorers = Admission(scored.set, scored.directory, leavingOut: unusable)
+            let inputs: ScorerInputs =
                 switch scorer.form {
-                case .differences: .differences(admitted(differences), eos: scorer.reading.conventions.eosTokenID)
-                case .responses: .responses(admitted(responses))
+                case .differences:
+                    .differences(
+                        scorers.admitted(scored.set.differenceExamples(in: scored.directory)),
+                        eos: scorer.reading.conventions.eosTokenID)
+                case .responses: .responses(scorers.admitted(scored.set.examples(in: scored.directory)))
                 }
-            } ?? .none)
-    }
-
-    private func gather<Row: TokenizedRow>(_ own: [Result<Row, BadRow>]) throws -> [Result<Row, BadRow>] {
-        try session.world.allGather(TokenizedRowCoding.encode(own)).flatMap {
-            try TokenizedRowCoding.decode($0, as: Row.self)
+            return DataSet(
+                examples: examples, withTexts: without.admitted(set.texts(in: place)), digest: without.digest,
+                scorerInputs: inputs, scorerDigest: scorers.digest)
         }
     }
-}
 
-extension TokenizedRow {
-    fileprivate func with(row: Int) -> Self {
-        var example = self
-        example.row = row
-        return example
+    /// - Throws: `RDOError.data` when a row is bad and `data.on_error` says so, or none is left.
+    private func report(
+        _ set: PreparedSet, _ unusable: [PreparedSet.Unusable], _ admission: Admission
+    ) throws -> DataReport {
+        var report = set.report
+        var seen = Set<Int>()
+        let rows = unusable.filter { seen.insert($0.row).inserted }.sorted { $0.row < $1.row }
+        try report.admit(
+            admission.count, truncatedPrompts: set.truncatedPrompts - admission.truncatedPrompts,
+            truncatedResponses: set.truncatedResponses - admission.truncatedResponses, bad: rows.map(\.why),
+            policy: session.configuration.data.onError)
+        if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
+        return report
+    }
+
+    private func write(_ report: DataReport, of file: String) throws {
+        let name = URL(fileURLWithPath: file).lastPathComponent
+        try Data(report.json().utf8).write(
+            to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
     }
 }
 
-extension Result {
-    fileprivate var success: Success? { try? get() }
+/// A prepared set without the rows that another reader cannot use.
+private struct Admission {
+    /// Rows that are left.
+    let count: Int
+    /// Digest of the set; nil when rows were left out.
+    let digest: String?
+    /// Of the rows that are left out.
+    private(set) var truncatedPrompts = 0
+    private(set) var truncatedResponses = 0
+    /// Places in the set that are left out, in order.
+    private let out: [Int]
 
-    fileprivate var failure: Failure? {
-        guard case .failure(let failure) = self else { return nil }
-        return failure
+    init(_ set: PreparedSet, _ directory: String, leavingOut unusable: [PreparedSet.Unusable]) {
+        let own = Set(set.unusable.map(\.row))
+        let others = Set(unusable.map(\.row)).subtracting(own).sorted()
+        out = set.places(of: others, in: directory)
+        count = set.parts.reduce(0) { $0 + $1.rows } - out.count
+        digest = out.isEmpty ? set.digest : nil
+        guard set.form == .responses, !out.isEmpty else { return }
+        for row in set.examples(in: directory).selecting(out) {
+            truncatedPrompts += row.isPromptTruncated ? 1 : 0
+            truncatedResponses += row.truncatedResponses.count { $0 }
+        }
+    }
+
+    func admitted<Row>(_ rows: Rows<Row>) -> Rows<Row> {
+        guard !out.isEmpty else { return rows }
+        let out = Set(out)
+        return rows.selecting(rows.indices.filter { !out.contains($0) })
     }
 }

@@ -1,0 +1,112 @@
+import Coding
+import Diagnostics
+import Foundation
+import Methods
+import Preferences
+import Storage
+
+/// A part of the data as one model reads it, in a directory: parts of rows (`PreparedPart`) and `index.json`, which is this.
+struct PreparedSet: Codable {
+    struct Part: Codable {
+        let file: String
+        let rows: Int
+    }
+
+    /// A row that could be read, and that this model cannot use.
+    struct Unusable: Codable {
+        /// Over all files.
+        let row: Int
+        let why: BadRow
+    }
+
+    /// Digest of all that the rows depend on.
+    let identity: String
+    let form: ScorerReading.Form
+    var parts: [Part] = []
+    /// After reading, before the model's limits.
+    var report = DataReport()
+    var unusable: [Unusable] = []
+    /// Of all its rows.
+    var truncatedPrompts = 0
+    var truncatedResponses = 0
+    /// Digest of all ids.
+    var digest = ""
+
+    private static let indexName = "index.json"
+
+    /// Nil when there is none, or one that cannot be understood: then it is made again.
+    static func read(_ directory: String) -> PreparedSet? {
+        let data = FileManager.default.contents(atPath: directory + "/" + indexName)
+        guard let set = data.flatMap({ try? JSONDecoder().decode(PreparedSet.self, from: $0) }) else { return nil }
+        return set.parts.allSatisfy { FileStamp(directory + "/" + $0.file) != nil } ? set : nil
+    }
+
+    func write(_ directory: String) throws {
+        try Durable.write(JSONEncoder().encode(self), to: directory + "/" + Self.indexName)
+    }
+
+    /// The rows of a set in their order, without texts.
+    func examples(in directory: String) -> Rows<TokenizedExample> {
+        let parts = PreparedParts(directory, parts)
+        return Rows(count: parts.count) { parts.row($0) { try $0.example($1, withTexts: false) } }
+    }
+
+    /// The same with texts.
+    func texts(in directory: String) -> Rows<TokenizedExample> {
+        let parts = PreparedParts(directory, parts)
+        return Rows(count: parts.count) { parts.row($0) { try $0.example($1, withTexts: true) } }
+    }
+
+    func differenceExamples(in directory: String) -> Rows<DifferenceExample> {
+        let parts = PreparedParts(directory, parts)
+        return Rows(count: parts.count) { parts.row($0) { try $0.differenceExample($1) } }
+    }
+
+    /// The places, among the rows of the set, of some row numbers; those that the set does not hold are left out.
+    func places(of rows: [Int], in directory: String) -> [Int] {
+        let parts = PreparedParts(directory, parts)
+        return rows.compactMap { row in
+            var (low, high) = (0, parts.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if parts.row(middle, { try $0.rowNumber($1) }) < row { low = middle + 1 } else { high = middle }
+            }
+            return low < parts.count && parts.row(low, { try $0.rowNumber($1) }) == row ? low : nil
+        }
+    }
+}
+
+/// The parts of a prepared set. A few stay open.
+private final class PreparedParts {
+    private let paths: [String]
+    /// The first row of each part, and of the end.
+    private let starts: [Int]
+    private var open: [(part: Int, reader: PreparedPartReader)] = []
+    private static let mostOpen = 16
+
+    var count: Int { starts[starts.count - 1] }
+
+    init(_ directory: String, _ parts: [PreparedSet.Part]) {
+        paths = parts.map { directory + "/" + $0.file }
+        starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.rows) }
+    }
+
+    /// Something of a row. A collection cannot throw: data that were there at the start and cannot be read now end the
+    /// process with one line, and with it the job.
+    func row<Value>(_ index: Int, _ read: (PreparedPartReader, Int) throws -> Value) -> Value {
+        var (low, high) = (0, paths.count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= index { low = middle } else { high = middle }
+        }
+        do { return try read(reader(low), index - starts[low]) } catch { RDOError.end(with: error) }
+    }
+
+    private func reader(_ part: Int) throws -> PreparedPartReader {
+        if let found = open.last(where: { $0.part == part }) { return found.reader }
+        if open.count == Self.mostOpen { open.removeFirst() }
+        let reader = try PreparedPartReader(paths[part])
+        open.append((part, reader))
+        return reader
+    }
+}

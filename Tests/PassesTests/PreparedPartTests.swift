@@ -1,0 +1,84 @@
+import Foundation
+import Preferences
+import Storage
+import TestSupport
+import Testing
+
+@testable import Passes
+
+/// Rows come out of prepared files as they went in, in any order and from any part.
+@Suite struct PreparedPartTests {
+    private static let header = ArtefactHeader(schema: PreparedPart.schema, software: "test", config: "", worldSize: 1)
+
+    private func ids(_ count: Int, _ generator: inout SeededGenerator) -> [Int32] {
+        (0..<count).map { _ in Int32.random(in: 0...50_000, using: &generator) }
+    }
+
+    private func examples(_ count: Int) -> [TokenizedExample] {
+        var generator = SeededGenerator(seed: 11)
+        return (0..<count).map { row in
+            let kind: PreferenceRecord.Kind = [.pair, .list, .unpaired][row % 3]
+            let responses = [2, 4, 1][row % 3]
+            return TokenizedExample(
+                row: 2 * row + 1, kind: kind, prompt: ids(Int.random(in: 1...30, using: &generator), &generator),
+                responses: (0..<responses).map { _ in ids(Int.random(in: 1...20, using: &generator), &generator) },
+                truncatedResponses: (0..<responses).map { $0 % 2 == 1 }, isPromptTruncated: row % 5 == 0,
+                scores: kind == .list ? (0..<responses).map { Double($0) - 0.5 } : nil,
+                label: kind == .unpaired ? row % 2 == 0 : nil, weight: row % 4 == 0 ? 0.25 : nil,
+                promptText: "é\(row)\0", responseTexts: (0..<responses).map { "y\($0)" })
+        }
+    }
+
+    @Test func rowsOfSeveralParts() throws {
+        let directory = try TemporaryDirectory()
+        let all = examples(50)
+        var set = PreparedSet(identity: "i", form: .responses)
+        for (number, range) in [0..<7, 7..<8, 8..<50].enumerated() {
+            var builder = PreparedPart.Builder()
+            for example in all[range] { builder.append(example) }
+            try builder.write(to: "\(directory.path)/\(number).h5", header: Self.header)
+            set.parts.append(PreparedSet.Part(file: "\(number).h5", rows: range.count))
+        }
+        try set.write(directory.path)
+        let read = try #require(PreparedSet.read(directory.path))
+        let rows = read.texts(in: directory.path)
+        #expect(Array(rows) == all)
+        for index in [49, 0, 7, 8, 6, 30] { #expect(rows[index] == all[index]) }
+        let bare = read.examples(in: directory.path)[9]
+        #expect(bare.prompt == all[9].prompt && bare.responses == all[9].responses && bare.promptText.isEmpty)
+        #expect(read.places(of: [1, 2, 15, 99, 101], in: directory.path) == [0, 7, 49])
+        // A part that is gone makes the set one to be made again.
+        try FileManager.default.removeItem(atPath: directory.path + "/1.h5")
+        #expect(PreparedSet.read(directory.path) == nil)
+    }
+
+    @Test func rowsOfTheDifferenceModel() throws {
+        let directory = try TemporaryDirectory()
+        var generator = SeededGenerator(seed: 3)
+        let all = (0..<20).map { row in
+            DifferenceExample(
+                row: row, query: ids(9, &generator), asFirst: [ids(4, &generator), ids(row + 1, &generator)],
+                asSecond: [ids(5, &generator), ids(2, &generator)], truncatedResponses: [row % 2 == 0, false],
+                isPromptTruncated: row % 3 == 0)
+        }
+        var builder = PreparedPart.Builder()
+        for example in all { builder.append(example) }
+        try builder.write(to: directory.path + "/0.h5", header: Self.header)
+        let set = PreparedSet(
+            identity: "i", form: .differences, parts: [PreparedSet.Part(file: "0.h5", rows: all.count)])
+        #expect(Array(set.differenceExamples(in: directory.path)) == all)
+    }
+
+    /// A file that is cut short is an error and not other rows.
+    @Test func damageIsAnError() throws {
+        let directory = try TemporaryDirectory()
+        var builder = PreparedPart.Builder()
+        for example in examples(20) { builder.append(example) }
+        let path = directory.path + "/0.h5"
+        try builder.write(to: path, header: Self.header)
+        let reader = try PreparedPartReader(path)
+        #expect(truncate(path, 3000) == 0)
+        #expect(throws: (any Error).self) { try reader.example(19, withTexts: true) }
+        #expect(throws: (any Error).self) { try PreparedPartReader(path) }
+    }
+}
