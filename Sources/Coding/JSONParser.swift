@@ -116,18 +116,13 @@ package struct JSONParser {
         let start = position
         _ = take("-")
         if !take("0") { try digits() }
-        var isWhole = true
-        if take(".") {
-            isWhole = false
-            try digits()
-        }
+        if take(".") { try digits() }
         if take("e") || take("E") {
-            isWhole = false
             if !take("-") { _ = take("+") }
             try digits()
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if isWhole, let integer = Int(text) { return .integer(integer) }
+        if let integer = Int(text) { return .integer(integer) }
         guard let number = Double(text), number.isFinite else {
             position = start
             throw unexpected
@@ -147,13 +142,9 @@ package struct JSONParser {
         position += 1
         var text: [UInt8] = []
         while true {
-            let start = position
-            while position < bytes.count, bytes[position] != UInt8(ascii: "\""), bytes[position] != UInt8(ascii: "\\"),
-                bytes[position] >= 0x20
-            {
-                position += 1
-            }
-            text += bytes[start..<position]
+            let plain = bytes[position...].prefix { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
+            text += plain
+            position = plain.endIndex
             if take("\"") { return text }
             guard take("\\") else { throw unexpected }
             try escape(into: &text)

@@ -32,9 +32,7 @@ package enum JSONValue: Sendable {
         return member.value
     }
 
-    package var isObject: Bool {
-        if case .object = self { true } else { false }
-    }
+    package var isObject: Bool { if case .object = self { true } else { false } }
 
     /// Nil when this is not a string.
     package var text: String? {
@@ -42,9 +40,7 @@ package enum JSONValue: Sendable {
     }
 
     /// Nil when this is not a Boolean.
-    package var bool: Bool? {
-        if case .bool(let bool) = self { bool } else { nil }
-    }
+    package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
 
     /// Nil when this is not a number.
     package var double: Double? {
@@ -65,9 +61,7 @@ package enum JSONValue: Sendable {
     }
 
     /// Nil when this is not an array.
-    package var elements: [JSONValue]? {
-        if case .array(let elements) = self { elements } else { nil }
-    }
+    package var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
 
     /// Nil when this is not an array, or `element` is nil for one of its elements.
     package func elements<Element>(_ element: (JSONValue) -> Element?) -> [Element]? {

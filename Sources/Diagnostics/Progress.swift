@@ -12,10 +12,7 @@ package final class Progress {
     /// - Parameters:
     ///   - total: units of work in all; `start`: how many were done before this process began.
     package init(_ title: String, total: Int, start: Int = 0, log: Log) {
-        self.title = title
-        self.total = total
-        self.start = start
-        self.log = log
+        (self.title, self.total, self.start, self.log) = (title, total, start, log)
     }
 
     /// - Parameter detail: a few figures, such as the loss.

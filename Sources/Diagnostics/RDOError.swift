@@ -29,10 +29,7 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     package let remedy: String?
 
     package init(_ kind: Kind, _ what: String, at place: String? = nil, remedy: String? = nil) {
-        self.kind = kind
-        self.what = what
-        self.place = place
-        self.remedy = remedy
+        (self.kind, self.what, self.place, self.remedy) = (kind, what, place, remedy)
     }
 
     /// One line: `place: what; remedy`.

@@ -51,15 +51,12 @@ package struct KTOObjective: Sendable, Equatable {
         desirableWeight * Double(desirable) / (undesirableWeight * Double(undesirable))
     }
 
-    /// The balance that the authors advise (eq. 8).
-    package static let advisedBalance = 1.0...(4.0 / 3)
-
-    /// λ_D that brings the data's balance to `advisedBalance`'s nearer end, when it lies outside; nil when it is inside or no
-    /// weight can help.
+    /// λ_D that brings the data's balance to the nearer end of the range that the authors advise (eq. 8), when it lies
+    /// outside; nil when it is inside or no weight can help.
     package func advisedDesirableWeight(desirable: Int, undesirable: Int) -> Double? {
         let balance = balance(desirable: desirable, undesirable: undesirable)
+        let (low, high) = (1.0, 4.0 / 3)
         // One part in a thousand of tolerance: weights are written with a few digits.
-        let (low, high) = (Self.advisedBalance.lowerBound, Self.advisedBalance.upperBound)
         guard balance.isFinite, balance > 0, balance < low * 0.999 || balance > high * 1.001 else { return nil }
         return desirableWeight * (balance < low ? low : high) / balance
     }

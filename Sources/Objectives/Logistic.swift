@@ -15,10 +15,7 @@ struct Sigmoid {
     let complement: Double
     var slope: Double { value * complement }
 
-    init(_ x: Double) {
-        value = sigmoid(x)
-        complement = sigmoid(-x)
-    }
+    init(_ x: Double) { (value, complement) = (sigmoid(x), sigmoid(-x)) }
 }
 
 /// The log-odds `log(e^p / (1 − e^p))` of a log-probability, and their derivative `1 / (1 − e^p)`.

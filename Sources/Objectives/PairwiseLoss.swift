@@ -34,9 +34,8 @@ package struct PairwiseLoss: Sendable {
         _ name: String, _ score: Score, reading: Reading = .nothing, _ parameters: [LossParameter] = [],
         _ function: @escaping @Sendable (ScoredPair) -> ScoreLoss
     ) {
-        (self.name, self.score, self.reading, self.parameters, self.function) = (
-            name, score, reading, parameters, function
-        )
+        (self.name, self.score, self.reading) = (name, score, reading)
+        (self.parameters, self.function) = (parameters, function)
     }
 
     package var needsReference: Bool { score != .meanLogProbability }

@@ -51,11 +51,10 @@ package final class ChunkDealer: @unchecked Sendable {
             bytes.write(result.chunk)
             bytes.write(result.values)
         }
-        let request = message.bytes
         // The answer's count and chunks, none of them longer.
         var answer = [UInt8](repeating: 0, count: (count + 1) * ByteWriter.longestInteger)
         try CommunicationThread.shared.perform {
-            try request.withUnsafeBytes { request in
+            try message.bytes.withUnsafeBytes { request in
                 try answer.withUnsafeMutableBytes { answer in
                     var requests: [MPI_Request?] = [rdo_mpi_request_null(), rdo_mpi_request_null()]
                     try check(
@@ -70,8 +69,7 @@ package final class ChunkDealer: @unchecked Sendable {
                 }
             }
         }
-        var dealt = ByteReader(answer)
-        return try dealt.readArray { try $0.readInt() }
+        return try ByteReader.array(of: answer) { try $0.readInt() }
     }
 
     /// Collective over the world, after every team has been given nothing. Returns whether work remains because
@@ -106,8 +104,7 @@ package final class ChunkDealer: @unchecked Sendable {
     private func answer() throws {
         var isThere: Int32 = 0
         var status = MPI_Status()
-        try check(
-            MPI_Iprobe(Int32(MPI_ANY_SOURCE), Self.requestTag, channel.handle, &isThere, &status), "MPI_Iprobe")
+        try check(MPI_Iprobe(Int32(MPI_ANY_SOURCE), Self.requestTag, channel.handle, &isThere, &status), "MPI_Iprobe")
         guard isThere != 0 else { return }
         var length: Int32 = 0
         try check(MPI_Get_count(&status, rdo_mpi_byte(), &length), "MPI_Get_count")
@@ -120,9 +117,7 @@ package final class ChunkDealer: @unchecked Sendable {
         var message = ByteReader(request)
         let (count, isStopping) = (try message.readInt(), try message.readBool())
         let results = try message.readArray { (chunk: try $0.readInt(), values: try $0.readDoubles()) }
-        var dealt = ByteWriter()
-        dealt.write(deal(results, for: count, isStopping: isStopping)) { $1.write($0) }
-        let answer = dealt.bytes
+        let answer = ByteWriter.bytes(of: deal(results, for: count, isStopping: isStopping)) { $1.write($0) }
         // A few bytes: sent without waiting for the receiver.
         try check(
             MPI_Send(answer, Int32(answer.count), rdo_mpi_byte(), status.MPI_SOURCE, Self.answerTag, channel.handle),

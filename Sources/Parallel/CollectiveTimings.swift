@@ -15,7 +15,7 @@ package struct CollectiveTimings {
         let partition = RowPartition(rows: count, shards: ranks.size)
         let result = FloatBuffer(count: partition[ranks.rank].count)
         let reduction = TreeReduction(of: values.pointer, partition, over: ranks)
-        return try median { try CommunicationThread.shared.perform { try reduction.scatter(into: result.pointer) } }
+        return try median { try reduction.scatter(into: result.pointer) }
     }
 
     /// `MPI_Reduce_scatter_block` over as many floats. Collective.
@@ -25,22 +25,20 @@ package struct CollectiveTimings {
         let values = FloatBuffer(count: share * ranks.size)
         let result = FloatBuffer(count: share)
         return try median {
-            try CommunicationThread.shared.perform {
-                try check(
-                    MPI_Reduce_scatter_block(
-                        values.pointer, result.pointer, Int32(share), rdo_mpi_float(), rdo_mpi_sum(), ranks.handle),
-                    "MPI_Reduce_scatter_block")
-            }
+            try check(
+                MPI_Reduce_scatter_block(
+                    values.pointer, result.pointer, Int32(share), rdo_mpi_float(), rdo_mpi_sum(), ranks.handle),
+                "MPI_Reduce_scatter_block")
         }
     }
 
-    /// The slowest rank's median over some rounds.
+    /// The slowest rank's median over some rounds on the communication thread.
     private func median(_ body: () throws -> Void) throws -> Double {
         var seconds: [Double] = []
         for _ in 0..<6 {
             try ranks.barrier()
             let began = ContinuousClock.now
-            try body()
+            try CommunicationThread.shared.perform(body)
             let nanoseconds = Int(began.duration(to: .now) / .nanoseconds(1))
             seconds.append(Double(try ranks.allReduceMax(nanoseconds)) * 1e-9)
         }

@@ -49,7 +49,7 @@ package final class CommunicationThread: @unchecked Sendable {
 
     /// Hands `body` over without waiting. Whoever needs its effect waits for the returned communication.
     func submit(_ body: @escaping @Sendable () throws -> Void) -> PendingCommunication {
-        let pending = PendingCommunication(body, on: self)
+        let pending = PendingCommunication(body)
         condition.withLock {
             queue.append(pending)
             condition.broadcast()
@@ -80,14 +80,14 @@ package final class CommunicationThread: @unchecked Sendable {
                 if let next {
                     if let failure, failure.kind == .peers { throw failure }
                     try next.body()
-                    next.finish(nil)
+                    finish(next, nil)
                 } else {
                     try runService()
                 }
             } catch {
                 let error = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
                 if error.kind == .peers || next == nil { failure = failure ?? error }
-                next?.finish(error)
+                if let next { finish(next, error) }
             }
         }
     }
@@ -127,7 +127,8 @@ package final class CommunicationThread: @unchecked Sendable {
         if let error = pending.error { throw error }
     }
 
-    fileprivate func finish(_ pending: PendingCommunication, _ error: RDOError?) {
+    private func finish(_ pending: PendingCommunication, _ error: RDOError?) {
+        pending.body = {}
         condition.withLock {
             pending.error = error
             pending.isFinished = true
@@ -143,18 +144,10 @@ package final class PendingCommunication: @unchecked Sendable {
     fileprivate var body: @Sendable () throws -> Void
     fileprivate var isFinished = false
     fileprivate var error: RDOError?
-    private let thread: CommunicationThread
 
-    fileprivate init(_ body: @escaping @Sendable () throws -> Void, on thread: CommunicationThread) {
-        (self.body, self.thread) = (body, thread)
-    }
+    fileprivate init(_ body: @escaping @Sendable () throws -> Void) { self.body = body }
 
     /// Returns when it is done; may be called more than once.
     /// - Throws: what it ended with.
-    package func wait() throws { try thread.wait(for: self) }
-
-    fileprivate func finish(_ error: RDOError?) {
-        body = {}
-        thread.finish(self, error)
-    }
+    package func wait() throws { try CommunicationThread.shared.wait(for: self) }
 }

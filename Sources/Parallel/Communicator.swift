@@ -61,6 +61,11 @@ package final class Communicator: @unchecked Sendable {
 
     package func allReduceMax(_ value: Int) throws -> Int { Int(try allReduce([Int64(value)], rdo_mpi_max())[0]) }
 
+    /// Every rank's number, of which each knows its own.
+    func allGather(_ value: Int) throws -> [Int] {
+        try allReduceSum((0..<size).map { $0 == rank ? Int64(value) : 0 }).map { Int($0) }
+    }
+
     private func allReduce(_ values: [Int64], _ operation: MPI_Op) throws -> [Int64] {
         var result = values
         try result.withUnsafeMutableBytes { raw in
@@ -94,27 +99,33 @@ package final class Communicator: @unchecked Sendable {
 
     /// Every rank's bytes, of any length, in rank order.
     package func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
-        // Everybody's count, where each rank knows its own.
-        let counts = try allReduceSum((0..<size).map { $0 == rank ? Int64(bytes.count) : 0 }).map { Int($0) }
+        let counts = try allGather(bytes.count)
         let starts = counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
         guard starts[size] <= Self.messageLimit else { return try (0..<size).map { try broadcast(bytes, from: $0) } }
         var all = [UInt8](repeating: 0, count: starts[size])
-        let (lengths, places) = (counts.map { Int32($0) }, starts.map { Int32($0) })
-        // The arguments of a nonblocking call must stay where they are until it is complete.
         try all.withUnsafeMutableBytes { all in
             try bytes.withUnsafeBytes { bytes in
-                try lengths.withUnsafeBufferPointer { lengths in
-                    try places.withUnsafeBufferPointer { places in
-                        try run("MPI_Iallgatherv") {
-                            MPI_Iallgatherv(
-                                bytes.baseAddress, Int32(bytes.count), rdo_mpi_byte(), all.baseAddress,
-                                lengths.baseAddress, places.baseAddress, rdo_mpi_byte(), handle, &$0)
-                        }
-                    }
-                }
+                try allGather(bytes.baseAddress, rdo_mpi_byte(), counts: counts, into: all.baseAddress, at: starts)
             }
         }
         return (0..<size).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
+    }
+
+    /// Every rank's `counts[rank]` elements at `places[rank]` of `all`.
+    private func allGather(
+        _ own: UnsafeRawPointer?, _ type: MPI_Datatype, counts: [Int], into all: UnsafeMutableRawPointer?,
+        at places: [Int]
+    ) throws {
+        let (counts, places) = (counts.map { Int32($0) }, places.map { Int32($0) })
+        // The arguments of a nonblocking call must stay where they are until it is complete.
+        try counts.withUnsafeBufferPointer { counts in
+            try places.withUnsafeBufferPointer { places in
+                try run("MPI_Iallgatherv") {
+                    MPI_Iallgatherv(
+                        own, counts[rank], type, all, counts.baseAddress, places.baseAddress, type, handle, &$0)
+                }
+            }
+        }
     }
 
     // MARK: - Floats, on the communication thread
@@ -129,19 +140,11 @@ package final class Communicator: @unchecked Sendable {
     ) throws {
         let limit = roundLength
         let buffer = messageSpace(pieces: size, of: limit)
-        let places = (0..<size).map { Int32($0 * limit) }
+        let places = (0..<size).map { $0 * limit }
         for start in stride(from: 0, to: counts.max() ?? 0, by: limit) {
             let ranges = counts.map { min(start, $0)..<min(start + limit, $0) }
-            let lengths = ranges.map { Int32($0.count) }
-            try lengths.withUnsafeBufferPointer { lengths in
-                try places.withUnsafeBufferPointer { places in
-                    try Requests.run("MPI_Iallgatherv") {
-                        MPI_Iallgatherv(
-                            own + ranges[rank].lowerBound, Int32(ranges[rank].count), rdo_mpi_float(), buffer,
-                            lengths.baseAddress, places.baseAddress, rdo_mpi_float(), handle, &$0)
-                    }
-                }
-            }
+            let values = own + ranges[rank].lowerBound
+            try allGather(values, rdo_mpi_float(), counts: ranges.map(\.count), into: buffer, at: places)
             for (sender, range) in ranges.enumerated() where !range.isEmpty {
                 deliver(sender, range, buffer + sender * limit)
             }

@@ -50,8 +50,7 @@ package final class FrozenParameters: ParameterSource {
         let halved = whole.indices.filter { Self.isHalved(layout.groupNames[$0], storage) }
         expanded = FloatBuffer(count: halved.map { whole[$0].count }.max() ?? 0)
 
-        let readers = loan == nil ? 1 : mesh.node.size
-        let reader = loan == nil ? 0 : mesh.node.rank
+        let (reader, readers) = loan == nil ? (0, 1) : (mesh.node.rank, mesh.node.size)
         try mesh.world.collectively {
             for (index, spec) in layout.specs.enumerated() {
                 let rows = RowPartition(rows: spec.rows, shards: readers)[reader]

@@ -1,4 +1,3 @@
-import Coding
 import Diagnostics
 
 /// The ranks as a `replicas × shards` grid: parameters are split by rows over `shards`, gradients are summed over both.
@@ -99,12 +98,5 @@ extension Communicator {
     }
 
     /// Collective. For each rank, the lowest rank of this communicator on its node.
-    fileprivate func allGather(node: Communicator) throws -> [Int] {
-        var own = ByteWriter()
-        own.write(rank)
-        return try allGather(node.broadcast(own.bytes, from: 0)).map { lowest in
-            var lowest = ByteReader(lowest)
-            return try lowest.readInt()
-        }
-    }
+    fileprivate func allGather(node: Communicator) throws -> [Int] { try allGather(node.allGather(rank)[0]) }
 }

@@ -110,9 +110,7 @@ enum Neighbours {
     }
 
     /// How many ranks below `rank` are not known to be gone.
-    static func survivors(below rank: Int) -> Int {
-        rank - processes.count { $0.rank < rank && !isAlive($0.id) }
-    }
+    static func survivors(below rank: Int) -> Int { rank - processes.count { $0.rank < rank && !isAlive($0.id) } }
 
     private static func isAlive(_ id: pid_t) -> Bool {
         guard kill(id, 0) == 0 || errno == EPERM else { return false }

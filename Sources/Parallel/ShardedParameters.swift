@@ -29,7 +29,6 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
     private var gathered: [Gathered?]
 
     private struct Gathered {
-        let slot: Int
         let full: FullGroup
         let communication: PendingCommunication
         var users = 0
@@ -108,7 +107,7 @@ package final class ShardedParameters: ParameterSource, @unchecked Sendable {
         let full = FullGroup(layout.specs(of: group), whole[place], in: slots.buffer(slot, count: whole[place].count))
         let (own, slices, slots) = (own[place], slices[place], slots)
         let communication = CommunicationThread.shared.submit { try slots.gather(own, slices, into: full) }
-        gathered[place] = Gathered(slot: slot, full: full, communication: communication)
+        gathered[place] = Gathered(full: full, communication: communication)
     }
 
     /// The own rows are about to change or have changed: whatever was gathered is stale.

@@ -9,8 +9,7 @@ struct SlotTable {
     /// Slots that each group may use.
     private let choices: [Range<Int>]
     /// Which group each slot holds, and when it got there.
-    private var tenants: [Int?]
-    private var arrivals: [Int]
+    private var tenants: [(group: Int, arrival: Int)?]
     private var clock = 0
 
     /// - Parameter sizes: floats of each whole group.
@@ -30,20 +29,16 @@ struct SlotTable {
         }
         self.sizes = slotSizes
         tenants = Array(repeating: nil, count: slotSizes.count)
-        arrivals = Array(repeating: 0, count: slotSizes.count)
     }
 
     /// A slot for `group`: an empty one, else the one whose tenant came first among those that `isFree` allows to leave.
     mutating func choose(for group: Int, isFree: (Int) -> Bool) -> (slot: Int, evicted: Int?)? {
-        let candidates = choices[group].filter { slot in tenants[slot].map(isFree) ?? true }
-        let chosen = candidates.min { a, b in
-            (tenants[a] == nil ? -1 : arrivals[a]) < (tenants[b] == nil ? -1 : arrivals[b])
-        }
-        guard let slot = chosen else { return nil }
-        let evicted = tenants[slot]
-        tenants[slot] = group
+        let candidates = choices[group].filter { slot in tenants[slot].map { isFree($0.group) } ?? true }
+        func arrival(_ slot: Int) -> Int { tenants[slot]?.arrival ?? 0 }
+        guard let slot = candidates.min(by: { arrival($0) < arrival($1) }) else { return nil }
+        let evicted = tenants[slot]?.group
         clock += 1
-        arrivals[slot] = clock
+        tenants[slot] = (group, clock)
         return (slot, evicted)
     }
 

@@ -19,11 +19,8 @@ struct TreeReduction {
     /// the communication thread.
     /// - Throws: `RDOError.peers`.
     func scatter(into result: UnsafeMutablePointer<Float>) throws {
-        if ranks.size & (ranks.size - 1) == 0 {
-            try scatterByHalving(into: result)
-        } else {
-            try scatterDirectly(into: result)
-        }
+        let isPowerOfTwo = ranks.size & (ranks.size - 1) == 0
+        try isPowerOfTwo ? scatterByHalving(into: result) : scatterDirectly(into: result)
     }
 
     // MARK: - Powers of two

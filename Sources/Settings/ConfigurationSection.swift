@@ -62,10 +62,8 @@ extension ConfigurationSection {
         if node.isNull { return }
         if node.mapping == nil, let key = Self.shortForm { return try assign(key, [], node, place, line: nil) }
         guard let mapping = node.mapping else {
-            throw place.error(
-                place.key.isEmpty
-                    ? "the configuration must be a mapping of keys" : "\(place.key) must be a section of keys",
-                line: node.mark?.line)
+            let what = place.key.isEmpty ? "the configuration must be a mapping" : "\(place.key) must be a section"
+            throw place.error("\(what) of keys", line: node.mark?.line)
         }
         for (keyNode, value) in mapping {
             guard let key = keyNode.scalar?.string else {

@@ -22,8 +22,7 @@ package struct Field<Section> {
             key: key, help: help, kind: kind,
             assign: { section, rest, node, place in
                 guard rest.isEmpty else {
-                    throw place.error(
-                        "\(place.key) is a value, it has no key \(rest.joined(separator: "."))", line: nil)
+                    throw place.error("\(place.key) is a value, it has no key \(rest.joined(separator: "."))")
                 }
                 guard let value = Value(node: node), value.isWithin(bounds) else {
                     let misfit = Value.misfit(in: node)
@@ -64,22 +63,17 @@ package struct Field<Section> {
     }
 
     /// The same field, for settings that a resumed run need not share with the run that it continues.
-    package var neutral: Field { marked { $0.isNeutral = true } }
+    package var neutral: Field { marked(asCosmetic: false) }
 
     /// The same field, for settings that change nothing of what is computed: a finished pass stays finished.
-    package var cosmetic: Field {
-        marked {
-            $0.isNeutral = true
-            $0.isCosmetic = true
-        }
-    }
+    package var cosmetic: Field { marked(asCosmetic: true) }
 
-    private func marked(_ mark: @escaping (inout SettingRow) -> Void) -> Field {
+    private func marked(asCosmetic isCosmetic: Bool) -> Field {
         var field = self
         field.rows = { [rows] section, prefix in
             rows(section, prefix).map { row in
                 var row = row
-                mark(&row)
+                (row.isNeutral, row.isCosmetic) = (true, row.isCosmetic || isCosmetic)
                 return row
             }
         }

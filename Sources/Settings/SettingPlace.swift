@@ -12,7 +12,7 @@ package struct SettingPlace {
     let keys: KnownKeys
 
     /// A line number within one `--set` says nothing and is left out.
-    func error(_ what: String, line: Int?, remedy: String? = nil) -> RDOError {
+    func error(_ what: String, line: Int? = nil, remedy: String? = nil) -> RDOError {
         let hasLines = source != Self.commandLine
         return RDOError(.usage, what, at: source + (line.map { hasLines ? ":\($0)" : "" } ?? ""), remedy: remedy)
     }

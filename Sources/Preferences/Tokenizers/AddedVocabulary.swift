@@ -32,7 +32,7 @@ struct AddedVocabulary: Sendable {
         for entry in try field?.array() ?? [] {
             let content = try entry.required("content").bytes()
             guard !content.isEmpty else { continue }
-            let isSpecial = try entry["special"]?.bool() ?? false
+            let isSpecial = try entry.flag("special")
             // A token of the model keeps its id; new ones follow the vocabulary, in the order of the file.
             let listed = try entry.required("id")
             let id = ids[UTF8Key(content)] ?? nextID
@@ -42,15 +42,12 @@ struct AddedVocabulary: Sendable {
                     remedy: "the tokenizer file was edited or is damaged; fetch it again")
             }
             nextID = max(nextID, id + 1)
-            let isNormalized = try entry["normalized"]?.bool() ?? !isSpecial
+            let isNormalized = try entry.flag("normalized", default: !isSpecial)
             tokens.append(
                 Token(
-                    content: content,
-                    pattern: isNormalized ? normalizer?.normalize(content) ?? content : content,
-                    id: id, isSingleWord: try entry["single_word"]?.bool() ?? false,
-                    stripsLeft: try entry["lstrip"]?.bool() ?? false,
-                    stripsRight: try entry["rstrip"]?.bool() ?? false, isNormalized: isNormalized,
-                    isSpecial: isSpecial))
+                    content: content, pattern: isNormalized ? normalizer?.normalize(content) ?? content : content,
+                    id: id, isSingleWord: try entry.flag("single_word"), stripsLeft: try entry.flag("lstrip"),
+                    stripsRight: try entry.flag("rstrip"), isNormalized: isNormalized, isSpecial: isSpecial))
         }
         self.tokens = tokens
         // Of two that look alike, the special one is meant.

@@ -26,15 +26,8 @@ enum ByteLevelAlphabet {
 
     /// The bytes that `spelling` stands for; nil when it holds a character outside the alphabet.
     static func unspell(_ spelling: [UInt8]) -> [UInt8]? {
-        var result: [UInt8] = []
-        result.reserveCapacity(spelling.count)
-        var index = 0
-        while index < spelling.count {
-            let (scalar, length) = spelling.scalar(at: index)
-            guard let byte = bytes[scalar] else { return nil }
-            result.append(byte)
-            index += length
-        }
-        return result
+        let scalars = String(decoding: spelling, as: UTF8.self).unicodeScalars
+        let known = scalars.compactMap { bytes[$0] }
+        return known.count == scalars.count ? known : nil
     }
 }

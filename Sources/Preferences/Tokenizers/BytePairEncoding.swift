@@ -28,14 +28,11 @@ struct BytePairEncoding: Sendable {
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let affix = field[key], try !affix.string().isEmpty { throw affix.unsupported("an affix of words") }
         }
-        if let dropout = field["dropout"] {
-            switch dropout.value {
-            case .integer(0), .number(0): break
-            default: throw dropout.unsupported("random dropout of merges")
-            }
+        if let dropout = field["dropout"], dropout.value.double != 0 {
+            throw dropout.unsupported("random dropout of merges")
         }
-        fusesUnknown = try field["fuse_unk"]?.bool() ?? false
-        ignoresMerges = try field["ignore_merges"]?.bool() ?? false
+        fusesUnknown = try field.flag("fuse_unk")
+        ignoresMerges = try field.flag("ignore_merges")
 
         var ids: [UTF8Key: Int32] = [:]
         var characters: [Unicode.Scalar: Int32] = [:]
@@ -51,17 +48,12 @@ struct BytePairEncoding: Sendable {
         }
         (self.ids, self.characters) = (ids, characters)
 
-        if let token = field["unk_token"] {
-            guard let id = ids[UTF8Key(try token.bytes())] else {
-                throw token.fail("is \"\(try token.string())\", which is not in model.vocab")
-            }
-            unknown = id
-        } else {
-            unknown = nil
+        unknown = try field["unk_token"].map { token in
+            if let id = ids[UTF8Key(try token.bytes())] { return id }
+            throw token.fail("is \"\(try token.string())\", which is not in model.vocab")
         }
-        byteFallback =
-            try field["byte_fallback"]?.bool() ?? false
-            ? (0..<256).map { byte in ids[UTF8Key(Self.fallbackSpelling(of: UInt8(byte)))] } : nil
+        let fallback = (0..<256).map { byte in ids[UTF8Key(Self.fallbackSpelling(of: UInt8(byte)))] }
+        byteFallback = try field.flag("byte_fallback") ? fallback : nil
 
         var ranks: [UInt64: Int32] = [:]
         var products: [Int32] = []

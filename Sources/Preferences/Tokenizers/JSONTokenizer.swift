@@ -68,12 +68,11 @@ final class JSONTokenizer: Tokenizer {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
-                var text = PreTokenizedText(
-                    Array(normalized[range]), startsText: startsText && range.lowerBound == 0)
+                var text = PreTokenizedText(Array(normalized[range]), startsText: startsText && range.lowerBound == 0)
                 preTokenizer?.apply(to: &text)
                 text.bytes.withUnsafeBufferPointer { bytes in
                     for piece in text.pieces {
-                        cache.append(UnsafeBufferPointer(rebasing: bytes[piece]), to: &ids, encode: model.encode)
+                        ids += cache.ids(of: UnsafeBufferPointer(rebasing: bytes[piece]), encode: model.encode)
                     }
                 }
             }
@@ -82,9 +81,7 @@ final class JSONTokenizer: Tokenizer {
 
     func decode(_ ids: [Int32]) -> String {
         let tokens = ids.compactMap { id in spellings.indices.contains(Int(id)) ? spellings[Int(id)] : nil }
-        guard let decoder else {
-            return tokens.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
-        }
+        guard let decoder else { return tokens.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ") }
         return String(decoding: decoder.decode(tokens).joined(), as: UTF8.self)
     }
 
@@ -114,10 +111,8 @@ final class JSONTokenizer: Tokenizer {
             let ids = try field.required("processors").array().compactMap(bosTokenID)
             guard ids.count <= 1 else { throw field.unsupported("a sequence of \(ids.count) templates") }
             return ids.first
-        case "ByteLevel":
-            return nil
-        case let other:
-            throw field.unsupported("the post-processor \(other)")
+        case "ByteLevel": return nil
+        case let other: throw field.unsupported("the post-processor \(other)")
         }
     }
 }

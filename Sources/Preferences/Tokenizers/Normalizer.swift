@@ -26,12 +26,9 @@ indirect enum Normalizer: Sendable {
             // ASCII is its own composition, and most texts are ASCII.
             if text.allSatisfy({ $0 < 0x80 }) { return text }
             return Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
-        case .prepend(let prefix):
-            return text.isEmpty ? text : prefix + text
-        case .replace(let pattern, let replacement):
-            return pattern.replacing(in: text, with: replacement)
-        case .sequence(let normalizers):
-            return normalizers.reduce(text) { $1.normalize($0) }
+        case .prepend(let prefix): return text.isEmpty ? text : prefix + text
+        case .replace(let pattern, let replacement): return pattern.replacing(in: text, with: replacement)
+        case .sequence(let normalizers): return normalizers.reduce(text) { $1.normalize($0) }
         }
     }
 }

@@ -9,9 +9,8 @@ struct PreTokenizedText {
     let startsText: Bool
 
     init(_ bytes: [UInt8], startsText: Bool) {
-        self.bytes = bytes
+        (self.bytes, self.startsText) = (bytes, startsText)
         pieces = bytes.isEmpty ? [] : [0..<bytes.count]
-        self.startsText = startsText
     }
 
     /// Cuts every piece: `cut` appends the ranges to keep, counted from the piece's own start.
@@ -54,9 +53,7 @@ struct PreTokenizedText {
             stretches.removeAll(keepingCapacity: true)
             var end = 0
             pattern.forEachMatch(in: piece) { match in
-                if end < match.lowerBound {
-                    stretches.append(.init(range: end..<match.lowerBound, isMatch: inverted))
-                }
+                if end < match.lowerBound { stretches.append(.init(range: end..<match.lowerBound, isMatch: inverted)) }
                 stretches.append(.init(range: match, isMatch: !inverted))
                 end = match.upperBound
             }
@@ -80,22 +77,17 @@ indirect enum PreTokenizer: Sendable {
         case "ByteLevel":
             self = .byteLevel(
                 addsPrefixSpace: try field.required("add_prefix_space").bool(),
-                words: try field["use_regex"]?.bool() ?? true ? try Self.wordsOfGPT2(field) : nil)
+                words: try field.flag("use_regex", default: true) ? try Self.wordsOfGPT2(field) : nil)
         case "Split":
             let behavior = try field.required("behavior")
             guard let behavior = SplitBehavior(rawValue: try behavior.string()) else {
                 throw behavior.unsupported("\"\(try behavior.string())\"")
             }
-            self = .split(
-                try TextPattern(field.required("pattern")), behavior, inverted: try field["invert"]?.bool() ?? false)
-        case "Digits":
-            self = .digits(individually: try field["individual_digits"]?.bool() ?? false)
-        case "Metaspace":
-            self = .metaspace(try Metaspace(field), splits: try field["split"]?.bool() ?? true)
-        case "Sequence":
-            self = .sequence(try field.required("pretokenizers").array().map(PreTokenizer.init))
-        case let other:
-            throw field.unsupported("the pre-tokenizer \(other)")
+            self = .split(try TextPattern(field.required("pattern")), behavior, inverted: try field.flag("invert"))
+        case "Digits": self = .digits(individually: try field.flag("individual_digits"))
+        case "Metaspace": self = .metaspace(try Metaspace(field), splits: try field.flag("split", default: true))
+        case "Sequence": self = .sequence(try field.required("pretokenizers").array().map(PreTokenizer.init))
+        case let other: throw field.unsupported("the pre-tokenizer \(other)")
         }
     }
 
@@ -122,10 +114,8 @@ indirect enum PreTokenizer: Sendable {
             if let words { text.split(at: words, .isolated) }
             let spellings = ByteLevelAlphabet.spellings
             text.rewrite { piece, _, output in for byte in piece { output += spellings[Int(byte)] } }
-        case .split(let pattern, let behavior, let inverted):
-            text.split(at: pattern, behavior, inverted: inverted)
-        case .digits(let individually):
-            text.split { piece, parts in Self.splitDigits(piece, individually: individually, &parts) }
+        case .split(let pattern, let behavior, let inverted): text.split(at: pattern, behavior, inverted: inverted)
+        case .digits(let individually): text.split { Self.splitDigits($0, individually: individually, &$1) }
         case .metaspace(let metaspace, let splits):
             metaspace.apply(to: &text)
             if splits { text.split(at: .literal(metaspace.replacement), .mergedWithNext) }
@@ -170,7 +160,7 @@ struct Metaspace: Sendable {
             self.scheme = known
         } else {
             // Files from before `prepend_scheme` have this switch instead.
-            scheme = try field["add_prefix_space"]?.bool() ?? true ? .always : .never
+            scheme = try field.flag("add_prefix_space", default: true) ? .always : .never
         }
     }
 

@@ -44,14 +44,13 @@ final class RegularExpression: @unchecked Sendable {
         guard let ends = pcre2_get_ovector_pointer_8(data) else { return }
         var start = 0
         var lastEnd = -1
+        func match(_ options: UInt32) -> Int32 {
+            pcre2_match_8(code, text.baseAddress, text.count, start, PCRE2_NO_UTF_CHECK | options, data, limits)
+        }
         while start <= text.count {
-            var result = pcre2_match_8(
-                code, text.baseAddress, text.count, start, PCRE2_NO_UTF_CHECK, data, limits)
-            if result == PCRE2_ERROR_JIT_STACKLIMIT {
-                // The interpreter keeps its state on the heap.
-                result = pcre2_match_8(
-                    code, text.baseAddress, text.count, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, limits)
-            }
+            var result = match(0)
+            // The interpreter keeps its state on the heap.
+            if result == PCRE2_ERROR_JIT_STACKLIMIT { result = match(PCRE2_NO_JIT) }
             guard result > 0 else { return }
             let match = ends[0]..<ends[1]
             // An empty match right behind the last one is none; look again one character further.

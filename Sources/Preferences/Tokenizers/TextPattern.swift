@@ -72,32 +72,26 @@ enum SplitBehavior: String, Sendable {
 
     /// The pieces into which `stretches`, which cover a text, are joined.
     func pieces(of stretches: [Stretch]) -> [Range<Int>] {
-        switch self {
-        case .isolated:
-            return stretches.map(\.range)
-        case .removed:
-            return stretches.filter { !$0.isMatch }.map(\.range)
-        case .contiguous:
-            return joined(stretches) { previous, next in previous == next }
-        case .mergedWithPrevious:
-            return joined(stretches) { previous, next in next && !previous }
-        case .mergedWithNext:
-            // A match takes what follows it, unless that is a match too.
-            return joined(stretches) { previous, next in previous && !next }
-        }
-    }
-
-    private func joined(_ stretches: [Stretch], where belongTogether: (_ previous: Bool, _ next: Bool) -> Bool)
-        -> [Range<Int>]
-    {
+        if self == .removed { return stretches.filter { !$0.isMatch }.map(\.range) }
         var pieces: [Range<Int>] = []
         for (index, stretch) in stretches.enumerated() {
-            if index > 0, let last = pieces.last, belongTogether(stretches[index - 1].isMatch, stretch.isMatch) {
+            if let last = pieces.last, joins(stretches[index - 1].isMatch, stretch.isMatch) {
                 pieces[pieces.count - 1] = last.lowerBound..<stretch.range.upperBound
             } else {
                 pieces.append(stretch.range)
             }
         }
         return pieces
+    }
+
+    /// Whether two neighbours, each a match or not, belong to one piece.
+    private func joins(_ previous: Bool, _ next: Bool) -> Bool {
+        switch self {
+        case .removed, .isolated: false
+        case .contiguous: previous == next
+        case .mergedWithPrevious: next && !previous
+        // A match takes what follows it, unless that is a match too.
+        case .mergedWithNext: previous && !next
+        }
     }
 }

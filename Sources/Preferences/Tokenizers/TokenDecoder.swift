@@ -45,12 +45,9 @@ indirect enum TokenDecoder: Sendable {
             // Every maximal part that is no UTF-8 becomes a replacement character.
             let bytes = tokens.flatMap { ByteLevelAlphabet.unspell($0) ?? $0 }
             return [Array(String(decoding: bytes, as: UTF8.self).utf8)]
-        case .replace(let pattern, let replacement):
-            return tokens.map { pattern.replacing(in: $0, with: replacement) }
-        case .byteFallback:
-            return Self.joiningBytes(tokens)
-        case .fuse:
-            return [tokens.flatMap { $0 }]
+        case .replace(let pattern, let replacement): return tokens.map { pattern.replacing(in: $0, with: replacement) }
+        case .byteFallback: return Self.joiningBytes(tokens)
+        case .fuse: return [tokens.flatMap { $0 }]
         case .strip(let scalar, let start, let end):
             let spelling = Array(scalar.utf8)
             return tokens.map { Self.strip($0, spelling, start: start, end: end) }
@@ -59,8 +56,7 @@ indirect enum TokenDecoder: Sendable {
                 let space: [UInt8] = index == 0 && metaspace.scheme != .never ? [] : [UInt8(ascii: " ")]
                 return TextPattern.literal(metaspace.replacement).replacing(in: token, with: space)
             }
-        case .sequence(let decoders):
-            return decoders.reduce(tokens) { $1.decode($0) }
+        case .sequence(let decoders): return decoders.reduce(tokens) { $1.decode($0) }
         }
     }
 
@@ -91,16 +87,14 @@ indirect enum TokenDecoder: Sendable {
     }
 
     private static func strip(_ token: [UInt8], _ spelling: [UInt8], start: Int, end: Int) -> [UInt8] {
-        var token = token[...]
-        var left = start
-        while left > 0 && token.starts(with: spelling) {
+        var (token, start, end) = (token[...], start, end)
+        while start > 0 && token.starts(with: spelling) {
             token = token.dropFirst(spelling.count)
-            left -= 1
+            start -= 1
         }
-        var right = end
-        while right > 0 && token.suffix(spelling.count).elementsEqual(spelling) {
+        while end > 0 && token.suffix(spelling.count).elementsEqual(spelling) {
             token = token.dropLast(spelling.count)
-            right -= 1
+            end -= 1
         }
         return Array(token)
     }

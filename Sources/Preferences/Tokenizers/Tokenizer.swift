@@ -65,6 +65,6 @@ package enum TokenizerLoader {
             "tokenizer_config.json")
         guard let data = try? Data(contentsOf: config) else { return true }
         let root = try JSONField(parsing: [UInt8](data), file: config.path)
-        return try root["add_bos_token"]?.bool() ?? true
+        return try root.flag("add_bos_token", default: true)
     }
 }

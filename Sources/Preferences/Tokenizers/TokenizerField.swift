@@ -15,6 +15,9 @@ extension JSONField {
         return Int32(id)
     }
 
+    /// The switch `key`, `standard` where the file leaves it out.
+    func flag(_ key: String, default standard: Bool = false) throws -> Bool { try self[key]?.bool() ?? standard }
+
     func scalar() throws -> Unicode.Scalar {
         let scalars = try string().unicodeScalars
         guard let scalar = scalars.first, scalars.count == 1 else { throw fail("must be a single character") }

@@ -13,25 +13,16 @@ final class WordCache: @unchecked Sendable {
     /// About 30 MB when full. Then the cache starts anew, so that it follows the text.
     private static let capacity = 1 << 17
 
-    /// Appends the ids of `word` to `output`, from memory or else from `encode`.
-    func append(
-        _ word: UnsafeBufferPointer<UInt8>, to output: inout [Int32],
-        encode: (UnsafeBufferPointer<UInt8>) -> [Int32]
-    ) {
-        guard word.count <= Self.longestWord else {
-            output += encode(word)
-            return
-        }
+    /// The ids of `word`, from memory or else from `encode`.
+    func ids(of word: UnsafeBufferPointer<UInt8>, encode: (UnsafeBufferPointer<UInt8>) -> [Int32]) -> [Int32] {
+        guard word.count <= Self.longestWord else { return encode(word) }
         let hash = XXH3_64bits(word.baseAddress, word.count)
-        if let entry = lock.withLock({ entries[hash] }), entry.word.elementsEqual(word) {
-            output += entry.ids
-            return
-        }
+        if let entry = lock.withLock({ entries[hash] }), entry.word.elementsEqual(word) { return entry.ids }
         let ids = encode(word)
-        output += ids
         lock.withLock {
             if entries.count >= Self.capacity { entries.removeAll(keepingCapacity: true) }
             entries[hash] = (Array(word), ids)
         }
+        return ids
     }
 }
