@@ -110,7 +110,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         settings["data.shuffle"] = configuration.data.shuffle.yaml
         settings["seed"] = configuration.seed.yaml
         var inputs = inputs
-        if let head = loaded.headDigest { inputs[.head] = head }
+        if Method.head == .scalar { inputs[.head] = .some(loaded.headDigest) }
         return RunIdentity(
             pass: name, model: loaded.digest, data: data.train.digest, tokenizer: data.conventions.tokenizer.digest,
             template: data.conventions.template, trainsAdapters: loaded.trained.model.adaptation != nil,

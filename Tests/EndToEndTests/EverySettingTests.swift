@@ -36,7 +36,7 @@ import Testing
 
     /// Keys of every training pass, declared once: one pass tries them all.
     private static let shared = [
-        "model": "INITIAL", "epochs": "1", "steps": "3", "batch_size": "7", "micro_batches": "4",
+        "model": "INITIAL", "epochs": "1", "steps": "3", "batch_size": "16", "micro_batches": "2",
         "micro_batch_tokens": "60", "learning_rate": "3e-3", "schedule": "constant", "warmup_steps": "2",
         "warmup_ratio": "0.6", "minimum_learning_rate_ratio": "0.5", "weight_decay": "0.2", "beta1": "0.8",
         "beta2": "0.9", "epsilon": "1e-4", "max_grad_norm": "0.01", "checkpoint_every": "1", "keep_checkpoints": "1",
@@ -53,7 +53,7 @@ import Testing
         "model.init.key_value_heads": "1", "model.init.max_positions": "128", "model.init.rope_theta": "500",
         "model.init.norm_epsilon": "1e-3", "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
         "model.tokenizer": "INITIAL", "data.train": "COPY", "data.test": "OTHER", "data.format": "pairs",
-        "data.template": "hh", "data.max_tokens": "48", "data.max_prompt_tokens": "20", "data.over_long": "truncate",
+        "data.template": "hh", "data.max_tokens": "90", "data.max_prompt_tokens": "20", "data.over_long": "truncate",
         "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "1", "data.limit": "12",
         "data.test_limit": "2", "parallel.shards": "1", "parallel.gather": "block", "parallel.recompute": "block",
         "parallel.shared_memory": "false", "parallel.frozen_weights": nil, "parallel.timeout": "100",
@@ -92,7 +92,7 @@ import Testing
         var steps: [String] = []
         for pass in ["sft", "reward", "difference", "dpo", "rrhf", "kto"] {
             steps += [
-                "\(pass).steps=2", "\(pass).batch_size=8", "\(pass).learning_rate=1e-3", "\(pass).micro_batches=8",
+                "\(pass).steps=2", "\(pass).batch_size=8", "\(pass).learning_rate=1e-3", "\(pass).micro_batches=4",
             ]
         }
         // What other chains read, made once.
@@ -137,15 +137,15 @@ import Testing
                     }
                 }
                 #expect(Set(redone).isSubset(of: chain.dependent[section] ?? []), "\(key): \(redone)")
-                // More steps continue, with rates that were planned for fewer; threads may change last bits.
-                if !key.hasSuffix(".steps") && !key.hasSuffix(".epochs") && key != "parallel.blas_threads" {
+                // More steps continue, with rates that were planned for fewer; threads and chunks may change last bits.
+                if ![".steps", ".epochs", ".chunk", ".blas_threads"].contains(where: key.hasSuffix) {
                     for file in try results(work.path("fresh")) {
                         #expect(
                             try same(work.path("fresh/" + file), work.path("again/" + file)),
                             "\(key): \(file) after \(redone)")
                     }
                 }
-                for output in ["again", "fresh"] { try FileManager.default.removeItem(atPath: work.path(output)) }
+                for output in ["again", "fresh"] { try? FileManager.default.removeItem(atPath: work.path(output)) }
             }
         }
         #expect(tried > 80)
@@ -155,7 +155,7 @@ import Testing
     private func results(_ output: String) throws -> [String] {
         let files = FileManager.default.enumerator(atPath: output)?.compactMap { $0 as? String } ?? []
         return files.filter { file in
-            !file.contains("checkpoints") && !file.hasSuffix("ledger.h5")
+            !file.contains("checkpoints") && !file.hasPrefix("data/") && !file.hasSuffix("ledger.h5")
                 && (file.hasSuffix(".safetensors") || file.hasSuffix(".h5"))
         }
     }

@@ -39,12 +39,13 @@ import Transformer
         ]
         func weight(_ i: Int, _ j: Int) -> Double { 0.3 + Double(i) * 0.5 + Double(j) * 0.2 }
         let task = RRHFTask(
-            lists: examples.indices.map { index in
+            lists: Rows(count: examples.count) { index in
                 RankedList(
                     example: examples[index],
-                    pairs: ListRanking.pairs(scores[index]).map {
-                        RankedPair(better: $0.better, worse: $0.worse, weight: weight($0.better, $0.worse))
-                    }, best: ListRanking.best(scores[index]))
+                    ranking: Ranking(
+                        pairs: ListRanking.pairs(scores[index]).map {
+                            RankedPair(better: $0.better, worse: $0.worse, weight: weight($0.better, $0.worse))
+                        }, best: ListRanking.best(scores[index])))
             }, objective: RRHFObjective(rankingWeight: 1.5, lengthExponent: 0.8, length: length),
             costs: CostModel(c, head: .languageModel))
         let samples = examples.indices.map { Sample(number: $0, row: $0, epoch: 0) }
@@ -83,9 +84,9 @@ import Transformer
         // References far below the policy's values make the baselines positive; the cut at 12 tokens cuts some responses.
         func reference(_ tokens: Int, _ salt: Int) -> Double { -4.2 * Double(tokens) - Double(salt % 3) }
         let mismatched = MismatchedResponses(
-            examples: examples,
+            examples: Rows(examples),
             partners: KTOPartners(
-                of: examples, order: SampleOrder(count: 4, seed: 5, shuffle: false), batchSize: 4, scope: scope,
+                of: Rows(examples), order: SampleOrder(count: 4, seed: 5, shuffle: false), batchSize: 4, scope: scope,
                 microBatches: 2, pairing: .permuted, seed: 5), maxTokens: 12)
         let combinations = mismatched.all(batches: 1)
         var references: [ContentKey: Double] = [:]
@@ -101,7 +102,7 @@ import Transformer
                 weight: [0.7, 1.6, 1, 0.4][index], isFlipped: index == 1)
         }
         let unprepared = KTOTask(
-            examples: judged, objective: KTOObjective(beta: 0.3, desirableWeight: 1.2, undesirableWeight: 0.9),
+            examples: Rows(judged), objective: KTOObjective(beta: 0.3, desirableWeight: 1.2, undesirableWeight: 0.9),
             denominatorRule: .pairs, costs: CostModel(c, head: .languageModel), mismatched: mismatched,
             mismatchedReferences: references, startsAtReference: false)
         let samples = examples.indices.map { Sample(number: $0, row: $0, epoch: 0) }

@@ -101,7 +101,7 @@ import Transformer
         let given = variant.parameters.reduce(into: [:]) { $0[$1] = $1 == .labelSmoothing ? 0.1 : 0.5 }
         let objective = PairwiseObjective(variant, beta: 0.3, given)
         let task = PairwiseTask(
-            pairs: pairs, objective: objective, supervisedWeight: 0.6, denominatorRule: denominator,
+            pairs: Rows(pairs), objective: objective, supervisedWeight: 0.6, denominatorRule: denominator,
             costs: CostModel(c, head: .languageModel), startsAtReference: false)
         try check(task, Self.samples(2), twin) { reference in
             let sum = pairs.reduce(0.0) { sum, pair in
@@ -122,7 +122,7 @@ import Transformer
         let twin = TwinModel(try .small(tied: true, bias: false), head: .scalar)
         let c = twin.model.configuration
         let examples = (0..<2).map { Self.example($0, c, responses: [9, 5]) }
-        let task = RewardTask(examples: examples, costs: CostModel(c, head: .scalar))
+        let task = RewardTask(examples: Rows(examples), costs: CostModel(c, head: .scalar))
         try check(task, Self.samples(2), twin) { reference in
             examples.reduce(0) { sum, example in
                 let rewards = example.responses.map { reference.scalar(example.prompt + $0) }
@@ -142,7 +142,7 @@ import Transformer
                 truncatedResponses: [false, false], isPromptTruncated: false)
         }
         let task = DifferenceTask(
-            examples: examples, objective: DifferenceObjective(lambdaDuplication: 0.4, lambdaReverse: 0.6),
+            examples: Rows(examples), objective: DifferenceObjective(lambdaDuplication: 0.4, lambdaReverse: 0.6),
             eosTokenID: 2, seed: 11, costs: CostModel(c, head: .scalar))
         let samples = Self.samples(3)
         // Both orders are drawn, or the test would not see a swapped sign.
@@ -173,14 +173,15 @@ import Transformer
         let lists = [[6, 9, 4, 5], [7, 3, 5]].enumerated().map { row, lengths in
             RankedList(
                 example: Self.example(row, c, responses: lengths, kind: .list),
-                pairs: lengths.indices.flatMap { better in
-                    (better + 1..<lengths.count).map { worse in
-                        RankedPair(better: better, worse: worse, weight: 0.3 + 0.4 * Double(better + worse))
-                    }
-                }, best: 0)
+                ranking: Ranking(
+                    pairs: lengths.indices.flatMap { better in
+                        (better + 1..<lengths.count).map { worse in
+                            RankedPair(better: better, worse: worse, weight: 0.3 + 0.4 * Double(better + worse))
+                        }
+                    }, best: 0))
         }
         let task = RRHFTask(
-            lists: lists, objective: RRHFObjective(rankingWeight: 1.7, lengthExponent: 0.8, length: length),
+            lists: Rows(lists), objective: RRHFObjective(rankingWeight: 1.7, lengthExponent: 0.8, length: length),
             costs: CostModel(c, head: .languageModel))
         func loss(_ list: RankedList, _ reference: DoubleReference) -> Double {
             let responses = list.example.responses
@@ -211,9 +212,9 @@ import Transformer
                 weight: 0.5 + 0.25 * Double(row), isFlipped: row == 2)
         }
         let mismatched = MismatchedResponses(
-            examples: examples,
+            examples: Rows(examples),
             partners: KTOPartners(
-                of: examples, order: SampleOrder(count: 4, seed: 3, shuffle: false), batchSize: 4, scope: scope,
+                of: Rows(examples), order: SampleOrder(count: 4, seed: 3, shuffle: false), batchSize: 4, scope: scope,
                 microBatches: 2, pairing: .permuted, seed: 3), maxTokens: 64)
         let samples = Self.samples(4)
         // The reference finds every combination less probable than the policy does, each by another amount.
@@ -229,7 +230,7 @@ import Transformer
         }
         #expect(stored.count == 8)
         let task = KTOTask(
-            examples: judged,
+            examples: Rows(judged),
             objective: KTOObjective(beta: 0.4, desirableWeight: 1.2, undesirableWeight: 0.9), denominatorRule: .pairs,
             costs: CostModel(c, head: .languageModel), mismatched: mismatched, mismatchedReferences: stored,
             startsAtReference: false)
@@ -262,10 +263,10 @@ import Transformer
         let c = twin.model.configuration
         let example = Self.example(0, c, responses: [9, 5])
         let task = PairwiseTask(
-            pairs: [
+            pairs: Rows([
                 WeightedExample(
                     example: example, references: [-31, -17.5], weight: 0.7, isFlipped: false)
-            ], objective: PairwiseObjective(.dpo, beta: 0.3), denominatorRule: .pairs,
+            ]), objective: PairwiseObjective(.dpo, beta: 0.3), denominatorRule: .pairs,
             costs: CostModel(c, head: .languageModel), startsAtReference: false)
         try check(task, Self.samples(1), twin) { reference in
             let h =

@@ -21,7 +21,7 @@ import Transformer
     /// The chosen response of a list is the one with the highest score, the first of several.
     @Test func theBestOfAListIsLearned() throws {
         let part = DataSet(
-            examples: [Self.example(0), Self.example(1, scores: [1, 3, 2, 3]), Self.example(2, scores: [5, 4])])
+            examples: Rows([Self.example(0), Self.example(1, scores: [1, 3, 2, 3]), Self.example(2, scores: [5, 4])]))
         let configuration = ModelConfiguration(
             hiddenSize: 8, intermediateSize: 8, layerCount: 1, headCount: 1, keyValueHeadCount: 1, headSize: 8,
             vocabularySize: 32, maxPositions: 16, normEpsilon: 1e-5, tiesEmbeddings: true)
@@ -35,10 +35,10 @@ import Transformer
 
     /// A completion that is labelled as bad is nothing to learn.
     @Test func badCompletionsAreLeftOut() {
-        let part = [Self.example(0, label: true), Self.example(1, label: false), Self.example(2)]
+        let part = Rows([Self.example(0, label: true), Self.example(1, label: false), Self.example(2)])
         var settings = SupervisedSettings()
-        #expect(SupervisedMethod(settings).wanted(part).map(\.row) == [0, 2])
+        #expect(SupervisedMethod(settings).wanted(part) == [0, 2])
         settings.responses = .all
-        #expect(SupervisedMethod(settings).wanted(part).map(\.row) == [0, 1, 2])
+        #expect(SupervisedMethod(settings).wanted(part) == [0, 1, 2])
     }
 }

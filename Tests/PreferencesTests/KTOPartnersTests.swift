@@ -20,7 +20,8 @@ import Testing
         scope: BaselineScope = .global, micro: Int = 1, pairing: BaselinePairing = .permuted
     ) -> KTOPartners {
         KTOPartners(
-            of: examples, order: SampleOrder(count: examples.count, seed: seed, shuffle: shuffle), batchSize: batch,
+            of: Rows(examples), order: SampleOrder(count: examples.count, seed: seed, shuffle: shuffle),
+            batchSize: batch,
             scope: scope, microBatches: micro, pairing: pairing, seed: seed)
     }
 

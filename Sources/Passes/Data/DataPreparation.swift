@@ -50,7 +50,11 @@ struct DataPreparation {
         key.update("\(PreparedPart.schema) \(Version.numerics) \(form) \(settings.format) \(limit ?? -1)")
         key.update("\(plan.template) \(plan.eosTokenID) \(plan.bosTokenID ?? -1) \(plan.overLong)")
         key.update("\(plan.maxTokens) \(plan.maxPromptTokens ?? -1) \(plan.tokenizer.digest)")
-        for file in files { key.update(try session.knownDigests.digest(ofFile: file)) }
+        for file in files {
+            // Whose fault it is that a file cannot be opened is said here.
+            _ = try LineReader(path: file)
+            key.update(try session.knownDigests.digest(ofFile: file))
+        }
         return key.digest.hex
     }
 
