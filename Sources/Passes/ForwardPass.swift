@@ -83,8 +83,7 @@ struct ForwardPass {
             try Artefacts.removeWorkingFile(of: path)
             return true
         }
-        func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
-        guard absolute(path).hasPrefix(absolute(session.configuration.output) + "/") else {
+        guard Durable.absolute(path).hasPrefix(Durable.absolute(session.configuration.output) + "/") else {
             throw RDOError(
                 .artefact, "the file stands outside the output and was made from other things: \(reasons)", at: path,
                 remedy: "remove it, or name another file")

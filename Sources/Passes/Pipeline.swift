@@ -44,7 +44,7 @@ package struct Pipeline {
         func remember(isComplete: Bool) throws {
             try world.onRankZero {
                 guard !recipe.isEmpty else { return }
-                let artefacts = isComplete ? PassRecord.stamps(of: pass.artefacts(in: configuration)) : nil
+                let artefacts = isComplete ? try PassRecord.stamps(of: pass.artefacts(in: configuration)) : nil
                 try PassRecord(recipe: recipe, artefacts: artefacts).write(pass, in: configuration)
             }
         }

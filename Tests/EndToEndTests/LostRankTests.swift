@@ -23,7 +23,7 @@ import Testing
                 if FileManager.default.fileExists(atPath: path) && found >= lines { break }
                 usleep(500)
             }
-            ranks = children(of: process.processIdentifier)
+            ranks = CommandRunner.ranks(of: process)
             #expect(ranks.count == 3)
             if ranks.count == 3 { kill(ranks[victim], SIGKILL) }
             killed = Date()
@@ -58,12 +58,5 @@ import Testing
     private func isRunning(_ id: pid_t) -> Bool {
         guard let status = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8) else { return false }
         return !status.contains(") Z ")
-    }
-
-    /// The processes that `parent` started, in order: the ranks of a launcher.
-    private func children(of parent: pid_t) -> [pid_t] {
-        let path = "/proc/\(parent)/task/\(parent)/children"
-        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-        return text.split(separator: " ").compactMap { pid_t($0) }
     }
 }

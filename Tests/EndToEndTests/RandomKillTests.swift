@@ -31,7 +31,7 @@ import Testing
                 guard killed < kills else { return }
                 let moment = Date() + delay
                 while launcher.isRunning && Date() < moment { usleep(500) }
-                guard launcher.isRunning, let victim = children(of: launcher.processIdentifier).randomElement() else {
+                guard launcher.isRunning, let victim = CommandRunner.ranks(of: launcher).randomElement() else {
                     return
                 }
                 kill(victim, SIGKILL)
@@ -63,10 +63,5 @@ import Testing
         #expect(artefacts.count >= 6)
         let verified = try CommandRunner.run("rdo", ["verify"] + artefacts.map { output + "/" + $0 })
         #expect(verified.status == 0, "\(verified.error)")
-    }
-
-    private func children(of parent: pid_t) -> [pid_t] {
-        let text = (try? String(contentsOfFile: "/proc/\(parent)/task/\(parent)/children", encoding: .utf8)) ?? ""
-        return text.split(separator: " ").compactMap { pid_t($0) }
     }
 }

@@ -14,7 +14,7 @@ import Testing
             uniqueKeysWithValues: lines.map { (String($0[0]), $0[1].trimmingCharacters(in: .whitespaces)) })
     }
 
-    @Test func aDryRunSaysWhatIsLeftToDo() throws {
+    @Test func aDryRunSaysWhatRemains() throws {
         let work = try Workspace(pairs: 16)
         try work.writeConfiguration()
         #expect(try status(work)["score"]?.hasPrefix("missing, after difference") == true)

@@ -27,6 +27,13 @@ package enum CommandRunner {
         return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", String(ranks)] + own
     }
 
+    /// The processes that a launcher started, in order.
+    package static func ranks(of launcher: Process) -> [pid_t] {
+        let id = launcher.processIdentifier
+        let text = (try? String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)) ?? ""
+        return text.split(separator: " ").compactMap { pid_t($0) }
+    }
+
     /// Runs to the end.
     /// - Parameters:
     ///   - ranks: 0 runs the executable itself, more go through `mpirun`.

@@ -38,7 +38,7 @@ struct DataPreparation {
     /// One directory for each reading of the same files.
     private var name: String {
         let key = DigestStream()
-        for file in files { key.update(URL(fileURLWithPath: file).standardizedFileURL.path) }
+        for file in files { key.update(Durable.absolute(file)) }
         key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form)")
         let file = URL(fileURLWithPath: files[0]).deletingPathExtension().lastPathComponent
         return "\(file)-\(form)-\(key.digest.hex.prefix(8))"

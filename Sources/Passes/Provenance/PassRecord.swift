@@ -24,10 +24,9 @@ struct PassRecord: Codable {
     }
 
     private static func path(_ pass: any Pass, in configuration: Configuration) -> String {
-        func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
-        let output = absolute(configuration.output)
+        let output = Durable.absolute(configuration.output)
         let places = DigestStream()
-        for place in pass.artefacts(in: configuration).map(absolute) {
+        for place in pass.artefacts(in: configuration).map(Durable.absolute) {
             // Those of its own output wherever that is.
             places.update(place.hasPrefix(output) ? String(place.dropFirst(output.count)) : place)
         }
@@ -35,11 +34,11 @@ struct PassRecord: Codable {
     }
 
     /// The stamps of files, and of the files in directories; nil when one is missing.
-    static func stamps(of paths: [String]) -> [FileStamp]? {
+    /// - Throws: `RDOError.artefact` when a directory cannot be listed.
+    static func stamps(of paths: [String]) throws -> [FileStamp]? {
         var stamps: [FileStamp] = []
         for path in paths {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted()
-            for file in names.map({ $0.map { path + "/" + $0 } }) ?? [path] {
+            for file in try Durable.files(in: path) ?? [path] {
                 guard let stamp = FileStamp(file) else { return nil }
                 stamps.append(stamp)
             }
@@ -72,7 +71,7 @@ package enum PassState {
         if !differences.isEmpty {
             self = .changed(differences, progress)
         } else if let artefacts = record.artefacts {
-            self = PassRecord.stamps(of: pass.artefacts(in: configuration)) == artefacts ? .complete : .altered
+            self = try PassRecord.stamps(of: pass.artefacts(in: configuration)) == artefacts ? .complete : .altered
         } else {
             self = progress.isEmpty ? .missing : .unfinished(progress)
         }

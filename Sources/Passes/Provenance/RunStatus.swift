@@ -21,7 +21,7 @@ package struct RunStatus {
                 recipe.reads.contains { read in other.paths.contains { read == $0 || read.hasPrefix($0 + "/") } }
             }
             if case .complete = state, earlier.isEmpty {} else { pending.append((name, artefacts)) }
-            let places = artefacts.map { path in path + (Self.size(of: path).map { " (\($0))" } ?? "") }
+            let places = try artefacts.map { path in path + (try Self.size(of: path).map { " (\($0))" } ?? "") }
             return (
                 name.rawValue, Self.text(of: state, pass, configuration, after: earlier.map(\.pass)),
                 places.joined(separator: ", ")
@@ -74,8 +74,8 @@ package struct RunStatus {
     }
 
     /// Of a file or the files in a directory, as people read it; nil when there is none.
-    private static func size(of path: String) -> String? {
-        guard let stamps = PassRecord.stamps(of: [path]) else { return nil }
+    private static func size(of path: String) throws -> String? {
+        guard let stamps = try PassRecord.stamps(of: [path]) else { return nil }
         return ByteCountFormatter.string(
             fromByteCount: Int64(stamps.reduce(0) { $0 + $1.byteCount }), countStyle: .file)
     }

@@ -63,6 +63,19 @@ package enum Durable {
         }
     }
 
+    /// The same path from the root, without `.` and a final slash.
+    package static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+
+    /// Paths of what a directory holds, in order; nil for anything else.
+    package static func files(in path: String) throws -> [String]? {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
+            return nil
+        }
+        return try attempt("list", path) { try FileManager.default.contentsOfDirectory(atPath: path) }.sorted()
+            .map { path + "/" + $0 }
+    }
+
     static func parent(of path: String) -> String {
         let parent = (path as NSString).deletingLastPathComponent
         return parent.isEmpty ? "." : parent

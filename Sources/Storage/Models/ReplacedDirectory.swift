@@ -12,7 +12,7 @@ package struct ReplacedDirectory {
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files.
     init(_ path: String, ownNames: [String]) throws {
         // Without a final slash, which would put the partial directory inside.
-        self.path = URL(fileURLWithPath: path).standardizedFileURL.path
+        self.path = Durable.absolute(path)
         partial = self.path + ".partial"
         try checkReplaceable(ownNames)
         try Durable.remove(partial)
@@ -30,7 +30,7 @@ package struct ReplacedDirectory {
     /// Removes what an interrupted write of this directory left, and puts back what it was about to replace.
     /// - Throws: `RDOError.artefact` when that cannot be done.
     package static func settle(_ path: String) throws {
-        let path = URL(fileURLWithPath: path).standardizedFileURL.path
+        let path = Durable.absolute(path)
         try Durable.settle(path, replaced: replaced(path))
         try Durable.remove(path + ".partial")
     }
