@@ -29,7 +29,7 @@ package struct Pipeline {
             recipe = current.parts
             switch try PassState(of: pass, current) {
             case .complete where session.resume.policy(of: pass.name) == .auto: return true
-            case .changed(let differences, _):
+            case .changed(let differences):
                 session.log.info(
                     "\(pass.name): looking again, because "
                         + differences.map(\.description).joined(separator: ", "))

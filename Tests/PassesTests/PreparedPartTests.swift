@@ -36,8 +36,8 @@ import Testing
         for (number, range) in [0..<7, 7..<8, 8..<50].enumerated() {
             var builder = PreparedPart.Builder()
             for example in all[range] { builder.append(example) }
-            try builder.write(to: "\(directory.path)/\(number).h5", header: Self.header)
-            set.parts.append(PreparedSet.Part(file: "\(number).h5", rows: range.count))
+            set.parts.append(
+                try PreparedSet.Part(builder, as: "\(number).h5", in: directory.path, header: Self.header))
         }
         try set.write(directory.path)
         let read = try #require(PreparedSet.read(directory.path))
@@ -47,8 +47,13 @@ import Testing
         let bare = read.examples(in: directory.path)[9]
         #expect(bare.prompt == all[9].prompt && bare.responses == all[9].responses && bare.promptText.isEmpty)
         #expect(read.places(of: [1, 2, 15, 99, 101], in: directory.path) == [0, 7, 49])
-        // A part that is gone makes the set one to be made again.
-        try FileManager.default.removeItem(atPath: directory.path + "/1.h5")
+        // The places of the index are those that the library reads from.
+        let file = try HDF5File(opening: directory.path + "/2.h5")
+        #expect(try file.dataset("/rows/row").read(Int64.self) == all[8...].map { Int64($0.row) })
+        // A part that was cut short, or is gone, makes the set one to be made again.
+        #expect(truncate(directory.path + "/0.h5", off_t(set.parts[0].bytes - 1)) == 0)
+        #expect(PreparedSet.read(directory.path) == nil)
+        try FileManager.default.removeItem(atPath: directory.path + "/0.h5")
         #expect(PreparedSet.read(directory.path) == nil)
     }
 
@@ -63,9 +68,8 @@ import Testing
         }
         var builder = PreparedPart.Builder()
         for example in all { builder.append(example) }
-        try builder.write(to: directory.path + "/0.h5", header: Self.header)
-        let set = PreparedSet(
-            identity: "i", form: .differences, parts: [PreparedSet.Part(file: "0.h5", rows: all.count)])
+        let part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
+        let set = PreparedSet(identity: "i", form: .differences, parts: [part])
         #expect(Array(set.differenceExamples(in: directory.path)) == all)
     }
 
@@ -74,11 +78,9 @@ import Testing
         let directory = try TemporaryDirectory()
         var builder = PreparedPart.Builder()
         for example in examples(20) { builder.append(example) }
-        let path = directory.path + "/0.h5"
-        try builder.write(to: path, header: Self.header)
-        let reader = try PreparedPartReader(path)
-        #expect(truncate(path, 3000) == 0)
+        let part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
+        let reader = try PreparedPartReader(part, in: directory.path)
+        #expect(truncate(directory.path + "/0.h5", 3000) == 0)
         #expect(throws: (any Error).self) { try reader.example(19, withTexts: true) }
-        #expect(throws: (any Error).self) { try PreparedPartReader(path) }
     }
 }

@@ -88,7 +88,7 @@ struct DataPreparation {
         let found = try world.withoutTimeout {
             try world.collectively {
                 try files.indices.map { file in
-                    try read(portions[file][world.rank], parsers[file], allowances[file], "\(partial)/\(padded(file))")
+                    try read(portions[file][world.rank], parsers[file], allowances[file], padded(file), partial)
                 }
             }
         }
@@ -181,16 +181,17 @@ struct DataPreparation {
     }
 
     private func read(
-        _ portion: FilePortion, _ parser: RowParser, _ allowance: Int, _ prefix: String
+        _ portion: FilePortion, _ parser: RowParser, _ allowance: Int, _ prefix: String,
+        _ directory: String
     ) throws -> Found {
         var found = Found()
         var builder = PreparedPart.Builder()
         func flush() throws {
             guard builder.count > 0 else { return }
-            let path = "\(prefix)-\(padded(world.rank))-\(padded(found.parts.count)).h5"
-            try builder.write(to: path, header: session.header(PreparedPart.schema))
+            let name = "\(prefix)-\(padded(world.rank))-\(padded(found.parts.count)).h5"
             found.parts.append(
-                PreparedSet.Part(file: URL(fileURLWithPath: path).lastPathComponent, rows: builder.count))
+                try PreparedSet.Part(
+                    builder, as: name, in: directory, header: session.header(PreparedPart.schema)))
             builder = PreparedPart.Builder()
         }
         try portion.forEachLine { line in

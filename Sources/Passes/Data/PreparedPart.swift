@@ -12,7 +12,7 @@ enum PreparedPart {
     static let rowLimit = 8192
 
     /// The columns, by their names in the file.
-    enum Column: String, CaseIterable {
+    enum Column: String, CaseIterable, Codable, CodingKeyRepresentable {
         case row = "/rows/row"
         case kind = "/rows/kind"
         case label = "/rows/label"
@@ -99,13 +99,17 @@ enum PreparedPart {
             responseCut.append(cut ? 1 : 0)
         }
 
+        /// - Returns: where each column begins in the file, in bytes.
         /// - Throws: `RDOError.artefact` when the file cannot be written.
-        func write(to path: String, header: ArtefactHeader) throws {
+        func write(to path: String, header: ArtefactHeader) throws -> [Column: Int] {
+            var places: [Column: Int] = [:]
             let file = try HDF5File(creating: path)
             try header.write(to: file)
             func add<T: HDF5Number>(_ column: Column, _ values: [T]) throws {
-                try file.createDataset(column.rawValue, of: T.self, shape: [values.count], layout: .contiguous)
-                    .write(values)
+                let dataset = try file.createDataset(
+                    column.rawValue, of: T.self, shape: [values.count], layout: .contiguous)
+                try dataset.write(values)
+                places[column] = dataset.fileOffset()
             }
             try add(.row, rows)
             try add(.promptCut, promptCut)
@@ -130,6 +134,7 @@ enum PreparedPart {
             }
             try file.close()
             try Durable.sync(path)
+            return places
         }
     }
 }

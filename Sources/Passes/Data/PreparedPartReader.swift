@@ -1,34 +1,24 @@
 import Diagnostics
 import Foundation
 import Preferences
-import Storage
 
 /// Reads rows of a part from their places in the file, which the operating system keeps once for all ranks of a node. Rows
-/// that are asked for one after the other are read in runs.
+/// that are asked for one after the other are read in runs. The places stand in the index, so that to read data costs a rank
+/// neither the HDF5 library's memory nor its time to open a file.
 final class PreparedPartReader {
     private let path: String
     private let descriptor: Int32
-    private let rowCount: Int
-    private let places: [PreparedPart.Column: Int]
+    private let part: PreparedSet.Part
     /// The rows that were read last.
     private var run = Run()
 
     /// Rows of a run.
     private static let runLength = 256
 
-    /// - Throws: `RDOError.artefact` when the file is missing, damaged or of another schema.
-    init(_ path: String) throws {
-        self.path = path
-        let file = try HDF5File(opening: path)
-        guard try file.text("schema") == PreparedPart.schema else {
-            throw RDOError(.artefact, "the schema is not \(PreparedPart.schema)", at: path)
-        }
-        rowCount = try file.dataset(PreparedPart.Column.row.rawValue).rows
-        var places: [PreparedPart.Column: Int] = [:]
-        for column in PreparedPart.Column.allCases where try file.exists(column.rawValue) {
-            places[column] = try file.dataset(column.rawValue).fileOffset()
-        }
-        self.places = places
+    /// - Throws: `RDOError.artefact` when the file cannot be opened.
+    init(_ part: PreparedSet.Part, in directory: String) throws {
+        self.part = part
+        path = directory + "/" + part.file
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw RDOError(.artefact, "cannot open (\(String(cString: strerror(errno))))", at: path)
@@ -109,7 +99,7 @@ final class PreparedPartReader {
     private func load(_ index: Int, _ content: Content) throws {
         if run.rows.contains(index) && run.content == content { return }
         let follows = index == run.rows.upperBound && run.content == content
-        let rows = index..<min(rowCount, index + (follows ? Self.runLength : 1))
+        let rows = index..<min(part.rows, index + (follows ? Self.runLength : 1))
         var new = Run(rows: rows, content: content)
         new.numbers = try read(.row, rows)
         new.promptCut = try read(.promptCut, rows)
@@ -148,7 +138,7 @@ final class PreparedPartReader {
 
     private func read<T>(_ column: PreparedPart.Column, _ range: Range<Int>, as type: T.Type = T.self) throws -> [T] {
         if range.isEmpty { return [] }
-        guard let place = places[column] else { throw damaged }
+        guard let place = part.places[column] else { throw damaged }
         let (size, count) = (MemoryLayout<T>.stride, range.count)
         return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
             guard pread(descriptor, buffer.baseAddress, count * size, place + range.lowerBound * size) == count * size

@@ -10,6 +10,18 @@ struct PreparedSet: Codable {
     struct Part: Codable {
         let file: String
         let rows: Int
+        let bytes: Int
+        /// Where each column begins in the file, in bytes.
+        let places: [PreparedPart.Column: Int]
+
+        /// Writes rows to a file.
+        /// - Throws: `RDOError.artefact` when it cannot be written.
+        init(_ builder: PreparedPart.Builder, as file: String, in directory: String, header: ArtefactHeader) throws {
+            (self.file, rows) = (file, builder.count)
+            let path = directory + "/" + file
+            places = try builder.write(to: path, header: header)
+            bytes = FileStamp(path)?.byteCount ?? 0
+        }
     }
 
     /// A row that could be read, and that this model cannot use.
@@ -38,7 +50,7 @@ struct PreparedSet: Codable {
     static func read(_ directory: String) -> PreparedSet? {
         let data = FileManager.default.contents(atPath: directory + "/" + indexName)
         guard let set = data.flatMap({ try? JSONDecoder().decode(PreparedSet.self, from: $0) }) else { return nil }
-        return set.parts.allSatisfy { FileStamp(directory + "/" + $0.file) != nil } ? set : nil
+        return set.parts.allSatisfy { FileStamp(directory + "/" + $0.file)?.byteCount == $0.bytes } ? set : nil
     }
 
     func write(_ directory: String) throws {
@@ -78,7 +90,8 @@ struct PreparedSet: Codable {
 
 /// The parts of a prepared set. A few stay open.
 private final class PreparedParts {
-    private let paths: [String]
+    private let directory: String
+    private let parts: [PreparedSet.Part]
     /// The first row of each part, and of the end.
     private let starts: [Int]
     private var open: [(part: Int, reader: PreparedPartReader)] = []
@@ -87,14 +100,14 @@ private final class PreparedParts {
     var count: Int { starts[starts.count - 1] }
 
     init(_ directory: String, _ parts: [PreparedSet.Part]) {
-        paths = parts.map { directory + "/" + $0.file }
+        (self.directory, self.parts) = (directory, parts)
         starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.rows) }
     }
 
     /// Something of a row. A collection cannot throw: data that were there at the start and cannot be read now end the
     /// process with one line, and with it the job.
     func row<Value>(_ index: Int, _ read: (PreparedPartReader, Int) throws -> Value) -> Value {
-        var (low, high) = (0, paths.count)
+        var (low, high) = (0, parts.count)
         while high - low > 1 {
             let middle = (low + high) / 2
             if starts[middle] <= index { low = middle } else { high = middle }
@@ -105,7 +118,7 @@ private final class PreparedParts {
     private func reader(_ part: Int) throws -> PreparedPartReader {
         if let found = open.last(where: { $0.part == part }) { return found.reader }
         if open.count == Self.mostOpen { open.removeFirst() }
-        let reader = try PreparedPartReader(paths[part])
+        let reader = try PreparedPartReader(parts[part], in: directory)
         open.append((part, reader))
         return reader
     }

@@ -47,33 +47,31 @@ struct PassRecord: Codable {
     }
 }
 
-/// How far a pass is, as far as headers tell.
+/// How a pass stands to what it was last started with, as far as its record tells.
 package enum PassState {
     case complete
-    /// Started with the same inputs: what is done of it.
-    case unfinished(String)
-    /// Something that it depends on changed; what is done of it.
-    case changed([RecipeDifference], String)
+    /// Started with the same inputs.
+    case unfinished
+    /// Something that it depends on changed.
+    case changed([RecipeDifference])
     /// It was complete, and what it left is not what it was then.
     case altered
-    /// Something is there, and no record of what it was made from.
-    case unrecorded(String)
-    case missing
+    /// There is no record of what it was made from.
+    case unrecorded
 
     init(of pass: any Pass, _ recipe: Recipe) throws {
         let configuration = recipe.configuration
-        let progress = try pass.progress(in: configuration)
         guard let record = try PassRecord.read(pass, in: configuration) else {
-            self = progress.isEmpty ? .missing : .unrecorded(progress)
+            self = .unrecorded
             return
         }
         let differences = recipe.differences(from: record.recipe)
         if !differences.isEmpty {
-            self = .changed(differences, progress)
+            self = .changed(differences)
         } else if let artefacts = record.artefacts {
             self = try PassRecord.stamps(of: pass.artefacts(in: configuration)) == artefacts ? .complete : .altered
         } else {
-            self = progress.isEmpty ? .missing : .unfinished(progress)
+            self = .unfinished
         }
     }
 }

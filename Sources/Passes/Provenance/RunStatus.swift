@@ -23,7 +23,7 @@ package struct RunStatus {
             if case .complete = state, earlier.isEmpty {} else { pending.append((name, artefacts)) }
             let places = try artefacts.map { path in path + (try Self.size(of: path).map { " (\($0))" } ?? "") }
             return (
-                name.rawValue, Self.text(of: state, pass, configuration, after: earlier.map(\.pass)),
+                name.rawValue, try Self.text(of: state, pass, configuration, after: earlier.map(\.pass)),
                 places.joined(separator: ", ")
             )
         }
@@ -58,18 +58,19 @@ package struct RunStatus {
 
     private static func text(
         of state: PassState, _ pass: any Pass, _ configuration: Configuration, after earlier: [PassName]
-    ) -> String {
+    ) throws -> String {
         let after = earlier.isEmpty ? "" : ", after " + earlier.map(\.rawValue).joined(separator: " and ")
+        let done = try pass.progress(in: configuration)
         switch state {
         case .complete: return earlier.isEmpty ? "complete" : "complete, to be looked at again" + after
-        case .missing: return (pass.artefacts(in: configuration).isEmpty ? "always run" : "missing") + after
-        case .unfinished(let done): return "to continue: \(done)" + after
         case .altered: return "to be looked at again: its files are not as it left them" + after
-        case .unrecorded(let done): return "to be looked at: \(done), and no record of what it was made from" + after
-        case .changed(let differences, let done):
+        case .changed(let differences):
             let isNew = done.isEmpty || pass.startsAnew(differences, in: configuration)
             return (isNew ? "stale" : "to continue (\(done))") + ": "
                 + differences.map(\.description).joined(separator: ", ") + after
+        case _ where done.isEmpty: return (pass.artefacts(in: configuration).isEmpty ? "always run" : "missing") + after
+        case .unrecorded: return "to be looked at: \(done), and no record of what it was made from" + after
+        default: return "to continue: \(done)" + after
         }
     }
 
