@@ -46,18 +46,22 @@ let package = Package(
 
         module("Diagnostics", []),
         module("Coding", ["Diagnostics", "CXXHash"]),
+        module("Columns", ["Coding", "Diagnostics"]),
         module("Tensors", ["Diagnostics", "CKernels", "COpenBLAS"]),
         module("Transformer", ["Tensors", "Coding", "Diagnostics"]),
         module("Costs", ["Transformer"]),
         module("Parallel", ["Transformer", "Tensors", "Coding", "Diagnostics", "COpenMPI"]),
         module(
             "Preferences",
-            ["Costs", "Transformer", "Tensors", "Coding", "Diagnostics", "CPCRE2", "CSentencePiece", "CZlib"]),
+            [
+                "Costs", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CPCRE2", "CSentencePiece",
+                "CZlib",
+            ]),
         module("Objectives", ["Diagnostics"]),
         module(
             "Settings",
             ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
-        module("Storage", ["Preferences", "Transformer", "Tensors", "Coding", "Diagnostics", "CHDF5"]),
+        module("Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CHDF5"]),
         module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Diagnostics"]),
         module(
             "Training",
@@ -69,19 +73,19 @@ let package = Package(
             "Methods",
             [
                 "Training", "Storage", "Settings", "Objectives", "Preferences", "Parallel", "Costs", "Transformer",
-                "Tensors", "Coding", "Diagnostics",
+                "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Passes",
             [
                 "Methods", "Training", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer",
-                "Tensors", "Coding", "Diagnostics",
+                "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Tools",
             [
                 "Passes", "Methods", "Training", "Planning", "Storage", "Settings", "Preferences", "Parallel", "Costs",
-                "Transformer", "Tensors", "Diagnostics",
+                "Transformer", "Tensors", "Columns", "Diagnostics",
             ]),
         .executableTarget(
             name: "rdo",
@@ -99,19 +103,23 @@ let package = Package(
             name: "TestSupport", dependencies: ["Transformer", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: swift),
         tests(of: "Coding", ["Diagnostics"]),
+        tests(of: "Columns", ["Coding"]),
         tests(of: "Tensors"),
         tests(of: "Transformer", ["Tensors"]),
         tests(of: "Costs", ["Transformer"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
-        tests(of: "Preferences", ["Costs", "Transformer", "Coding"]),
+        tests(of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
-        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Coding", "Diagnostics"]),
+        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics"]),
         tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Training", ["Settings", "Transformer"]),
         tests(
             of: "Methods",
-            ["Training", "Objectives", "Storage", "Preferences", "Costs", "Transformer", "Tensors", "Coding"]),
+            [
+                "Training", "Objectives", "Storage", "Preferences", "Costs", "Transformer", "Tensors", "Columns",
+                "Coding",
+            ]),
         tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
         .testTarget(

@@ -1,7 +1,7 @@
 /// Names a pair or a response by its token ids: the key on which artefacts are joined with data (docs/files.md).
 ///
 /// XXH3-128 over, for every part in order, the count of ids as u32 and the ids as i32, little-endian.
-package struct ContentKey: Hashable, Sendable, CustomStringConvertible {
+package struct ContentKey: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
     package let digest: Digest
 
     package init(_ digest: Digest) { self.digest = digest }

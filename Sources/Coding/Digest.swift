@@ -1,7 +1,7 @@
 import CXXHash
 
 /// An XXH3-128 digest: 16 bytes, in canonical (big-endian) order. It finds damage and mix-ups; it is no signature.
-package struct Digest: Hashable, Sendable, CustomStringConvertible {
+package struct Digest: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
     package let high: UInt64
     package let low: UInt64
 }

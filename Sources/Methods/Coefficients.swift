@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Objectives
 import Preferences
@@ -50,7 +51,7 @@ struct CoefficientSources {
     }
 
     /// Says in the log what weights came of it.
-    func log(_ weights: [Double], _ context: MethodContext) {
+    func log(_ weights: some Collection<Double>, _ context: MethodContext) {
         let names = files.map(\.path)
         let sources = settings.column == .ignore || names.isEmpty ? names : names + ["the rows' own weights"]
         context.log.info(
@@ -62,14 +63,18 @@ struct CoefficientSources {
     /// The weight of every (chosen, rejected) pair.
     ///
     /// - Throws: `RDOError.artefact` when a file lacks pairs, `.data` when a row has no weight of its own and should.
-    func weights(of examples: Rows<TokenizedExample>) throws -> [(weight: Double, flipped: Bool)] {
-        let columns = try examples.map(column)
-        guard settings.column != .only else { return columns.map { ($0, false) } }
-        return try differences(of: examples) { _ in
-            [(0, 1)]
-        } as: {
-            weight($1[0], column: columns[$0])
+    func weights(of examples: Rows<TokenizedExample>) throws -> ScratchColumn<PairWeight> {
+        let weights = ScratchColumn<PairWeight>()
+        guard settings.column != .only else {
+            for example in examples { try weights.append(PairWeight(weight: column(example), isFlipped: false)) }
+            return weights
         }
+        try forEachDifference(of: examples) { _, _ in
+            [(0, 1)]
+        } do: { _, example, differences in
+            try weights.append(weight(differences[0], column: column(example)))
+        }
+        return weights
     }
 
     /// The row's own weight where it counts, else 1.
@@ -86,37 +91,41 @@ struct CoefficientSources {
     /// The weight of the ordered pair (better, worse) of a list's responses.
     ///
     /// - Parameter differences: what the files say of (better, worse).
-    func weight(_ differences: [RewardDifference], column: Double) -> (weight: Double, flipped: Bool) {
-        guard settings.column != .only else { return (column, false) }
-        let (weight, flipped) = rule.weight(differences, combined: settings.combine)
-        return (column * weight, flipped)
+    func weight(_ differences: [RewardDifference], column: Double) -> PairWeight {
+        guard settings.column != .only else { return PairWeight(weight: column, isFlipped: false) }
+        let (weight, isFlipped) = rule.weight(differences, combined: settings.combine)
+        return PairWeight(weight: column * weight, isFlipped: isFlipped)
     }
 
     /// R of every (chosen, rejected) pair: the mean over the files.
     ///
     /// - Throws: `RDOError.artefact` when a file lacks pairs.
-    func rewardDifferences(of examples: Rows<TokenizedExample>) throws -> [Double] {
-        try differences(of: examples) { _ in
+    func rewardDifferences(of examples: Rows<TokenizedExample>) throws -> ScratchColumn<Double> {
+        let values = ScratchColumn<Double>()
+        try forEachDifference(of: examples) { _, _ in
             [(0, 1)]
-        } as: {
-            rule.rewardDifference($1[0])
+        } do: { _, _, differences in
+            try values.append(rule.rewardDifference(differences[0]))
         }
+        return values
     }
 
     /// What the files say of pairs of an example's responses, whichever of the two stands first there.
     ///
     /// - Parameters:
-    ///   - pairs: the pairs (first, second) of an example, given by its index, that are needed.
-    ///   - use: makes something of an example's: for each of its pairs one value per file, of first over second.
-    /// - Throws: `RDOError.artefact` when files lack pairs: how many, and which first.
-    func differences<Value>(
-        of examples: Rows<TokenizedExample>, pairs: (Int) -> [(first: Int, second: Int)],
-        as use: (_ example: Int, _ differences: [[RewardDifference]]) -> Value
-    ) throws -> [Value] {
+    ///   - pairs: the pairs (first, second) of an example that are needed.
+    ///   - use: called in the order of the examples: for each of one's pairs there is one value per file, of first over
+    ///     second.
+    /// - Throws: what `use` throws; `RDOError.artefact` when files lack pairs: how many, and which first.
+    func forEachDifference(
+        of examples: Rows<TokenizedExample>,
+        pairs: (_ index: Int, _ example: TokenizedExample) -> [(first: Int, second: Int)],
+        do use: (_ index: Int, _ example: TokenizedExample, _ differences: [[RewardDifference]]) throws -> Void
+    ) throws {
         var (needed, missing) = (0, 0)
         var firstMissing: (path: String, row: Int, first: Int, second: Int)?
-        let values = examples.indices.map { index -> Value? in
-            let (example, pairs, missingBefore) = (examples[index], pairs(index), missing)
+        for (index, example) in examples.enumerated() {
+            let pairs = pairs(index, example)
             needed += pairs.count * files.count
             let found = pairs.map { first, second in
                 files.map { file -> RewardDifference in
@@ -127,9 +136,10 @@ struct CoefficientSources {
                     return RewardDifference(difference: .nan, reversed: nil)
                 }
             }
-            return missing == missingBefore ? use(index, found) : nil
+            // Nothing can come of the rest, and all that is missing is counted.
+            if missing == 0 { try use(index, example, found) }
         }
-        guard let first = firstMissing else { return values.compactMap(\.self) }
+        guard let first = firstMissing else { return }
         throw RDOError(
             .artefact,
             "\(missing) of \(needed) pairs are missing, the first is of responses \(first.first + 1) and "
@@ -167,9 +177,16 @@ struct WeightedExample {
     func isDesirable(_ response: Int) -> Bool { (example.label ?? (response == 0)) != isFlipped }
 }
 
+/// What a pair counts in a loss.
+struct PairWeight: BitwiseCopyable {
+    let weight: Double
+    /// The scorer turned the label round (`disagreement: flip`).
+    let isFlipped: Bool
+}
+
 /// The weight of every pair of a part of the data, from its stored reward differences and its own weight.
 struct PairWeights {
-    let values: [(weight: Double, flipped: Bool)]
+    let values: ScratchColumn<PairWeight>
     /// Digest of the values.
     let digest: String
 
@@ -181,10 +198,10 @@ struct PairWeights {
         let sources = try CoefficientSources.read(settings, context)
         let values = try context.world.collectively {
             let values = try sources.weights(of: part.examples)
-            sources.log(values.map(\.weight), context)
+            sources.log(values.lazy.map(\.weight), context)
             return values
         }
         self.values = values
-        digest = DigestStream.hex(of: values.flatMap { [$0.weight, $0.flipped ? 1 : 0] })
+        digest = DigestStream.hex(of: values.lazy.flatMap { [$0.weight, $0.isFlipped ? 1 : 0] })
     }
 }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Diagnostics
 import Objectives
@@ -25,7 +26,7 @@ package struct KTOMethod: TrainingMethod {
                 .data, "row \(example.row + 1) is a list",
                 remedy: "KTO needs pairs or labelled responses; lists are for rrhf")
         }
-        let labels = Set(data.train.examples.map(\.label))
+        let labels = Set(data.train.examples.lazy.map(\.label))
         guard labels.count > 1 || labels.contains(nil) else {
             throw RDOError(
                 .data, "every response is \(labels.contains(true) ? "desirable" : "undesirable")",
@@ -42,23 +43,21 @@ package struct KTOMethod: TrainingMethod {
         let references = try References(for: part.examples, in: file, context)
         let weights = try PairWeights(for: part, role, settings.coefficients, context)
         let (mismatched, batches) = try combinations(of: part, role, context)
-        let combined = mismatched.all(batches: batches)
+        let combined = try context.world.collectively { try mismatched.all(batches: batches) }
         // A held-out part of one query alone has none, and a baseline of 0.
-        let values =
-            combined.isEmpty ? [] : try References(for: combined, in: file.mismatched, context).values
+        let known = combined.isEmpty ? nil : try References(for: combined, in: file.mismatched, context)
         let task = KTOTask(
             examples: Rows(count: part.examples.count) { index in
                 WeightedExample(
                     example: part.examples[index], references: references[index],
-                    weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].flipped ?? false)
+                    weight: weights?.values[index].weight ?? 1, isFlipped: weights?.values[index].isFlipped ?? false)
             },
             objective: objective, denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator,
             costs: start.costs, mismatched: mismatched,
-            mismatchedReferences: Dictionary(
-                zip(combined.flatMap(\.responseKeys), values), uniquingKeysWith: { first, _ in first }),
+            mismatchedReference: { known?.value(of: $0) ?? .nan },
             startsAtReference: role == .training && references.areOf(start))
         if role == .training { warnOfImbalance(task, context) }
-        let labels = DigestStream.hex(of: task.examples.map { $0.isDesirable(0) ? 1 : 0 })
+        let labels = DigestStream.hex(of: task.examples.lazy.map { $0.isDesirable(0) ? 1 : 0 })
         return PreparedTask(
             task: task,
             inputs: [.reference: references.digest, .coefficients: weights?.digest, .labels: labels])
@@ -66,10 +65,10 @@ package struct KTOMethod: TrainingMethod {
 
     package func mismatched(
         _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
-    ) throws -> [TokenizedExample] {
+    ) throws -> Rows<TokenizedExample> {
         _ = try prepare(data, context)
         let (mismatched, batches) = try combinations(of: part, role, context)
-        return mismatched.all(batches: batches)
+        return try context.world.collectively { try mismatched.all(batches: batches) }
     }
 
     private var objective: KTOObjective {
@@ -87,7 +86,7 @@ package struct KTOMethod: TrainingMethod {
         let count = part.examples.count
         // The held-out part is one batch in file order.
         let isTest = role == .heldOut
-        let partners = KTOPartners(
+        let partners = try KTOPartners(
             of: part.examples,
             order: SampleOrder(count: count, seed: context.seed, shuffle: !isTest && context.shuffle),
             batchSize: isTest ? count : settings.training.batchSize, scope: isTest ? .global : settings.klScope,
@@ -118,9 +117,12 @@ package struct KTOMethod: TrainingMethod {
     }
 
     private func warnOfImbalance(_ task: KTOTask, _ context: MethodContext) {
-        let judgements = task.examples.flatMap { $0.references.indices.map($0.isDesirable) }
-        let desirable = judgements.count { $0 }
-        let undesirable = judgements.count - desirable
+        var (desirable, undesirable) = (0, 0)
+        for example in task.examples {
+            for response in example.references.indices {
+                if example.isDesirable(response) { desirable += 1 } else { undesirable += 1 }
+            }
+        }
         guard let advised = objective.advisedDesirableWeight(desirable: desirable, undesirable: undesirable)
         else { return }
         context.log.warning(
@@ -170,8 +172,8 @@ package struct KTOTask: ResponseTask {
     let denominatorRule: Denominator
     package let costs: CostModel
     let mismatched: MismatchedResponses
-    /// Reference log-probability sums of the mismatched combinations.
-    let mismatchedReferences: [ContentKey: Double]
+    /// Reference log-probability sum of a mismatched combination.
+    let mismatchedReference: (ContentKey) -> Double
     /// Policy and reference start as the same model: every log-ratio of the first step must be 0.
     let startsAtReference: Bool
     /// z₀ of each of the batch's groups, once the first phase is done.
@@ -220,7 +222,7 @@ package struct KTOTask: ResponseTask {
             let group = mismatched.partners.group(of: sample)
             for key in mismatched.example(of: sample).responseKeys {
                 // Known for every planned combination, or the pass would not have begun.
-                sums[2 * group] += outputs.removeFirst() - mismatchedReferences[key, default: .nan]
+                sums[2 * group] += outputs.removeFirst() - mismatchedReference(key)
                 sums[2 * group + 1] += 1
             }
         }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Objectives
 import Preferences
@@ -12,8 +13,8 @@ extension PassData {
     package func asPairs(_ context: MethodContext) throws -> PassData {
         try requireComparable()
         let data = PassData(
-            train: train.asPairs(perList: context.pairsPerList, seed: context.seed),
-            test: test?.asPairs(perList: nil, seed: context.seed), conventions: conventions)
+            train: try train.asPairs(perList: context.pairsPerList, seed: context.seed),
+            test: try test?.asPairs(perList: nil, seed: context.seed), conventions: conventions)
         guard !data.train.examples.isEmpty else {
             throw RDOError(
                 .data, "no list has responses with different scores", remedy: "this pass needs to know which is better")
@@ -23,36 +24,46 @@ extension PassData {
 }
 
 extension DataSet {
-    fileprivate func asPairs(perList: Int?, seed: UInt64) -> DataSet {
+    fileprivate func asPairs(perList: Int?, seed: UInt64) throws -> DataSet {
         guard examples.contains(where: { $0.kind == .list }) else { return self }
         let random = KeyedRandom(seed: seed, stream: Self.pairStream)
-        var pairs: [(example: Int, better: Int, worse: Int)] = []
+        let pairs = ScratchColumn<OrderedPair>()
         for (index, example) in examples.enumerated() {
             let ordered = ListRanking.pairs(example.listScores)
             let places = ordered.indices.filter { place in
                 guard let perList, ordered.count > perList else { return true }
                 return KeyedRandom.permuted(place, count: ordered.count, key: random.bits(at: UInt64(index))) < perList
             }
-            pairs += places.map { (index, ordered[$0].better, ordered[$0].worse) }
+            try pairs.append(
+                contentsOf: places.map {
+                    OrderedPair(example: index, better: ordered[$0].better, worse: ordered[$0].worse)
+                })
         }
-        let ordered = Rows(count: pairs.count) { [examples, pairs] number in
-            let (index, better, worse) = pairs[number]
-            var pair = examples[index].keeping(responses: [better, worse])
+        let ordered = Rows(count: pairs.count) { [examples] number in
+            let places = pairs[number]
+            var pair = examples[places.example].keeping(responses: [places.better, places.worse])
             pair.kind = .pair
             pair.scores = nil
-            pair.listPlaces = [better, worse]
+            pair.listPlaces = [places.better, places.worse]
             return pair
         }
         guard case .differences(let differences, let eos) = scorerInputs else { return DataSet(examples: ordered) }
-        let read = Rows(count: pairs.count) { [pairs] number in
-            let (index, better, worse) = pairs[number]
-            return differences[index].keeping(responses: [better, worse])
+        let read = Rows(count: pairs.count) { number in
+            let places = pairs[number]
+            return differences[places.example].keeping(responses: [places.better, places.worse])
         }
         return DataSet(examples: ordered, scorerInputs: .differences(read, eos: eos))
     }
 
     /// Sets this stream of random numbers apart from those of other uses of the seed.
     private static let pairStream: UInt64 = 0x9A15
+}
+
+/// Two responses of a list.
+private struct OrderedPair: BitwiseCopyable {
+    let example: Int
+    let better: Int
+    let worse: Int
 }
 
 extension DifferenceExample {

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Preferences
 import Storage
 
@@ -34,12 +35,26 @@ final class MismatchedResponses {
     }
 
     /// Every combination in batches 0 ..< `batches` once, in the order of their first occurrence.
-    func all(batches: Int) -> [TokenizedExample] {
-        var seen: Set<ContentKey> = []
-        return partners.order.samples(0..<(batches * partners.batchSize)).compactMap { sample in
-            let example = example(of: sample)
-            let new = example.responseKeys.enumerated().filter { seen.insert($0.element).inserted }.map(\.offset)
-            return new.isEmpty ? nil : example.keeping(responses: new)
+    ///
+    /// - Throws: `RDOError.artefact` when the temporary directory has no room.
+    func all(batches: Int) throws -> Rows<TokenizedExample> {
+        let keys = ScratchLists<ContentKey>()
+        let order = partners.order
+        let samples = 0..<batches * partners.batchSize
+        for number in samples { try keys.append(example(of: order.sample(number)).responseKeys) }
+        let index = try KeyIndex(keys.elements)
+        let (kept, numbers) = (ScratchLists<Int>(), ScratchColumn<Int>())
+        var place = 0
+        for number in samples {
+            let own = keys[number]
+            let new = own.indices.filter { index[own[$0]] == place + $0 }
+            place += own.count
+            guard !new.isEmpty else { continue }
+            try kept.append(new)
+            try numbers.append(number)
+        }
+        return Rows(count: numbers.count) { [self] in
+            example(of: order.sample(numbers[$0])).keeping(responses: kept[$0])
         }
     }
 }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Diagnostics
 import Objectives
@@ -30,21 +31,23 @@ package struct PairwiseMethod: TrainingMethod {
             pairs: Rows(count: part.examples.count) { index in
                 pair(
                     part.examples[index], references?[index] ?? [0, 0],
-                    weights?.values[index] ?? (weight: 1, flipped: false), differences?[index])
+                    weights?.values[index] ?? PairWeight(weight: 1, isFlipped: false), differences?[index])
             },
             objective: PairwiseObjective(settings.variant, beta: settings.beta, settings.parameters),
             supervisedWeight: settings.sftWeight ?? 0,
             denominatorRule: role == .heldOut ? .pairs : settings.coefficients.denominator, costs: start.costs,
             startsAtReference: role == .training && references?.areOf(start) == true)
         let coefficients = differences.map { _ in
-            DigestStream.hex(of: task.pairs.flatMap { [$0.weight, $0.isFlipped ? 1 : 0, $0.difference ?? .nan] })
+            DigestStream.hex(of: task.pairs.lazy.flatMap { [$0.weight, $0.isFlipped ? 1 : 0, $0.difference ?? .nan] })
         }
         return PreparedTask(
             task: task, inputs: [.reference: references?.digest, .coefficients: coefficients ?? weights?.digest])
     }
 
     /// R of every pair, for a loss that reads it: of held-out pairs from the held-out part's own file.
-    private func rewardDifferences(of part: DataSet, _ role: DataRole, _ context: MethodContext) throws -> [Double]? {
+    private func rewardDifferences(of part: DataSet, _ role: DataRole, _ context: MethodContext) throws
+        -> ScratchColumn<Double>?
+    {
         guard settings.variant.reading != .nothing else { return nil }
         if role == .training && settings.coefficients.use && settings.coefficients.alpha != 0 {
             context.log.warning(
@@ -56,9 +59,9 @@ package struct PairwiseMethod: TrainingMethod {
     }
 
     private func pair(
-        _ example: TokenizedExample, _ references: [Double], _ weight: (weight: Double, flipped: Bool), _ r: Double?
+        _ example: TokenizedExample, _ references: [Double], _ weight: PairWeight, _ r: Double?
     ) -> WeightedExample {
-        var (weight, isFlipped) = weight
+        var (weight, isFlipped) = (weight.weight, weight.isFlipped)
         var difference = r.map { isFlipped ? -$0 : $0 }
         if let r, settings.variant.reading == .positive {
             let rule = CoefficientRule(settings.coefficients).positive(r)

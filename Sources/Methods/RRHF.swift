@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Diagnostics
 import Objectives
@@ -30,17 +31,18 @@ package struct RRHFMethod: TrainingMethod {
             role == .training && (settings.coefficients.use || ranksByDifference)
             ? try CoefficientSources.read(settings.coefficients, context, needsFiles: ranksByDifference) : nil
         let rankings = try context.world.collectively {
-            try sources.map { try ranked(part.examples, $0, context) }
-                ?? part.examples.map(Ranking.init(byScoresOf:))
+            try sources.map { try ranked(part.examples, $0, context) } ?? Rankings(byScoresOf: part.examples)
         }
         if role == .training { logTies(in: rankings, context) }
         let objective = RRHFObjective(
             rankingWeight: settings.rankingWeight, lengthExponent: settings.lengthExponent, length: settings.length)
         let digest = DigestStream.hex(
-            of: rankings.flatMap { list in
+            of: rankings.lists.lazy.flatMap { list in
                 [Double(list.best)] + list.pairs.flatMap { [Double($0.better), Double($0.worse), $0.weight] }
             })
-        let lists = Rows(count: rankings.count) { RankedList(example: part.examples[$0], ranking: rankings[$0]) }
+        let lists = Rows(count: part.examples.count) {
+            RankedList(example: part.examples[$0], ranking: rankings.lists[$0])
+        }
         return PreparedTask(
             task: RRHFTask(lists: lists, objective: objective, costs: start.costs), inputs: [.coefficients: digest])
     }
@@ -50,56 +52,63 @@ package struct RRHFMethod: TrainingMethod {
     /// - Throws: `RDOError.artefact` when a coefficient file lacks pairs, `.data` when a row lacks its weight.
     private func ranked(
         _ examples: Rows<TokenizedExample>, _ sources: CoefficientSources, _ context: MethodContext
-    ) throws -> [Ranking] {
-        let scores =
-            settings.ranking == .difference
-            ? try Self.scores(examples, sources, context) : examples.map(\.listScores)
-        let ordered = scores.map { ListRanking.pairs($0) }
+    ) throws -> Rankings {
+        let differenceScores =
+            settings.ranking == .difference ? try Self.scores(examples, sources, context) : nil
+        func scores(_ index: Int, _ example: TokenizedExample) -> [Double] {
+            differenceScores?[index] ?? example.listScores
+        }
+        let rankings = Rankings()
         guard settings.coefficients.use else {
-            return zip(ordered, scores).map { pairs, scores in
-                Ranking(
-                    pairs: pairs.map { RankedPair(better: $0.better, worse: $0.worse) }, best: ListRanking.best(scores))
+            for (index, example) in examples.enumerated() {
+                try rankings.append(Ranking(byScores: scores(index, example)))
             }
+            return rankings
         }
-        let columns = try examples.map(sources.column)
-        let rankings = try sources.differences(of: examples) { index in
-            ordered[index].map { (first: $0.better, second: $0.worse) }
-        } as: { index, differences in
-            let pairs = zip(ordered[index], differences).map { pair, differences in
-                let (weight, flipped) = sources.weight(differences, column: columns[index])
-                let (better, worse) = flipped ? (pair.worse, pair.better) : (pair.better, pair.worse)
-                return RankedPair(better: better, worse: worse, weight: weight)
+        try sources.forEachDifference(of: examples) { index, example in
+            ListRanking.pairs(scores(index, example)).map { (first: $0.better, second: $0.worse) }
+        } do: { index, example, differences in
+            let scores = scores(index, example)
+            let column = try sources.column(example)
+            let pairs = zip(ListRanking.pairs(scores), differences).map { pair, differences in
+                let weight = sources.weight(differences, column: column)
+                let (better, worse) = weight.isFlipped ? (pair.worse, pair.better) : (pair.better, pair.worse)
+                return RankedPair(better: better, worse: worse, weight: weight.weight)
             }
-            return Ranking(pairs: pairs, best: ListRanking.best(scores[index]))
+            try rankings.append(Ranking(pairs: pairs, best: ListRanking.best(scores)))
         }
-        sources.log(rankings.flatMap { $0.pairs.map(\.weight) }, context)
+        sources.log(rankings.pairs.lazy.map(\.weight), context)
         return rankings
     }
 
     /// The scores whose differences are nearest to what the files say of every two responses.
     private static func scores(
         _ examples: Rows<TokenizedExample>, _ sources: CoefficientSources, _ context: MethodContext
-    ) throws -> [[Double]] {
-        let matrices = try sources.differences(of: examples) {
-            examples[$0].comparisons
-        } as: { index, differences in
-            DifferenceMatrix(count: examples[index].responses.count) { i, j in
+    ) throws -> ScratchLists<Double> {
+        let scores = ScratchLists<Double>()
+        var (cycles, listsWithCycles) = (0, 0)
+        try sources.forEachDifference(of: examples) {
+            $1.comparisons
+        } do: { _, example, differences in
+            let matrix = DifferenceMatrix(count: example.responses.count) { i, j in
                 // Of the comparisons, (i, j) is number i of those with j, after all that have an earlier one second.
                 sources.rule.rewardDifference(differences[j * (j - 1) / 2 + i])
             }
+            cycles += matrix.cycles
+            listsWithCycles += matrix.cycles > 0 ? 1 : 0
+            try scores.append(matrix.scores)
         }
-        let cycles = matrices.reduce(0) { $0 + $1.cycles }
         context.log.info(
             "ranking by reward differences: \(cycles) cycles of three responses in "
-                + "\(matrices.count { $0.cycles > 0 }) of \(matrices.count) lists")
-        return matrices.map(\.scores)
+                + "\(listsWithCycles) of \(scores.count) lists")
+        return scores
     }
 
-    private func logTies(in lists: [Ranking], _ context: MethodContext) {
-        let unranked = lists.count { $0.pairs.isEmpty }
+    private func logTies(in rankings: Rankings, _ context: MethodContext) {
+        let unranked = rankings.lists.count { $0.pairs.isEmpty }
         guard unranked > 0 else { return }
         context.log.warning(
-            "\(unranked) of \(lists.count) lists have equally good responses only: of them the first is learned, nothing ranked"
+            "\(unranked) of \(rankings.lists.count) lists have equally good responses only: of them the first is learned, nothing ranked"
         )
     }
 }
@@ -166,10 +175,37 @@ struct RankedList {
     }
 }
 
+/// The rankings of any number of lists.
+final class Rankings {
+    private let ranked = ScratchLists<RankedPair>()
+    private let best = ScratchColumn<Int>()
+
+    init() {}
+
+    /// Lists ordered by their own scores, every pair of weight 1.
+    /// - Throws: `RDOError.artefact` when the temporary directory has no room.
+    convenience init(byScoresOf examples: Rows<TokenizedExample>) throws {
+        self.init()
+        for example in examples { try append(Ranking(byScores: example.listScores)) }
+    }
+
+    /// - Throws: `RDOError.artefact` when the temporary directory has no room.
+    func append(_ ranking: Ranking) throws {
+        try ranked.append(ranking.pairs)
+        try best.append(ranking.best)
+    }
+
+    var lists: Rows<Ranking> {
+        Rows(count: best.count) { [self] in Ranking(pairs: ranked[$0], best: best[$0]) }
+    }
+
+    /// The pairs of all lists.
+    var pairs: ScratchColumn<RankedPair> { ranked.elements }
+}
+
 extension Ranking {
-    /// Ordered by the list's own scores, every pair of weight 1.
-    init(byScoresOf example: TokenizedExample) {
-        let scores = example.listScores
+    /// Every pair of weight 1.
+    init(byScores scores: [Double]) {
         self.init(
             pairs: ListRanking.pairs(scores).map { RankedPair(better: $0.better, worse: $0.worse) },
             best: ListRanking.best(scores))

@@ -1,35 +1,35 @@
 import Coding
+import Columns
 import Diagnostics
 import Preferences
 import Storage
 
 /// Reference log-probabilities of the responses of some examples, joined by content key and never by row number.
 struct References {
-    /// Log-probability of each response, in the order of the examples.
-    let values: [Double]
-    /// Where each example's begin.
-    private let starts: [Int32]
+    private let file: ReferenceFile
+    private let values: ScratchLists<Double>
     let modelDigest: String?
     /// Digest of the values.
     let digest: String
 
     /// Collective.
     /// - Throws: `RDOError.artefact` when the file is missing, of another model or tokenizer, or lacks responses.
-    init(for examples: some Collection<TokenizedExample>, in path: ArtefactPath, _ context: MethodContext) throws {
-        let (provenance, entries) = try context.world.collectively {
+    init(for examples: Rows<TokenizedExample>, in path: ArtefactPath, _ context: MethodContext) throws {
+        (file, values) = try context.world.collectively {
             let file = try ReferenceFile.read(path.path)
             try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path.path)
-            return (file.provenance, try file.entries(for: examples.flatMap(\.responseKeys)))
+            return (file, try file.logprobs(of: examples.lazy.map(\.responseKeys)))
         }
-        try MadeArtefact.reference.require(provenance.modelDigest, at: path.path, context)
-        values = entries.map(\.logprob)
-        starts = examples.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int32($1.responses.count)) }
-        modelDigest = provenance.modelDigest
-        digest = DigestStream.hex(of: values)
+        try MadeArtefact.reference.require(file.provenance.modelDigest, at: path.path, context)
+        modelDigest = file.provenance.modelDigest
+        digest = DigestStream.hex(of: values.elements)
     }
 
     /// Those of one example's responses.
-    subscript(example: Int) -> [Double] { Array(values[Int(starts[example])..<Int(starts[example + 1])]) }
+    subscript(example: Int) -> [Double] { values[example] }
+
+    /// That of a response by its key; nil when the file has none.
+    func value(of key: ContentKey) -> Double? { file[key]?.logprob }
 
     /// Training starts as the model that these are of: every log-ratio of its first step must be 0.
     func areOf(_ start: StartModel) -> Bool { start.digest != nil && modelDigest == start.digest }
@@ -45,9 +45,16 @@ func requireTokenizer(_ tokenizer: any Tokenizer, made provenance: Provenance, p
 
 extension DigestStream {
     /// The digest of numbers, as 32 hexadecimal digits.
-    static func hex(of values: [Double]) -> String {
+    static func hex(of values: some Sequence<Double>) -> String {
         let stream = DigestStream()
-        stream.update(values)
+        var block: [Double] = []
+        for value in values {
+            block.append(value)
+            guard block.count == 4096 else { continue }
+            stream.update(block)
+            block.removeAll(keepingCapacity: true)
+        }
+        stream.update(block)
         return stream.digest.hex
     }
 }

@@ -1,3 +1,4 @@
+import Columns
 import Costs
 import Diagnostics
 import Objectives

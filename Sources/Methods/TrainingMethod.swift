@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Diagnostics
 import Parallel
@@ -42,7 +43,7 @@ package protocol TrainingMethod {
     /// - Throws: as `prepare`.
     func mismatched(
         _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
-    ) throws -> [TokenizedExample]
+    ) throws -> Rows<TokenizedExample>
 }
 
 extension TrainingMethod {
@@ -57,7 +58,7 @@ extension TrainingMethod {
 
     package func mismatched(
         _ part: DataSet, _ role: DataRole, of data: PassData, _ context: MethodContext
-    ) throws -> [TokenizedExample] { [] }
+    ) throws -> Rows<TokenizedExample> { Rows([]) }
 }
 
 /// A method whose task follows from the data alone: nothing is read beside them.

@@ -23,7 +23,7 @@ package struct ListLogProbabilities: Sendable, Equatable {
 }
 
 /// One ordered pair of a list's responses.
-package struct RankedPair: Sendable, Equatable {
+package struct RankedPair: Sendable, Equatable, BitwiseCopyable {
     /// Index of the response that should be more probable.
     package var better: Int
     package var worse: Int

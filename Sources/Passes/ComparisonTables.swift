@@ -1,43 +1,57 @@
 import Coding
+import Columns
 import Methods
 import Preferences
 import Storage
 
 extension CoefficientTables {
-    /// Queries and responses of `examples`, and every two responses to a query.
-    init(comparing examples: Rows<TokenizedExample>) {
-        var rows: [ContentKey: Int32] = [:]
-        var queryTexts: [String] = []
-        var queryKeys: [ContentKey] = []
-        var queries: [Int32] = []
-        for example in examples {
+    /// Queries and responses of a part of the data, and every two responses to a query.
+    ///
+    /// - Throws: `RDOError.artefact` when the temporary directory has no room.
+    init(comparing part: DataSet) throws {
+        let index = try KeyIndex(part.examples.lazy.map { .query($0.prompt) })
+        // Of each query its key and the first example that asks it; of each example the row of its query.
+        let (queryKeys, firstExamples) = (ScratchColumn<ContentKey>(), ScratchColumn<Int>())
+        let queries = ScratchColumn<Int32>()
+        // Of each response its example and its place there.
+        let places = ScratchColumn<ResponsePlace>()
+        let (responseQueries, tokenCounts) = (ScratchColumn<Int32>(), ScratchColumn<Int32>())
+        let (pairQueries, labels) = (ScratchColumn<Int32>(), ScratchColumn<Int8>())
+        let (firsts, seconds) = (ScratchColumn<Int32>(), ScratchColumn<Int32>())
+        let pairKeys = ScratchColumn<ContentKey>()
+        for (number, example) in part.examples.enumerated() {
             let key = ContentKey.query(example.prompt)
-            let row =
-                rows[key]
-                ?? {
-                    rows[key] = Int32(queryKeys.count)
-                    queryTexts.append(example.promptText)
-                    queryKeys.append(key)
-                    return Int32(queryKeys.count - 1)
-                }()
-            queries.append(row)
-        }
-        var pairs: [(query: Int32, first: Int32, second: Int32, label: Int8, key: ContentKey)] = []
-        var responses: Int32 = 0
-        for (example, query) in zip(examples, queries) {
-            let scores = example.listScores
-            for (first, second) in example.comparisons {
-                let label: Int8 = scores[first] > scores[second] ? 1 : scores[first] < scores[second] ? -1 : 0
-                pairs.append(
-                    (query, responses + Int32(first), responses + Int32(second), label, example.pairKey(first, second)))
+            let first = index[key] ?? number
+            let query = first == number ? Int32(queryKeys.count) : queries[first]
+            try queries.append(query)
+            if first == number {
+                try queryKeys.append(key)
+                try firstExamples.append(number)
             }
-            responses += Int32(example.responses.count)
+            let (start, scores) = (Int32(places.count), example.listScores)
+            for (place, response) in example.responses.enumerated() {
+                try places.append(ResponsePlace(example: number, response: place))
+                try responseQueries.append(query)
+                try tokenCounts.append(Int32(response.count))
+            }
+            for (first, second) in example.comparisons {
+                try pairQueries.append(query)
+                try firsts.append(start + Int32(first))
+                try seconds.append(start + Int32(second))
+                try labels.append(scores[first] > scores[second] ? 1 : scores[first] < scores[second] ? -1 : 0)
+                try pairKeys.append(example.pairKey(first, second))
+            }
         }
+        let withTexts = part.withTexts
         self.init(
-            queryTexts: queryTexts, queryKeys: queryKeys, responseTexts: examples.flatMap(\.responseTexts),
-            responseQueries: zip(examples, queries).flatMap { Array(repeating: $1, count: $0.responses.count) },
-            responseTokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } },
-            pairQueries: pairs.map(\.query), pairFirsts: pairs.map(\.first), pairSeconds: pairs.map(\.second),
-            labels: pairs.map(\.label), pairKeys: pairs.map(\.key))
+            queryTexts: Rows(count: firstExamples.count) { withTexts[firstExamples[$0]].promptText },
+            queryKeys: Rows(queryKeys),
+            responseTexts: Rows(count: places.count) {
+                let place = places[$0]
+                return withTexts[place.example].responseTexts[place.response]
+            },
+            responseQueries: Rows(responseQueries), responseTokenCounts: Rows(tokenCounts),
+            pairQueries: Rows(pairQueries), pairFirsts: Rows(firsts), pairSeconds: Rows(seconds), labels: Rows(labels),
+            pairKeys: Rows(pairKeys))
     }
 }

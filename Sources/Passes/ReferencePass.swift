@@ -1,3 +1,5 @@
+import Coding
+import Columns
 import Diagnostics
 import Foundation
 import Methods
@@ -61,7 +63,7 @@ package struct ReferencePass: CommandPass {
                 guard let part = role == .training ? own.train : own.test else { continue }
                 let mismatched = try pass.anyMethod(in: session.configuration).mismatched(
                     part, role, of: own, session.context(own.conventions))
-                if !mismatched.isEmpty { try responses.store(Rows(mismatched), in: file.mismatched.path) }
+                if !mismatched.isEmpty { try responses.store(mismatched, in: file.mismatched.path) }
             }
         }
     }
@@ -101,28 +103,36 @@ struct ResponseLogProbabilities {
         let provenance = Provenance(
             modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: dataDigest,
             template: conventions.template)
-        let responses = NumberedItems(counts: examples.lazy.map(\.responses.count))
+        let responses = NumberedItems()
         // Rank 0 alone needs them.
-        lazy var keys = examples.flatMap(\.responseKeys)
+        let (keys, tokenCounts) = (ScratchColumn<ContentKey>(), ScratchColumn<Int32>())
+        try session.world.collectively {
+            for example in examples {
+                try responses.append(count: example.responses.count)
+                guard session.world.rank == 0 else { continue }
+                try keys.append(contentsOf: example.responseKeys)
+                try tokenCounts.append(contentsOf: example.responses.map { Int32($0.count) })
+            }
+        }
         let pass = ForwardPass(
             title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session)
         let isNew = try pass.run(
             misfit: {
                 let file = try ReferenceFile.read(path)
                 return provenance.differences(from: file.provenance)
-                    + (file.keys == keys ? [] : ["it has other responses"])
+                    + (file.keys.elementsEqual(keys) ? [] : ["it has other responses"])
                     + (file.header.schema == schema ? [] : ["its schema is \(file.header.schema)"])
             },
             open: {
                 try ReferenceWriter(
-                    path: path, header: session.header(schema), provenance: provenance, keys: keys,
-                    tokenCounts: examples.flatMap { $0.responses.map { Int32($0.count) } }, chunkRows: chunk)
+                    path: path, header: session.header(schema), provenance: provenance, keys: Rows(keys),
+                    tokenCounts: Rows(tokenCounts), chunkRows: chunk)
             },
             compute: { range in
                 // A query whose responses fall into two chunks is computed in both.
                 try model.outputs(
                     of: .responses(
-                        of: responses.groups(range).map { examples[$0.example].keeping(responses: Array($0.items)) }))
+                        of: responses.groups(range).map { examples[$0.group].keeping(responses: Array($0.items)) }))
             })
         if isNew { session.log.info("reference: \(responses.count) log-probabilities in \(path)") }
     }

@@ -1,3 +1,4 @@
+import Columns
 import Diagnostics
 import Foundation
 import Methods
@@ -98,9 +99,10 @@ private struct Scoring {
                 modelDigest: model.digest, tokenizerDigest: conventions.tokenizer.digest, dataDigest: part.digest,
                 inputDigest: part.scorerDigest, template: conventions.template))
         // Rank 0 alone needs the texts and keys of all pairs.
-        lazy var tables = CoefficientTables(comparing: part.withTexts)
-        let comparisons = NumberedItems(
-            counts: part.examples.lazy.map { $0.responses.count * ($0.responses.count - 1) / 2 })
+        let tables = try session.world.onRankZero { try CoefficientTables(comparing: part) }
+        let comparisons = try session.world.collectively {
+            try NumberedItems(counts: part.examples.lazy.map { $0.responses.count * ($0.responses.count - 1) / 2 })
+        }
         let pass = ForwardPass(
             title: "score", path: path, itemCount: comparisons.count, chunk: session.configuration.score.chunk,
             model: model, session: session)
@@ -108,11 +110,13 @@ private struct Scoring {
             misfit: {
                 let file = try CoefficientFile.read(path)
                 return scorer.provenance.differences(from: file.provenance)
-                    + (file.keys == tables.pairKeys ? [] : ["it has other pairs"])
+                    + (tables.map { file.keys.elementsEqual($0.pairKeys) } == true
+                        ? [] : ["it has other pairs"])
                     + (file.scorer == scorer.kind.rawValue ? [] : ["its scorer is of another kind"])
             },
             open: {
-                try CoefficientWriter(
+                guard let tables else { preconditionFailure("rank 0 has the tables") }
+                return try CoefficientWriter(
                     path: path, header: session.header(CoefficientFile.schema), scorer: scorer, tables: tables,
                     chunkRows: pass.chunk)
             },

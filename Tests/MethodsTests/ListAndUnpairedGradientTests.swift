@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Foundation
 import Objectives
@@ -85,10 +86,10 @@ import Transformer
         func reference(_ tokens: Int, _ salt: Int) -> Double { -4.2 * Double(tokens) - Double(salt % 3) }
         let mismatched = MismatchedResponses(
             examples: Rows(examples),
-            partners: KTOPartners(
+            partners: try KTOPartners(
                 of: Rows(examples), order: SampleOrder(count: 4, seed: 5, shuffle: false), batchSize: 4, scope: scope,
                 microBatches: 2, pairing: .permuted, seed: 5), maxTokens: 12)
-        let combinations = mismatched.all(batches: 1)
+        let combinations = try mismatched.all(batches: 1)
         var references: [ContentKey: Double] = [:]
         for (index, example) in combinations.enumerated() {
             for (key, response) in zip(example.responseKeys, example.responses) {
@@ -104,7 +105,7 @@ import Transformer
         let unprepared = KTOTask(
             examples: Rows(judged), objective: KTOObjective(beta: 0.3, desirableWeight: 1.2, undesirableWeight: 0.9),
             denominatorRule: .pairs, costs: CostModel(c, head: .languageModel), mismatched: mismatched,
-            mismatchedReferences: references, startsAtReference: false)
+            mismatchedReference: { [references] in references[$0, default: .nan] }, startsAtReference: false)
         let samples = examples.indices.map { Sample(number: $0, row: $0, epoch: 0) }
         #expect(unprepared.denominator(of: samples) == 6)
         // The first phase in two leaves, whose sums are added.

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Costs
 import Foundation
 import Objectives
@@ -213,7 +214,7 @@ import Transformer
         }
         let mismatched = MismatchedResponses(
             examples: Rows(examples),
-            partners: KTOPartners(
+            partners: try KTOPartners(
                 of: Rows(examples), order: SampleOrder(count: 4, seed: 3, shuffle: false), batchSize: 4, scope: scope,
                 microBatches: 2, pairing: .permuted, seed: 3), maxTokens: 64)
         let samples = Self.samples(4)
@@ -232,7 +233,8 @@ import Transformer
         let task = KTOTask(
             examples: Rows(judged),
             objective: KTOObjective(beta: 0.4, desirableWeight: 1.2, undesirableWeight: 0.9), denominatorRule: .pairs,
-            costs: CostModel(c, head: .languageModel), mismatched: mismatched, mismatchedReferences: stored,
+            costs: CostModel(c, head: .languageModel), mismatched: mismatched,
+            mismatchedReference: { [stored] in stored[$0, default: .nan] },
             startsAtReference: false)
         let preparation = try #require(task.preparation)
         let outputs = try twin.model.outputs(of: preparation.request(samples), parameters: twin.weights)

@@ -1,3 +1,4 @@
+import Columns
 import TestSupport
 import Testing
 
@@ -18,15 +19,14 @@ import Testing
     static func partners(
         _ examples: [TokenizedExample], batch: Int, seed: UInt64 = 1, shuffle: Bool = true,
         scope: BaselineScope = .global, micro: Int = 1, pairing: BaselinePairing = .permuted
-    ) -> KTOPartners {
-        KTOPartners(
+    ) throws -> KTOPartners {
+        try KTOPartners(
             of: Rows(examples), order: SampleOrder(count: examples.count, seed: seed, shuffle: shuffle),
-            batchSize: batch,
-            scope: scope, microBatches: micro, pairing: pairing, seed: seed)
+            batchSize: batch, scope: scope, microBatches: micro, pairing: pairing, seed: seed)
     }
 
     /// Any numbers of equal queries: never the same query; a permutation where one exists, else as even as can be.
-    @Test func neverTheSameQuery() {
+    @Test func neverTheSameQuery() throws {
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<3000 {
             let count = Int.random(in: 0...24, using: &generator)
@@ -55,10 +55,10 @@ import Testing
         }
     }
 
-    @Test func differentSeedsAndBatchesDrawDifferently() {
+    @Test func differentSeedsAndBatchesDrawDifferently() throws {
         let examples = Self.examples((0..<64).map { Int32($0) })
-        let first = Self.partners(examples, batch: 16)
-        #expect(first.partners(inBatch: 0) == Self.partners(examples, batch: 16).partners(inBatch: 0))
+        let first = try Self.partners(examples, batch: 16)
+        #expect(try first.partners(inBatch: 0) == Self.partners(examples, batch: 16).partners(inBatch: 0))
         func shape(_ partners: KTOPartners, _ batch: Int) -> [Int] {
             let rows = partners.order.samples((16 * batch)..<(16 * batch + 16)).map(\.row)
             return partners.partners(inBatch: batch).map { places in
@@ -67,18 +67,18 @@ import Testing
         }
         #expect(shape(first, 0) != shape(first, 1))
         #expect(shape(first, 0) != shape(first, 4), "the next epoch")
-        #expect(shape(first, 0) != shape(Self.partners(examples, batch: 16, seed: 2), 0))
+        #expect(try shape(first, 0) != shape(Self.partners(examples, batch: 16, seed: 2), 0))
         // Every place of the batch is a partner once.
         #expect(shape(first, 0).sorted() == Array(0..<16))
     }
 
     /// Over many batches each other place is drawn about equally often.
-    @Test func partnersAreUniform() {
+    @Test func partnersAreUniform() throws {
         let count = 8
         let examples = Self.examples((0..<Int32(count)).map { $0 })
         var counts = [Int](repeating: 0, count: count)
         let batches = 7000
-        let partners = Self.partners(examples, batch: count, shuffle: false)
+        let partners = try Self.partners(examples, batch: count, shuffle: false)
         for batch in 0..<batches {
             if let place = partners.partners(inBatch: batch)[0][0] { counts[place.example] += 1 }
         }
@@ -88,10 +88,10 @@ import Testing
     }
 
     /// Both responses of a pair get responses of one other query, and each response is used once.
-    @Test func pairsAreCombinedWithOtherPairs() {
+    @Test func pairsAreCombinedWithOtherPairs() throws {
         let examples = Self.examples((0..<12).map { Int32($0) }, responses: 2)
-        let partners = Self.partners(examples, batch: 6).partners(inBatch: 1)
-        let rows = Self.partners(examples, batch: 6).order.samples(6..<12).map(\.row)
+        let partners = try Self.partners(examples, batch: 6).partners(inBatch: 1)
+        let rows = try Self.partners(examples, batch: 6).order.samples(6..<12).map(\.row)
         var used: Set<ResponsePlace> = []
         for (row, places) in zip(rows, partners) {
             #expect(places.count == 2)
@@ -103,9 +103,9 @@ import Testing
         #expect(used.count == 12)
     }
 
-    @Test func groupsAreConsecutivePartsOfABatch() {
+    @Test func groupsAreConsecutivePartsOfABatch() throws {
         let examples = Self.examples((0..<20).map { Int32($0) })
-        let partners = Self.partners(examples, batch: 10, shuffle: false, scope: .micro, micro: 4)
+        let partners = try Self.partners(examples, batch: 10, shuffle: false, scope: .micro, micro: 4)
         #expect(partners.groupCount == 4)
         let samples = partners.order.samples(10..<20)
         #expect(samples.map { partners.group(of: $0) } == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3])
@@ -113,25 +113,25 @@ import Testing
             let place = places[0]
             #expect(place.map { partners.group(of: samples[$0.example - 10]) } == partners.group(of: sample))
         }
-        #expect(Self.partners(examples, batch: 10, micro: 4).groupCount == 1)
+        #expect(try Self.partners(examples, batch: 10, micro: 4).groupCount == 1)
     }
 
     /// TRL combines (x_1, y_n), (x_2, y_1), ..., (x_n, y_{n-1}) in each micro-batch, equal queries or not.
-    @Test func rotationIsTRLs() {
+    @Test func rotationIsTRLs() throws {
         let examples = Self.examples([5, 5, 6, 7, 8, 9])
-        let partners = Self.partners(
+        let partners = try Self.partners(
             examples, batch: 6, shuffle: false, scope: .micro, micro: 2, pairing: .rotated)
         #expect(partners.partners(inBatch: 0).map { $0[0]?.example } == [2, 0, 1, 5, 3, 4])
-        let single = Self.partners(examples, batch: 2, shuffle: false, scope: .micro, micro: 2, pairing: .rotated)
+        let single = try Self.partners(examples, batch: 2, shuffle: false, scope: .micro, micro: 2, pairing: .rotated)
         #expect(single.partners(inBatch: 0) == [[nil], [nil]])
     }
 
-    @Test func batchesOfOneQueryAreFound() {
+    @Test func batchesOfOneQueryAreFound() throws {
         let examples = Self.examples([5, 5, 6, 7, 7, 7])
-        let partners = Self.partners(examples, batch: 2, shuffle: false)
+        let partners = try Self.partners(examples, batch: 2, shuffle: false)
         #expect(partners.firstBatchWithoutPartner(among: 0..<6) == 0)
         #expect(partners.firstBatchWithoutPartner(among: 1..<6) == 2)
         #expect(partners.firstBatchWithoutPartner(among: 1..<2) == nil)
-        #expect(Self.partners(examples, batch: 3, shuffle: false).firstBatchWithoutPartner(among: 0..<1) == nil)
+        #expect(try Self.partners(examples, batch: 3, shuffle: false).firstBatchWithoutPartner(among: 0..<1) == nil)
     }
 }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Foundation
 import Methods
@@ -233,8 +234,6 @@ private struct Admission {
     }
 
     func admitted<Row>(_ rows: Rows<Row>) -> Rows<Row> {
-        guard !out.isEmpty else { return rows }
-        let out = Set(out)
-        return rows.selecting(rows.indices.filter { !out.contains($0) })
+        rows.leavingOut(out)
     }
 }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Foundation
 import Methods

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Tensors
 
 /// Over which responses KTO's baseline is estimated.
@@ -19,49 +20,52 @@ package enum BaselinePairing: String, Sendable, CaseIterable {
 }
 
 /// One response of a data set.
-package struct ResponsePlace: Hashable, Sendable {
+package struct ResponsePlace: Hashable, Sendable, BitwiseCopyable {
     /// Index of the example.
     package let example: Int
     /// Index of the response within it.
     package let response: Int
+
+    package init(example: Int, response: Int) { (self.example, self.response) = (example, response) }
 }
 
 /// Which response to another query stands beside each query when KTO's baseline is estimated, for every batch of the
 /// endless stream of samples: a function of seed and place without state, so that the reference model's log-probabilities
 /// of these combinations can be computed before training and any step can be resumed.
-package struct KTOPartners: Sendable {
+package struct KTOPartners {
     /// The order of the samples that the batches are made of.
     package let order: SampleOrder
     package let batchSize: Int
     /// Parts of a batch with a baseline of their own.
     package let groupCount: Int
     private let pairing: BaselinePairing
-    /// For each example the number of its query; equal queries have equal numbers.
-    private let queries: [Int]
-    private let responseCounts: [Int]
+    /// For each example the first one with the same query.
+    private let queries: ScratchColumn<Int>
+    private let responseCounts: ScratchColumn<Int>
     private let keys: KeyedRandom
 
     /// - Parameters:
     ///   - examples: the data, in the order that `order` numbers them.
     ///   - microBatches: parts of a batch when the scope is `micro`; at most `batchSize`.
+    /// - Throws: `RDOError.artefact` when the temporary directory has no room.
     package init(
         of examples: Rows<TokenizedExample>, order: SampleOrder, batchSize: Int, scope: BaselineScope,
         microBatches: Int,
         pairing: BaselinePairing, seed: UInt64
-    ) {
+    ) throws {
         precondition(order.count == examples.count, "the order must be that of the examples")
         precondition(batchSize > 0 && microBatches > 0 && microBatches <= batchSize, "a part needs an example")
         (self.order, self.batchSize, self.pairing) = (order, batchSize, pairing)
         groupCount = scope == .micro ? microBatches : 1
-        var numbers: [ContentKey: Int] = [:]
-        queries = examples.map { example in
-            let key = ContentKey.query(example.prompt)
-            let number = numbers[key] ?? numbers.count
-            numbers[key] = number
-            return number
+        let keys = ScratchColumn<ContentKey>()
+        responseCounts = ScratchColumn()
+        for example in examples {
+            try keys.append(ContentKey.query(example.prompt))
+            try responseCounts.append(example.responses.count)
         }
-        responseCounts = examples.map(\.responses.count)
-        keys = KeyedRandom(seed: seed, stream: Self.stream)
+        let index = try KeyIndex(keys)
+        queries = try ScratchColumn(keys.lazy.map { index[$0] ?? 0 })
+        self.keys = KeyedRandom(seed: seed, stream: Self.stream)
     }
 
     /// Which part of its batch a sample belongs to.

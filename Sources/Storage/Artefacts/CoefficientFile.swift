@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 
 /// What computed the differences.
@@ -23,7 +24,7 @@ package struct ScorerDescription: Sendable, Equatable {
 /// The differences in a coefficient file (`rdo.coefficients/1`), found by pair key.
 ///
 /// Any program can make such a file: `schema`, `/pairs/key` and `/pairs/difference` are enough.
-package struct CoefficientFile: Sendable {
+package struct CoefficientFile {
     package static let schema = "rdo.coefficients/1"
 
     /// What is known of one pair, as the scorer gave it: neither symmetrised nor raised to any power.
@@ -42,10 +43,10 @@ package struct CoefficientFile: Sendable {
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
     package let isSealed: Bool
     /// Per row of `/pairs`.
-    package let keys: [ContentKey]
-    package let differences: [Float]
-    package let reversed: [Float]?
-    private let rows: [ContentKey: Int]
+    package let keys: ScratchColumn<ContentKey>
+    package let differences: ScratchColumn<Float>
+    package let reversed: ScratchColumn<Float>?
+    private let rows: KeyIndex
 
     package var count: Int { keys.count }
 
@@ -65,12 +66,9 @@ package struct CoefficientFile: Sendable {
         differences = try file.readList("/pairs/difference", Float.self, count: keys.count, like: "/pairs/key")
         reversed = try file.readListIfPresent(
             "/pairs/difference_reversed", Float.self, count: keys.count, like: "/pairs/key")
-        for (name, column) in [("/pairs/difference", differences), ("/pairs/difference_reversed", reversed ?? [])] {
-            if let row = column.firstIndex(where: { !$0.isFinite }) {
-                throw RDOError(.artefact, "\(name)[\(row)] is \(column[row])", at: path)
-            }
-        }
-        rows = try rowsByKey(keys, at: path, name: "/pairs/key", values: [differences, reversed ?? []])
+        try requireFinite(differences, "/pairs/difference", at: path)
+        if let reversed { try requireFinite(reversed, "/pairs/difference_reversed", at: path) }
+        rows = try index(of: keys, "/pairs/key", values: [differences] + (reversed.map { [$0] } ?? []), at: path)
     }
 
     package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
@@ -90,7 +88,7 @@ package struct CoefficientFile: Sendable {
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
     }
     /// `/pairs/label`; nil when the file does not say.
-    func readLabels() throws -> [Int8]? {
+    func readLabels() throws -> ScratchColumn<Int8>? {
         try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
     }
 }
@@ -99,36 +97,24 @@ package struct CoefficientFile: Sendable {
 ///
 /// - Throws: `RDOError(.artefact)` when two rows with one key differ by more than rounding (1e-3, relative above 1): the
 ///   same texts computed in two batches need not agree to the last bit.
-func rowsByKey<T: BinaryFloatingPoint>(
-    _ keys: [ContentKey], at path: String, name: String, values: [[T]]
-) throws -> [ContentKey: Int] {
-    var rows: [ContentKey: Int] = [:]
-    rows.reserveCapacity(keys.count)
-    for (row, key) in keys.enumerated() {
-        guard let earlier = rows[key] else {
-            rows[key] = row
-            continue
-        }
-        for values in values where !values.isEmpty {
+func index<T: BinaryFloatingPoint>(
+    of keys: ScratchColumn<ContentKey>, _ name: String, values: [ScratchColumn<T>], at path: String
+) throws -> KeyIndex {
+    try KeyIndex(keys) { earlier, row in
+        for values in values {
             let (a, b) = (values[earlier], values[row])
             if abs(a - b) > 1e-3 * max(1, abs(a)) {
                 throw RDOError(
-                    .artefact, "\(name)[\(earlier)] and [\(row)] are equal (\(key)) but have the values \(a) and \(b)",
+                    .artefact,
+                    "\(name)[\(earlier)] and [\(row)] are equal (\(keys[row])) but have the values \(a) and \(b)",
                     at: path)
             }
         }
     }
-    return rows
 }
 
-extension [ContentKey] {
-    /// Maps every key; throws `RDOError(.artefact)` that counts the keys without a result and names the first.
-    func map<T>(_ find: (ContentKey) -> T?, orMissing what: String, at path: String) throws -> [T] {
-        let found = compactMap(find)
-        guard found.count < count, let first = firstIndex(where: { find($0) == nil }) else { return found }
-        throw RDOError(
-            .artefact,
-            "\(count - found.count) of \(count) \(what) are missing, the first is number \(first) (\(self[first]))",
-            at: path, remedy: "make the file again from the same data, template and tokenizer")
-    }
+/// - Throws: `RDOError(.artefact)` that names the first value which is not finite.
+func requireFinite<T: BinaryFloatingPoint>(_ values: ScratchColumn<T>, _ name: String, at path: String) throws {
+    guard let row = values.firstIndex(where: { !$0.isFinite }) else { return }
+    throw RDOError(.artefact, "\(name)[\(row)] is \(values[row])", at: path)
 }

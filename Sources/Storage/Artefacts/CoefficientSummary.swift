@@ -51,7 +51,8 @@ package struct CoefficientSummary: Encodable, Sendable {
         let differences = file.differences.map(Double.init)
         quantiles = Quantiles(of: differences, named: "difference")
         meanDifference = differences.mean
-        let labels = try tables?.labels ?? file.readLabels() ?? [Int8](repeating: 1, count: file.count)
+        let labels =
+            try tables.map { Array($0.labels) } ?? file.readLabels().map { Array($0) } ?? file.keys.map { _ in 1 }
         agreement = CoefficientSummary.agreement(differences, labels)
         let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
         symmetricAgreement = file.reversed.flatMap { reversed in
@@ -61,7 +62,7 @@ package struct CoefficientSummary: Encodable, Sendable {
 
         let values: [Float] =
             switch order {
-            case .difference: file.differences
+            case .difference: Array(file.differences)
             case .absolute: file.differences.map(abs)
             case .bias: biases?.map(abs) ?? []
             }

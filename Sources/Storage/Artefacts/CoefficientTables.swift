@@ -1,32 +1,33 @@
 import Coding
+import Columns
 import Diagnostics
 
 /// Queries, responses and pairs of a coefficient file: everything that is known before a difference is computed.
-package struct CoefficientTables: Sendable, Equatable {
-    package var queryTexts: [String]
-    package var queryKeys: [ContentKey]
+package struct CoefficientTables: Equatable {
+    package var queryTexts: Rows<String>
+    package var queryKeys: Rows<ContentKey>
 
-    package var responseTexts: [String]
+    package var responseTexts: Rows<String>
     /// Row of the query that a response answers.
-    package var responseQueries: [Int32]
-    package var responseTokenCounts: [Int32]
+    package var responseQueries: Rows<Int32>
+    package var responseTokenCounts: Rows<Int32>
 
     /// Row of the pair's query.
-    package var pairQueries: [Int32]
+    package var pairQueries: Rows<Int32>
     /// Rows of the pair's two responses.
-    package var pairFirsts: [Int32]
-    package var pairSeconds: [Int32]
+    package var pairFirsts: Rows<Int32>
+    package var pairSeconds: Rows<Int32>
     /// +1: the first is preferred, -1: the second, 0: unknown.
-    package var labels: [Int8]
-    package var pairKeys: [ContentKey]
+    package var labels: Rows<Int8>
+    package var pairKeys: Rows<ContentKey>
 
     package var pairCount: Int { pairKeys.count }
 
     /// - Precondition: the columns of a table have equal lengths and every row number is valid.
     package init(
-        queryTexts: [String], queryKeys: [ContentKey], responseTexts: [String], responseQueries: [Int32],
-        responseTokenCounts: [Int32], pairQueries: [Int32], pairFirsts: [Int32], pairSeconds: [Int32], labels: [Int8],
-        pairKeys: [ContentKey]
+        queryTexts: Rows<String>, queryKeys: Rows<ContentKey>, responseTexts: Rows<String>,
+        responseQueries: Rows<Int32>, responseTokenCounts: Rows<Int32>, pairQueries: Rows<Int32>,
+        pairFirsts: Rows<Int32>, pairSeconds: Rows<Int32>, labels: Rows<Int8>, pairKeys: Rows<ContentKey>
     ) {
         (self.queryTexts, self.queryKeys) = (queryTexts, queryKeys)
         (self.responseTexts, self.responseQueries) = (responseTexts, responseQueries)
@@ -48,7 +49,7 @@ package struct CoefficientTables: Sendable, Equatable {
         else { return "/responses/query names a query that does not exist" }
         guard pairQueries.allSatisfy({ isRow($0, of: queryTexts.count) })
         else { return "/pairs/query names a query that does not exist" }
-        guard (pairFirsts + pairSeconds).allSatisfy({ isRow($0, of: responseTexts.count) })
+        guard [pairFirsts, pairSeconds].allSatisfy({ $0.allSatisfy { isRow($0, of: responseTexts.count) } })
         else { return "/pairs/first or /pairs/second names a response that does not exist" }
         return nil
     }
@@ -57,16 +58,17 @@ package struct CoefficientTables: Sendable, Equatable {
     ///
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
     init(of file: HDF5File) throws {
-        queryTexts = try file.dataset("/queries/text").readStrings()
-        queryKeys = try file.readKeys("/queries/key")
-        responseTexts = try file.dataset("/responses/text").readStrings()
-        responseQueries = try file.dataset("/responses/query").read(Int32.self)
-        responseTokenCounts = try file.dataset("/responses/token_count").read(Int32.self)
-        pairQueries = try file.dataset("/pairs/query").read(Int32.self)
-        pairFirsts = try file.dataset("/pairs/first").read(Int32.self)
-        pairSeconds = try file.dataset("/pairs/second").read(Int32.self)
-        labels = try file.dataset("/pairs/label").read(Int8.self)
-        pairKeys = try file.readKeys("/pairs/key")
+        func numbers<T: HDF5Number>(_ name: String) throws -> Rows<T> { Rows(try file.dataset(name).read(T.self)) }
+        queryTexts = Rows(try file.dataset("/queries/text").readStrings())
+        queryKeys = Rows(try file.readKeys("/queries/key"))
+        responseTexts = Rows(try file.dataset("/responses/text").readStrings())
+        responseQueries = try numbers("/responses/query")
+        responseTokenCounts = try numbers("/responses/token_count")
+        pairQueries = try numbers("/pairs/query")
+        pairFirsts = try numbers("/pairs/first")
+        pairSeconds = try numbers("/pairs/second")
+        labels = try numbers("/pairs/label")
+        pairKeys = Rows(try file.readKeys("/pairs/key"))
         if let problem { throw RDOError(.artefact, problem, at: file.filePath) }
     }
 

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Foundation
 
@@ -61,17 +62,18 @@ package final class CoefficientWriter: ChunkedWriter<Float> {
                 try file.write(rewards(first: columns[1], second: columns[2]), to: "/responses/reward")
             } else if scorer.symmetric {
                 try file.write(columns[1], to: "/pairs/difference_reversed")
-                try file.write(zip(columns[0], columns[1]).map { ($0 + $1) / 2 }, to: "/pairs/position_bias")
+                let bias = Rows(count: columns[0].count) { (columns[0][$0] + columns[1][$0]) / 2 }
+                try file.write(bias, to: "/pairs/position_bias")
             }
         }
     }
 
     /// Rewards per response; NaN for a response that is in no pair.
-    private func rewards(first: [Float], second: [Float]) -> [Float] {
-        var rewards = [Float](repeating: .nan, count: tables.responseTexts.count)
-        for pair in tables.pairKeys.indices {
-            rewards[Int(tables.pairFirsts[pair])] = first[pair]
-            rewards[Int(tables.pairSeconds[pair])] = second[pair]
+    private func rewards(first: ScratchColumn<Float>, second: ScratchColumn<Float>) throws -> ScratchColumn<Float> {
+        let rewards = try ScratchColumn(repeatElement(Float.nan, count: tables.responseTexts.count))
+        for pair in first.indices {
+            try rewards.replace(Int(tables.pairFirsts[pair]), with: first[pair])
+            try rewards.replace(Int(tables.pairSeconds[pair]), with: second[pair])
         }
         return rewards
     }

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 
 /// What a training step did with one pair of responses, or in KTO with one response.
@@ -96,7 +97,7 @@ extension LedgerRow {
 
     static func read(from file: HDF5File) throws -> [LedgerRow] {
         let keys = try file.readKeys("/visits/key")
-        func read<T: HDF5Number>(_ name: String, _ type: T.Type = Double.self) throws -> [T] {
+        func read<T: HDF5Number>(_ name: String, _ type: T.Type = Double.self) throws -> ScratchColumn<T> {
             try file.readList("/visits/" + name, type, count: keys.count, like: "/visits/key")
         }
         let (steps, rows) = (try read("step", Int64.self), try read("row", Int64.self))

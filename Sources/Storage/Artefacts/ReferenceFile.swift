@@ -1,8 +1,9 @@
 import Coding
+import Columns
 import Diagnostics
 
 /// Log-probabilities of responses under one model (`rdo.reference/1`, or `rdo.logprobs/1`), found by response key.
-package struct ReferenceFile: Sendable {
+package struct ReferenceFile {
     package static let schema = "rdo.reference/1"
     /// The same layout, made by `rdo logprobs`.
     package static let logprobsSchema = "rdo.logprobs/1"
@@ -21,10 +22,10 @@ package struct ReferenceFile: Sendable {
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
     package let isSealed: Bool
     /// Per row of `/responses`, in the order of the data file.
-    package let keys: [ContentKey]
-    package let logprobs: [Double]
-    package let tokenCounts: [Int32]?
-    private let rows: [ContentKey: Int]
+    package let keys: ScratchColumn<ContentKey>
+    package let logprobs: ScratchColumn<Double>
+    package let tokenCounts: ScratchColumn<Int32>?
+    private let rows: KeyIndex
 
     package var count: Int { keys.count }
 
@@ -44,29 +45,43 @@ package struct ReferenceFile: Sendable {
         logprobs = try file.readList("/responses/logprob", Double.self, count: keys.count, like: "/responses/key")
         tokenCounts = try file.readListIfPresent(
             "/responses/token_count", Int32.self, count: keys.count, like: "/responses/key")
-        if let row = logprobs.firstIndex(where: { !$0.isFinite }) {
-            throw RDOError(.artefact, "/responses/logprob[\(row)] is \(logprobs[row])", at: path)
-        }
-        rows = try rowsByKey(keys, at: path, name: "/responses/key", values: [logprobs])
+        try requireFinite(logprobs, "/responses/logprob", at: path)
+        rows = try index(of: keys, "/responses/key", values: [logprobs], at: path)
     }
 
-    package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
-
-    package func entry(row: Int) -> Entry {
-        Entry(logprob: logprobs[row], tokenCount: tokenCounts.map { Int($0[row]) })
+    package subscript(key: ContentKey) -> Entry? {
+        rows[key].map { row in Entry(logprob: logprobs[row], tokenCount: tokenCounts.map { Int($0[row]) }) }
     }
 
-    /// The entries of all `keys`, in their order.
+    /// Log-probability of each response of some lists of responses, in their order.
     ///
     /// - Throws: `RDOError(.artefact)` when some are missing: how many, and which first.
-    package func entries(for keys: [ContentKey]) throws -> [Entry] {
-        try keys.map({ rows[$0] }, orMissing: "responses", at: path).map(entry(row:))
+    package func logprobs(of lists: some Sequence<[ContentKey]>) throws -> ScratchLists<Double> {
+        let found = ScratchLists<Double>()
+        var (count, missing) = (0, 0)
+        var first: (number: Int, key: ContentKey)?
+        for list in lists {
+            let values = list.map { key -> Double in
+                count += 1
+                if let row = rows[key] { return logprobs[row] }
+                missing += 1
+                first = first ?? (count - 1, key)
+                return .nan
+            }
+            try found.append(values)
+        }
+        guard let first else { return found }
+        throw RDOError(
+            .artefact,
+            "\(missing) of \(count) responses are missing, the first is number \(first.number) (\(first.key))",
+            at: path,
+            remedy: "make the file again from the same data, template and tokenizer")
     }
 }
 
 /// Writes a reference file.
 package final class ReferenceWriter: ChunkedWriter<Double> {
-    private let tokenCounts: [Int32]
+    private let tokenCounts: Rows<Int32>
 
     /// See `ChunkedWriter`.
     ///
@@ -75,7 +90,7 @@ package final class ReferenceWriter: ChunkedWriter<Double> {
     ///   - keys: one per response, in the order of the data file.
     ///   - tokenCounts: tokens per response, its EOS included.
     package init(
-        path: String, header: ArtefactHeader, provenance: Provenance, keys: [ContentKey], tokenCounts: [Int32],
+        path: String, header: ArtefactHeader, provenance: Provenance, keys: Rows<ContentKey>, tokenCounts: Rows<Int32>,
         chunkRows: Int
     ) throws {
         precondition(

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Foundation
 
@@ -31,18 +32,16 @@ final class ResumableTable<Value: HDF5Number> {
     let rowCount: Int
     /// Rows per chunk; the last chunk may be shorter. That of the file when it was resumed.
     let chunkRows: Int
-    /// The digest of every chunk that is done.
-    private var digests: [Digest?]
+    /// Which chunks are done.
+    private(set) var done: [Bool]
     private let file: HDF5File
-    /// Names of the datasets. Their values start as NaN, so a row that was never written cannot pass for a result.
-    private let columns: [String]
+    /// The datasets. Their values start as NaN, so a row that was never written cannot pass for a result.
+    private let columns: [HDF5Dataset]
+    private let progress: (done: HDF5Dataset, digest: HDF5Dataset)
 
     /// When the file was last known to be on the disk: a sync for every chunk would take longer than small chunks do.
     private var synced = ContinuousClock.now
     private static var syncInterval: Duration { .seconds(2) }
-
-    /// Which chunks are done.
-    var done: [Bool] { digests.map { $0 != nil } }
 
     /// Opens the working file at `path`, or starts a new one.
     ///
@@ -53,65 +52,47 @@ final class ResumableTable<Value: HDF5Number> {
     ///   - keys: one per row.
     /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
     init(
-        path: String, header: ArtefactHeader, identity: Digest, keys: [ContentKey], columns: [String], chunkRows: Int
+        path: String, header: ArtefactHeader, identity: Digest, keys: Rows<ContentKey>, columns: [String],
+        chunkRows: Int
     ) throws {
         precondition(chunkRows > 0, "a chunk has at least one row")
         self.path = path
-        self.columns = columns
         rowCount = keys.count
         // Asked first, because a file that cannot be opened for any other reason is replaced.
         try Durable.requireUnlocked(path, byReaders: true)
-        let old = try? Self.salvage(path, identity: identity, columns, rows: keys.count)
-        let chunkRows = old?.chunkRows ?? min(chunkRows, max(keys.count, 1))
-        self.chunkRows = chunkRows
-        let chunks = (keys.count + chunkRows - 1) / chunkRows
-        digests = old?.digests ?? [Digest?](repeating: nil, count: chunks)
+        let old = try? OldTable<Value>(path, identity: identity, columns, rows: rowCount)
+        self.chunkRows = old?.chunkRows ?? min(chunkRows, max(rowCount, 1))
+        let chunks = (rowCount + self.chunkRows - 1) / self.chunkRows
+        done = [Bool](repeating: false, count: chunks)
 
         let fresh = path + ".writing"
         try Durable.remove(fresh)
-        file = try HDF5File(creating: fresh, format: .crashTolerant)
+        let file = try HDF5File(creating: fresh, format: .crashTolerant)
+        self.file = file
         var header = header
         let finalSchema = header.schema
         header.schema = WorkingFile.schema
         try header.write(to: file, inline: true)
         try file.setAttribute("final_schema", .text(finalSchema), inline: true)
         try file.setAttribute("identity", .bytes(identity.bytes))
-        try file.setAttribute("chunk_rows", .integer(Int64(chunkRows)))
-        for (index, column) in columns.enumerated() {
-            let dataset = try file.createDataset(column, of: Value.self, shape: [rowCount], layout: .contiguous)
-            if let old { try dataset.write(old.values[index]) }
+        try file.setAttribute("chunk_rows", .integer(Int64(self.chunkRows)))
+        func create<T: HDF5Number>(_ name: String, _ type: T.Type, _ shape: [Int]) throws -> HDF5Dataset {
+            try file.createDataset(name, of: T.self, shape: shape, layout: .contiguous)
         }
-        try file.createDataset("/key", of: UInt8.self, shape: [keys.count, 16], layout: .contiguous)
-            .write(keys.flatMap(\.bytes))
-        try file.createDataset("/progress/done", of: UInt8.self, shape: [chunks], layout: .contiguous)
-            .write(digests.map { $0 == nil ? 0 : 1 } as [UInt8])
-        try file.createDataset("/progress/digest", of: UInt8.self, shape: [chunks, 16], layout: .contiguous)
-            .write(digests.flatMap { $0?.bytes ?? [UInt8](repeating: 0, count: 16) })
+        self.columns = try columns.map { try create($0, Value.self, [keys.count]) }
+        let keyBytes = try create("/key", UInt8.self, [keys.count, 16])
+        try keys.forEachBlock { try keyBytes.write($0.flatMap(\.bytes), rows: $1) }
+        progress = (
+            try create("/progress/done", UInt8.self, [chunks]),
+            try create("/progress/digest", UInt8.self, [chunks, 16])
+        )
+        for chunk in done.indices {
+            guard let values = old?.values(ofChunk: chunk, rows(ofChunk: chunk)) else { continue }
+            try store(values, rows(ofChunk: chunk))
+        }
         try file.flush()
         try Durable.sync(fresh)
         try Durable.rename(fresh, to: path)
-    }
-
-    /// The values of an old working file and the digests of the chunks that are whole; nil when it has another identity.
-    private static func salvage(
-        _ path: String, identity: Digest, _ columns: [String], rows: Int
-    ) throws -> (chunkRows: Int, values: [[Value]], digests: [Digest?])? {
-        let file = try HDF5File(opening: path)
-        guard try file.text("schema") == WorkingFile.schema, try file.attribute("identity") == .bytes(identity.bytes),
-            let chunkRows = try file.integer("chunk_rows"), (1...max(rows, 1)).contains(chunkRows)
-        else { return nil }
-        let chunks = (rows + chunkRows - 1) / chunkRows
-        let flags = try file.dataset("/progress/done").read(UInt8.self)
-        let digests = try file.dataset("/progress/digest").read(UInt8.self)
-        let values = try columns.map { try file.dataset($0).read(Value.self) }
-        guard flags.count == chunks, digests.count == 16 * chunks, values.allSatisfy({ $0.count == rows })
-        else { return nil }
-        let whole = flags.indices.map { chunk -> Digest? in
-            let range = chunk * chunkRows..<min((chunk + 1) * chunkRows, rows)
-            let stored = Digest(bytes: digests[16 * chunk..<16 * chunk + 16])
-            return flags[chunk] == 1 && stored == digest(values, range) ? stored : nil
-        }
-        return (chunkRows, values, whole)
     }
 
     func rows(ofChunk chunk: Int) -> Range<Int> { chunk * chunkRows..<min((chunk + 1) * chunkRows, rowCount) }
@@ -128,17 +109,22 @@ final class ResumableTable<Value: HDF5Number> {
         precondition(
             values.count == columns.count && values.allSatisfy { $0.count == rows.count },
             "one value per row and column")
-        for (column, values) in zip(columns, values) { try file.dataset(column).write(values, rows: rows) }
-        let chunks = rows.lowerBound / chunkRows..<(rows.upperBound + chunkRows - 1) / chunkRows
-        let written = chunks.map { chunk in
-            let own = self.rows(ofChunk: chunk)
-            return Self.digest(values, own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound)
-        }
-        try file.dataset("/progress/digest").write(written.flatMap(\.bytes), rows: chunks)
-        try file.dataset("/progress/done").write([UInt8](repeating: 1, count: chunks.count), rows: chunks)
+        try store(values, rows)
         try file.flush()
-        for (chunk, digest) in zip(chunks, written) { digests[chunk] = digest }
         if synced.duration(to: .now) > Self.syncInterval { try sync() }
+    }
+
+    /// Values, then digests, then flags.
+    private func store(_ values: [[Value]], _ rows: Range<Int>) throws {
+        for (column, values) in zip(columns, values) { try column.write(values, rows: rows) }
+        let chunks = rows.lowerBound / chunkRows..<(rows.upperBound + chunkRows - 1) / chunkRows
+        let digests = chunks.map { chunk in
+            let own = self.rows(ofChunk: chunk)
+            return Digest(of: values, own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound)
+        }
+        try progress.digest.write(digests.flatMap(\.bytes), rows: chunks)
+        try progress.done.write([UInt8](repeating: 1, count: chunks.count), rows: chunks)
+        for chunk in chunks { done[chunk] = true }
     }
 
     /// Returns when all that was written is on the disk.
@@ -151,18 +137,21 @@ final class ResumableTable<Value: HDF5Number> {
     ///
     /// - Precondition: every chunk is done.
     /// - Throws: `RDOError(.artefact)` when they are not what was written.
-    func readBack() throws -> [[Value]] {
-        precondition(digests.allSatisfy { $0 != nil }, "every chunk must be done")
-        let values = try columns.map { try file.dataset($0).read(Value.self) }
-        for (chunk, digest) in digests.enumerated() {
+    func readBack() throws -> [ScratchColumn<Value>] {
+        precondition(done.allSatisfy { $0 }, "every chunk must be done")
+        let result = columns.map { _ in ScratchColumn<Value>() }
+        for chunk in done.indices {
             let range = rows(ofChunk: chunk)
-            guard Self.digest(values, range) == digest else {
+            let values = try columns.map { try $0.read(Value.self, rows: range) }
+            let digest = Digest(bytes: try progress.digest.read(UInt8.self, rows: chunk..<chunk + 1))
+            guard Digest(of: values, 0..<range.count) == digest else {
                 throw RDOError(
                     .artefact, "rows \(range) are not what was written: the disk or another program changed them",
                     at: path, remedy: "run the same pass again: it computes them again")
             }
+            for (column, values) in zip(result, values) { try column.append(contentsOf: values) }
         }
-        return values
+        return result
     }
 
     /// Closes and deletes the working file: its content now is in the finished artefact.
@@ -170,12 +159,48 @@ final class ResumableTable<Value: HDF5Number> {
         try file.close()
         try Durable.remove(path)
     }
+}
 
-    /// Of the rows `range` of all columns.
-    private static func digest(_ columns: [[Value]], _ range: Range<Int>) -> Digest {
+/// The working file of an earlier process.
+private struct OldTable<Value: HDF5Number> {
+    let chunkRows: Int
+    private let flags: [UInt8]
+    private let digests: HDF5Dataset
+    private let columns: [HDF5Dataset]
+
+    /// - Throws: when it cannot be read, or has another identity.
+    init(_ path: String, identity: Digest, _ columns: [String], rows: Int) throws {
+        let file = try HDF5File(opening: path)
+        func other(_ what: String) -> RDOError { RDOError(.artefact, "the file has another \(what)", at: path) }
+        guard try file.text("schema") == WorkingFile.schema, try file.attribute("identity") == .bytes(identity.bytes)
+        else { throw other("identity") }
+        guard let chunkRows = try file.integer("chunk_rows"), (1...max(rows, 1)).contains(chunkRows)
+        else { throw other("chunk size") }
+        self.chunkRows = chunkRows
+        let chunks = (rows + chunkRows - 1) / chunkRows
+        flags = try file.dataset("/progress/done").read(UInt8.self)
+        digests = try file.dataset("/progress/digest")
+        self.columns = try columns.map { try file.dataset($0) }
+        guard flags.count == chunks, digests.shape == [chunks, 16], self.columns.allSatisfy({ $0.shape == [rows] })
+        else { throw other("shape") }
+    }
+
+    /// Nil when the chunk is not whole: it is computed again.
+    func values(ofChunk chunk: Int, _ rows: Range<Int>) -> [[Value]]? {
+        guard flags[chunk] == 1, let digest = try? digests.read(UInt8.self, rows: chunk..<chunk + 1),
+            let values = try? columns.map({ try $0.read(Value.self, rows: rows) }),
+            Digest(of: values, 0..<rows.count) == Digest(bytes: digest)
+        else { return nil }
+        return values
+    }
+}
+
+extension Digest {
+    /// Of some rows of all columns.
+    fileprivate init<Value: BitwiseCopyable>(of columns: [[Value]], _ rows: Range<Int>) {
         let stream = DigestStream()
-        for column in columns { column[range].withUnsafeBytes { stream.update($0) } }
-        return stream.digest
+        for column in columns { column[rows].withUnsafeBytes { stream.update($0) } }
+        self = stream.digest
     }
 }
 
@@ -186,7 +211,7 @@ package class ChunkedWriter<Value: HDF5Number> {
     package let path: String
     private let header: ArtefactHeader
     let provenance: Provenance
-    let keys: [ContentKey]
+    let keys: Rows<ContentKey>
     private let table: ResumableTable<Value>
 
     /// Rows per chunk. That of the unfinished file when it was resumed.
@@ -205,14 +230,14 @@ package class ChunkedWriter<Value: HDF5Number> {
     ///   - chunkRows: for a new file.
     /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
     init(
-        path: String, header: ArtefactHeader, kind: String, provenance: Provenance, keys: [ContentKey],
+        path: String, header: ArtefactHeader, kind: String, provenance: Provenance, keys: Rows<ContentKey>,
         columns: [String], chunkRows: Int
     ) throws {
         (self.path, self.header, self.provenance, self.keys) = (path, header, provenance, keys)
         let identity = DigestStream()
         identity.update(kind)
         for (name, value) in provenance.attributes { identity.update(name + "=" + value) }
-        identity.update(keys.flatMap(\.bytes))
+        keys.forEachBlock { keys, _ in identity.update(keys.flatMap(\.bytes)) }
         table = try ResumableTable(
             path: path + ".partial", header: header, identity: identity.digest, keys: keys, columns: columns,
             chunkRows: chunkRows)
@@ -241,7 +266,7 @@ package class ChunkedWriter<Value: HDF5Number> {
     /// - Parameter fill: writes all columns and what else the file holds.
     /// - Precondition: every chunk is done.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full; the unfinished file is then still there.
-    func finish(_ fill: (HDF5File, [[Value]]) throws -> Void) throws {
+    func finish(_ fill: (HDF5File, [ScratchColumn<Value>]) throws -> Void) throws {
         let columns = try table.readBack()
         try SealedFile.write(path, header: header) { try fill($0, columns) }
         try table.discard()

@@ -1,4 +1,5 @@
 import Coding
+import Columns
 import Diagnostics
 import Foundation
 
@@ -85,50 +86,59 @@ enum SealedFile {
 
 extension HDF5Location {
     /// Creates a one-dimensional dataset of numbers with checksums.
-    func write<T: HDF5Number>(_ values: [T], to name: String) throws {
+    func write<T: HDF5Number>(_ values: some RandomAccessCollection<T>, to name: String) throws {
         let layout = HDF5Layout.checked(rowBytes: MemoryLayout<T>.stride)
-        try createDataset(name, of: T.self, shape: [values.count], layout: layout).write(values)
+        let dataset = try createDataset(name, of: T.self, shape: [values.count], layout: layout)
+        try values.forEachBlock { try dataset.write($0, rows: $1) }
     }
 
     /// Creates a dataset `[n, 16]` of bytes with checksums.
-    func write(_ keys: [ContentKey], to name: String) throws {
-        try createDataset(name, of: UInt8.self, shape: [keys.count, 16], layout: .checked(rowBytes: 16))
-            .write(keys.flatMap(\.bytes))
+    func write(_ keys: some RandomAccessCollection<ContentKey>, to name: String) throws {
+        let layout = HDF5Layout.checked(rowBytes: 16)
+        let dataset = try createDataset(name, of: UInt8.self, shape: [keys.count, 16], layout: layout)
+        try keys.forEachBlock { try dataset.write($0.flatMap(\.bytes), rows: $1) }
     }
 
     /// The keys in a dataset `[n, 16]` of bytes or `[n]` of 16-byte opaque values (`V16` in numpy).
-    func readKeys(_ name: String) throws -> [ContentKey] {
+    func readKeys(_ name: String) throws -> ScratchColumn<ContentKey> {
         let dataset = try dataset(name)
-        let bytes: [UInt8]
-        if dataset.element == .opaque(bytes: 16), dataset.shape.count == 1 {
-            bytes = try dataset.readOpaque()
-        } else if dataset.element == .integer, dataset.elementSize == 1, dataset.shape.count == 2,
-            dataset.shape[1] == 16
-        {
-            bytes = try dataset.read(UInt8.self)
-        } else {
+        let isOpaque = dataset.element == .opaque(bytes: 16) && dataset.shape.count == 1
+        let isBytes = dataset.element == .integer && dataset.elementSize == 1 && dataset.shape.dropFirst() == [16]
+        guard isOpaque || isBytes else {
             throw RDOError(
                 .artefact, "\(dataset.path) does not hold keys", at: file.filePath,
                 remedy: "expected bytes of shape [n, 16], or n opaque values of 16 bytes")
         }
-        return stride(from: 0, to: bytes.count, by: 16).map { ContentKey(bytes: bytes[$0..<$0 + 16]) }
+        let keys = ScratchColumn<ContentKey>()
+        try (0..<dataset.rows).forEachBlock { _, rows in
+            let bytes = try isOpaque ? dataset.readOpaque(rows: rows) : dataset.read(UInt8.self, rows: rows)
+            try keys.append(
+                contentsOf: stride(from: 0, to: bytes.count, by: 16).lazy.map {
+                    ContentKey(bytes: bytes[$0..<$0 + 16])
+                })
+        }
+        return keys
     }
 
     /// A list of numbers that must have `count` elements.
-    func readList<T: HDF5Number>(_ name: String, _ type: T.Type, count: Int, like other: String) throws -> [T] {
+    func readList<T: HDF5Number>(
+        _ name: String, _ type: T.Type, count: Int, like other: String
+    ) throws -> ScratchColumn<T> {
         let dataset = try dataset(name)
         guard dataset.shape == [count] else {
             throw RDOError(
                 .artefact, "\(dataset.path) has shape \(dataset.shape) but \(other) has \(count) rows",
                 at: file.filePath)
         }
-        return try dataset.read(type)
+        let values = ScratchColumn<T>()
+        try (0..<count).forEachBlock { try values.append(contentsOf: dataset.read(type, rows: $1)) }
+        return values
     }
 
     /// Like `readList`, nil when the dataset does not exist.
     func readListIfPresent<T: HDF5Number>(
         _ name: String, _ type: T.Type, count: Int, like other: String
-    ) throws -> [T]? {
+    ) throws -> ScratchColumn<T>? {
         try exists(name) ? readList(name, type, count: count, like: other) : nil
     }
 }

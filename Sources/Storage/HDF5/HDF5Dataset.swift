@@ -100,16 +100,15 @@ package final class HDF5Dataset: HDF5Object {
         try values.withUnsafeBufferPointer { try write($0, selection(rows)) }
     }
 
-    /// Reads elements of an opaque type, as bytes.
-    func readOpaque() throws -> [UInt8] {
-        let count = try elementCount(selection(nil), size: elementSize) * elementSize
-        return try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
-            var bytes = [UInt8](repeating: 0, count: count)
-            try HDF5.call("read \(path)", at: place) {
-                H5Dread(id, type, rdo_h5_all(), rdo_h5_all(), rdo_h5_default(), &bytes)
+    /// Reads elements of an opaque type in a list, as bytes.
+    func readOpaque(rows: Range<Int>) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: try elementCount([rows], size: elementSize) * elementSize)
+        try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
+            try transfer("read \(path)", [rows], count: rows.count) { memory, space in
+                H5Dread(id, type, memory, space, rdo_h5_default(), &bytes)
             }
-            return bytes
         }
+        return bytes
     }
 
     /// How many elements to make room for. A damaged shape must not become an attempt to allocate petabytes: nothing is

@@ -58,23 +58,17 @@ extension HDF5Location {
     /// Creates a one-dimensional dataset of variable-length UTF-8 strings. A NUL inside a text is stored as U+FFFD.
     ///
     /// It has no checksum: HDF5 cannot filter data of variable length. See `SealedFile`.
-    package func createStrings(_ name: String, _ strings: [String]) throws {
+    package func createStrings(_ name: String, _ strings: some RandomAccessCollection<String>) throws {
         try HDF5.withUTF8Type(at: file.filePath) { type in
             let dataset = try createDataset(
                 name, type: type, shape: [strings.count], layout: .contiguous, prepare: { _ in 0 })
-            for start in stride(from: 0, to: strings.count, by: HDF5Dataset.stringBlock) {
-                let rows = start..<min(start + HDF5Dataset.stringBlock, strings.count)
-                try dataset.write(strings[rows], type: type, rows: rows)
-            }
+            try strings.forEachBlock { try dataset.write($0, type: type, rows: $1) }
         }
     }
 }
 
 extension HDF5Dataset {
-    /// Strings per library call: bulk enough to be fast, small enough not to hold a second copy of everything.
-    static var stringBlock: Int { 1 << 16 }
-
-    fileprivate func write(_ strings: ArraySlice<String>, type: Int64, rows: Range<Int>) throws {
+    fileprivate func write(_ strings: [String], type: Int64, rows: Range<Int>) throws {
         var text: [CChar] = []
         var starts: [Int] = []
         for string in strings {
@@ -102,8 +96,8 @@ extension HDF5Dataset {
         return try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
             var result: [String] = []
             result.reserveCapacity(rows.count)
-            for start in stride(from: rows.lowerBound, to: rows.upperBound, by: HDF5Dataset.stringBlock) {
-                let block = start..<min(start + HDF5Dataset.stringBlock, rows.upperBound)
+            try rows.forEachBlock { _, places in
+                let block = rows.lowerBound + places.lowerBound..<rows.lowerBound + places.upperBound
                 result += try HDF5.readStrings(type, count: block.count, at: place, "read \(path)") {
                     memoryType, buffer in
                     try transfer("read \(path)", [block], count: block.count) { memory, space in
