@@ -43,20 +43,26 @@ package struct PreparePass: CommandPass {
     }
 
     private static func summary(of part: DataSet) -> String {
-        var (prompts, responses, cutPrompts, cut) = ([Int](), [Int](), 0, 0)
+        var (prompts, responses, cutPrompts, cut) = (Lengths(), Lengths(), 0, 0)
         for example in part.examples {
-            prompts.append(example.prompt.count)
-            responses += example.responses.map(\.count)
+            prompts.add(example.prompt.count)
+            for response in example.responses { responses.add(response.count) }
             cutPrompts += example.isPromptTruncated ? 1 : 0
             cut += example.truncatedResponses.count { $0 }
         }
-        func lengths(_ counts: [Int]) -> String {
-            "mean \(counts.reduce(0, +) / max(counts.count, 1)), longest \(counts.max() ?? 0)"
-        }
         return
-            "\(part.examples.count) rows, tokens of a prompt \(lengths(prompts)), of a response \(lengths(responses)); "
+            "\(part.examples.count) rows, tokens of a prompt \(prompts), of a response \(responses); "
             + "\(cutPrompts) prompts and \(cut) responses are cut"
     }
+}
+
+/// Mean and longest of some lengths.
+private struct Lengths: CustomStringConvertible {
+    private var (count, sum, longest) = (0, 0, 0)
+
+    mutating func add(_ length: Int) { (count, sum, longest) = (count + 1, sum + length, max(longest, length)) }
+
+    var description: String { "mean \(sum / max(count, 1)), longest \(longest)" }
 }
 
 package struct PrepareSettings: ConfigurationSection {

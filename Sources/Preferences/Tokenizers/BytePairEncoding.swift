@@ -2,13 +2,13 @@ import Coding
 
 /// Byte-pair encoding (Sennrich et al. 2016): a word begins as single characters, and the adjacent pair that was
 /// learned first is merged, again and again, the leftmost first among equals.
-struct BytePairEncoding: Sendable {
+final class BytePairEncoding: Sendable {
     /// Token id of every spelling.
     let ids: [UTF8Key: Int32]
     /// Ids of the vocabulary's single characters.
-    private let characters: [Unicode.Scalar: Int32]
+    private let characters: CharacterTable
     /// Rank of each mergeable pair of ids; a low rank is merged first.
-    private let ranks: [UInt64: Int32]
+    private let ranks: PairTable
     /// By rank, the id that the merge gives.
     private let products: [Int32]
     private let unknown: Int32?
@@ -18,6 +18,8 @@ struct BytePairEncoding: Sendable {
     private let byteFallback: [Int32?]?
     /// A word that is in the vocabulary is taken whole, whatever the merges say.
     private let ignoresMerges: Bool
+    /// The characters that stand side by side where a merge joins two tokens; nil when a text cannot be cut between others.
+    private let joined: PairTable?
 
     /// Reads the `model` of a tokenizer.json.
     init(_ field: JSONField) throws {
@@ -46,7 +48,7 @@ struct BytePairEncoding: Sendable {
                 characters[spelling.scalar(at: 0).scalar] = id
             }
         }
-        (self.ids, self.characters) = (ids, characters)
+        (self.ids, self.characters) = (ids, CharacterTable(characters))
 
         unknown = try field["unk_token"].map { token in
             if let id = ids[UTF8Key(try token.bytes())] { return id }
@@ -55,20 +57,30 @@ struct BytePairEncoding: Sendable {
         let fallback = (0..<256).map { byte in ids[UTF8Key(Self.fallbackSpelling(of: UInt8(byte)))] }
         byteFallback = try field.flag("byte_fallback") ? fallback : nil
 
-        var ranks: [UInt64: Int32] = [:]
+        var ranks: [(left: Int32, right: Int32, value: Int32)] = []
         var products: [Int32] = []
-        let merges = try field.required("merges").array()
-        ranks.reserveCapacity(merges.count)
-        for merge in merges {
+        var joined: [(left: Int32, right: Int32, value: Int32)] = []
+        // Tokens that stand for no character of their spelling.
+        let others = Set(fallback.compactMap(\.self) + [unknown].compactMap(\.self))
+        var joinsOthers = false
+        for merge in try field.required("merges").array() {
             guard let (left, right) = try Self.pair(merge) else { continue }
             func id(_ spelling: [UInt8]) throws -> Int32 {
                 if let id = ids[UTF8Key(spelling)] { return id }
                 throw merge.fail("names \"\(String(decoding: spelling, as: UTF8.self))\", which is not in model.vocab")
             }
-            ranks[Self.key(try id(left), try id(right))] = Int32(products.count)
+            let (leftID, rightID) = (try id(left), try id(right))
+            ranks.append((leftID, rightID, Int32(products.count)))
             products.append(try id(left + right))
+            joinsOthers = joinsOthers || others.contains(leftID) || others.contains(rightID)
+            if let last = characters[left.scalar(before: left.count).scalar],
+                let first = characters[right.scalar(at: 0).scalar]
+            {
+                joined.append((last, first, 1))
+            }
         }
-        (self.ranks, self.products) = (ranks, products)
+        (self.ranks, self.products) = (PairTable(ranks), products)
+        self.joined = joinsOthers || ignoresMerges ? nil : PairTable(joined)
     }
 
     static func fallbackSpelling(of byte: UInt8) -> [UInt8] {
@@ -90,8 +102,24 @@ struct BytePairEncoding: Sendable {
         return (parts[0], parts[1])
     }
 
-    private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
-        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    /// Cuts a word where no merge can join what stands on both sides, so that the parts, encoded one by one, give its ids:
+    /// without a pre-tokenizer a whole text is one word, of parts that come again and again.
+    func parts(of word: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+        guard let joined else { return [0..<word.count] }
+        var parts: [Range<Int>] = []
+        var (start, index) = (0, 0)
+        var previous: Int32?
+        while index < word.count {
+            let (scalar, length) = word.scalar(at: index)
+            let id = characters[scalar]
+            // What is not in the vocabulary belongs to both sides: neighbours may become one unknown token.
+            if let previous, let id, joined[previous, id] == nil {
+                parts.append(start..<index)
+                start = index
+            }
+            (previous, index) = (id, index + length)
+        }
+        return parts + [start..<word.count]
     }
 
     /// The ids of one word. Characters that neither vocabulary, byte fallback nor unknown token cover are left out.
@@ -146,7 +174,7 @@ struct BytePairEncoding: Sendable {
         // A candidate is its rank and, below it, its position: the order in which merges are made.
         func propose(_ position: Int, _ symbols: [Symbol]) {
             let next = symbols[position].next
-            guard next >= 0, let rank = ranks[Self.key(symbols[position].id, symbols[Int(next)].id)] else { return }
+            guard next >= 0, let rank = ranks[symbols[position].id, symbols[Int(next)].id] else { return }
             queue.insert(UInt64(UInt32(bitPattern: rank)) << 32 | UInt64(position))
         }
         for position in symbols.indices { propose(position, symbols) }
@@ -157,7 +185,7 @@ struct BytePairEncoding: Sendable {
             let next = Int(symbols[position].next)
             guard !symbols[position].isMerged, next >= 0 else { continue }
             // One of the two may have been merged with another symbol since.
-            guard let rank = ranks[Self.key(symbols[position].id, symbols[next].id)], products[Int(rank)] == product
+            guard let rank = ranks[symbols[position].id, symbols[next].id], products[Int(rank)] == product
             else { continue }
             symbols[position].id = product
             symbols[position].next = symbols[next].next
@@ -167,6 +195,26 @@ struct BytePairEncoding: Sendable {
             propose(position, symbols)
         }
         return symbols.compactMap { $0.isMerged ? nil : $0.id }
+    }
+}
+
+/// Ids of characters; those of most scripts are found by their number.
+private struct CharacterTable: Sendable {
+    private var low: [Int32]
+    private let others: [Unicode.Scalar: Int32]
+    /// Up to and with "▁", which stands for a space.
+    private static let lowCount = 0x2600
+
+    init(_ ids: [Unicode.Scalar: Int32]) {
+        low = [Int32](repeating: -1, count: Self.lowCount)
+        for (scalar, id) in ids where scalar.value < Self.lowCount { low[Int(scalar.value)] = id }
+        others = ids.filter { $0.key.value >= Self.lowCount }
+    }
+
+    subscript(scalar: Unicode.Scalar) -> Int32? {
+        guard scalar.value < Self.lowCount else { return others[scalar] }
+        let id = low[Int(scalar.value)]
+        return id < 0 ? nil : id
     }
 }
 

@@ -71,8 +71,12 @@ final class JSONTokenizer: Tokenizer {
                 var text = PreTokenizedText(Array(normalized[range]), startsText: startsText && range.lowerBound == 0)
                 preTokenizer?.apply(to: &text)
                 text.bytes.withUnsafeBufferPointer { bytes in
+                    let encode = model.encode
                     for piece in text.pieces {
-                        ids += cache.ids(of: UnsafeBufferPointer(rebasing: bytes[piece]), encode: model.encode)
+                        let word = UnsafeBufferPointer(rebasing: bytes[piece])
+                        for part in WordCache.takes(word) ? [0..<word.count] : model.parts(of: word) {
+                            ids += cache.ids(of: UnsafeBufferPointer(rebasing: word[part]), encode: encode)
+                        }
                     }
                 }
             }

@@ -6,23 +6,21 @@ import Foundation
 /// `@unchecked Sendable`: everything is behind one lock.
 final class WordCache: @unchecked Sendable {
     private let lock = NSLock()
-    /// By hash; of two words with the same hash the later one is kept.
-    private var entries: [UInt64: (word: [UInt8], ids: [Int32])] = [:]
+    /// By hash; of two words with the same place the later one is kept. Some megabytes when full.
+    private var entries = [(word: [UInt8], ids: [Int32])](repeating: ([], []), count: 1 << 15)
 
     private static let longestWord = 64
-    /// About 30 MB when full. Then the cache starts anew, so that it follows the text.
-    private static let capacity = 1 << 17
+
+    static func takes(_ word: UnsafeBufferPointer<UInt8>) -> Bool { word.count <= longestWord }
 
     /// The ids of `word`, from memory or else from `encode`.
     func ids(of word: UnsafeBufferPointer<UInt8>, encode: (UnsafeBufferPointer<UInt8>) -> [Int32]) -> [Int32] {
-        guard word.count <= Self.longestWord else { return encode(word) }
-        let hash = XXH3_64bits(word.baseAddress, word.count)
-        if let entry = lock.withLock({ entries[hash] }), entry.word.elementsEqual(word) { return entry.ids }
+        guard Self.takes(word), !word.isEmpty else { return encode(word) }
+        let place = Int(XXH3_64bits(word.baseAddress, word.count) % UInt64(entries.count))
+        let entry = lock.withLock { entries[place] }
+        if entry.word.elementsEqual(word) { return entry.ids }
         let ids = encode(word)
-        lock.withLock {
-            if entries.count >= Self.capacity { entries.removeAll(keepingCapacity: true) }
-            entries[hash] = (Array(word), ids)
-        }
+        lock.withLock { entries[place] = (Array(word), ids) }
         return ids
     }
 }
