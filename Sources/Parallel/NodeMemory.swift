@@ -1,5 +1,6 @@
 import COpenMPI
 import Diagnostics
+import Foundation
 import Tensors
 
 /// Memory that the ranks of one node share: what they all need whole, such as gathered parameters, exists once a node.
@@ -37,11 +38,30 @@ final class NodeMemory: @unchecked Sendable {
         }
     }
 
+    /// Bytes beside a window's own: the library's header and page for each rank.
+    private static let overhead = 1 << 20
+
+    /// Whether a file of that size fits where the library makes it: a directory that was named, else /dev/shm. Without that
+    /// it takes a directory of its own.
+    private static func hasRoom(for bytes: Int) -> Bool {
+        let named = ProcessInfo.processInfo.environment["OMPI_MCA_osc_sm_backing_directory"]
+        let directory = named ?? "/dev/shm"
+        guard access(directory, W_OK) == 0 else { return named == nil }
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0 else { return true }
+        return Double(status.f_bavail) * Double(status.f_frsize) >= Double(bytes)
+    }
+
     private func allocate(count: Int) throws -> Window? {
         try CommunicationThread.shared.perform {
             // Windows that nobody uses would only take room from the new one.
             for window in windows where !window.isLent { try window.free() }
             windows.removeAll { !$0.isLent }
+
+            // The library's refusal reaches one rank alone, and the others wait for that one for ever: asked first.
+            let needed = count * MemoryLayout<Float>.stride + Self.overhead
+            let hasRoom = ranks.rank != 0 || Self.hasRoom(for: needed)
+            guard try ranks.allReduceMax(hasRoom ? 0 : 1) == 0 else { return nil }
 
             var base: UnsafeMutableRawPointer?
             var handle: MPI_Win? = rdo_mpi_win_null()

@@ -20,9 +20,6 @@ struct ForwardPass {
     let model: FrozenModel
     let session: Session
 
-    /// Seconds to leave before a job's end while no chunk has been measured.
-    private static let firstReserve = 30.0
-
     /// Collective.
     ///
     /// - Parameters:
@@ -52,8 +49,12 @@ struct ForwardPass {
             progress.update(stored)
         }
         let team = model.team
+        // The longest chunk that there can be, until one was measured.
+        let longest = rows * min(session.configuration.data.maxTokens, model.maxPositions)
+        let expected = model.expectedSeconds(tokens: longest)
+        session.world.extendPatience(seconds: 4 * expected)
         var slowest = 0.0
-        var chunks = try next(dealer, [], reserve: Self.firstReserve)
+        var chunks = try next(dealer, [], reserve: 2 * expected + 10)
         while !chunks.isEmpty {
             let began = ContinuousClock.now
             let values = try compute(team.rank < chunks.count ? range(chunks[team.rank]) : 0..<0)

@@ -94,6 +94,13 @@ struct FrozenModel {
         digest = try files.digest(session)
     }
 
+    /// What inputs of so many tokens will take while none was measured: their operations at a third of a GEMM's speed.
+    func expectedSeconds(tokens: Int) -> Double {
+        let costs = CostModel(model.configuration, head: model.head)
+        let counts = OperationCounts(tokens: tokens, headRows: model.head == .languageModel ? tokens : 0)
+        return 3 * costs.forward(counts).total / ThroughputMeter().peak
+    }
+
     /// Collective over the team.
     func outputs(of request: ForestRequest) throws -> [Double] {
         try model.outputs(of: request, parameters: parameters)

@@ -41,7 +41,7 @@ final class Recorder<Task: TrainingTask> {
         try world.onRankZero {
             let task = batch.task
             try trace?.append(traceLine(step, samples, batch))
-            ledger?.append(task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step)
+            try ledger?.append(task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step)
             var line = figures
             line.append(batch.metrics)
             try metrics?.append(line.text)

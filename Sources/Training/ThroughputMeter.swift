@@ -2,12 +2,12 @@ import Foundation
 import Tensors
 
 /// The machine's own peak beside the model's floating-point work, for `mfu` in metrics.jsonl.
-struct ThroughputMeter {
+package struct ThroughputMeter {
     /// Floating-point operations a second of one square GEMM on this rank.
-    let peak: Double
+    package let peak: Double
 
     /// Times a 384³ product for some milliseconds.
-    init() {
+    package init() {
         let size = 384
         let (a, b, c) = (
             Matrix(rows: size, columns: size), Matrix(rows: size, columns: size), Matrix(rows: size, columns: size)

@@ -1,3 +1,4 @@
+import Costs
 import Diagnostics
 import Foundation
 import Parallel
@@ -22,10 +23,10 @@ package final class Trainer<Task: TrainingTask> {
     private let batches: BatchRunner
     private let checkpoints: TrainingCheckpoints
     private let meter = ThroughputMeter()
-    /// Seconds that the slowest save and step took so far: the reserve before a job's end. The first save is expected to
-    /// write 100 MB a second.
+    /// Seconds that the slowest save and step took so far: the reserve before a job's end, and what ranks wait for each
+    /// other. The first save is expected to write 100 MB a second, the first step to reach a third of a GEMM's speed.
     private var saveSeconds: Double
-    private var stepSeconds = 0.0
+    private var stepSeconds: (slowest: Double, isMeasured: Bool)?
 
     /// - Precondition: there are at least as many leaves as ranks.
     package init(_ trained: TrainedModel, task: Task, evaluationTask: Task?, run: TrainingRun, log: Log) {
@@ -131,8 +132,9 @@ package final class Trainer<Task: TrainingTask> {
         _ step: Int, _ samples: [Sample], _ batch: BatchRunner.Result<Task>, _ gradient: Gradient, _ clock: StepClock
     ) throws -> JSONLine {
         let (seconds, exposed) = (clock.seconds, clock.exposedSeconds)
-        stepSeconds = max(stepSeconds, seconds)
-        world.extendPatience(seconds: 4 * stepSeconds)
+        let before = stepSeconds.map { $0.isMeasured ? $0.slowest : 0 } ?? 0
+        stepSeconds = (max(before, seconds), true)
+        world.extendPatience(seconds: 4 * seconds)
         let peakMemory = try world.allReduceMax(ResidentMemory.peak())
         let state = trained.parameters.ownBytes + accumulator.allocatedBytes + optimizer.allocatedBytes
         let stateMemory = try world.allReduceMax(state)
@@ -193,12 +195,32 @@ package final class Trainer<Task: TrainingTask> {
 
     /// Saves and leaves when any rank was asked to stop; the flag of all ranks decides, so all leave at the same step.
     private func stopIfAsked(_ step: Int, _ recorder: Recorder<Task>) throws {
-        let reserve = 2 * saveSeconds + 2 * stepSeconds + 10
+        let expected = try stepSeconds ?? (expectedSeconds(of: step), false)
+        stepSeconds = expected
+        let reserve = 2 * saveSeconds + 2 * expected.slowest + 10
         guard try world.allReduceMax(StopSignal.isRequested(reserve: reserve) ? 1 : 0) == 1 else { return }
         if checkpoints.lastSavedStep != step { try save(step, recorder) }
         throw RDOError(
             .stopped, "stopped at step \(step) of \(totalSteps) with a complete checkpoint", at: run.directory,
             remedy: "run the same command again to continue")
+    }
+}
+
+extension Trainer {
+    /// What a step that none was measured before will take, from its operations: the slowest rank's guess.
+    private func expectedSeconds(of step: Int) throws -> Double {
+        let settings = run.settings
+        let samples = order.samples((step * settings.batchSize)..<((step + 1) * settings.batchSize))
+        let plan = task.plan(samples, leaves: settings.microBatches, tokenLimit: settings.microBatchTokens)
+        let costs = CostModel(trained.model.configuration, head: trained.model.head)
+        let operations = plan.leaves.reduce(0) { sum, leaf in
+            let counts = task.request(leaf.map { samples[$0] }).counts
+            return sum + costs.training(counts, isAdapted: trained.model.adaptation != nil).total
+        }
+        let seconds = 3 * operations / (meter.peak * Double(world.size))
+        let slowest = Double(try world.allReduceMax(Int(seconds.rounded(.up))))
+        world.extendPatience(seconds: 4 * slowest)
+        return slowest
     }
 }
 

@@ -28,7 +28,7 @@ import Testing
     private static func write(_ path: String, _ steps: Range<Int>, flushEvery: Int = 100) throws -> LedgerWriter {
         let writer = try writer(path, from: steps.lowerBound)
         for step in steps {
-            writer.append(visits(step), step: step)
+            try writer.append(visits(step), step: step)
             if (step + 1) % flushEvery == 0 { try writer.flush() }
         }
         try writer.flush()
@@ -48,11 +48,11 @@ import Testing
         let writer = try Self.writer(path, from: 0)
         // From the first moment there is a whole file, so nobody reads that of an earlier run.
         try Self.check(path, steps: [])
-        writer.append(Self.visits(0), step: 0)
+        try writer.append(Self.visits(0), step: 0)
         try Self.check(path, steps: [])
         try writer.flush()
         try Self.check(path, steps: [0])
-        writer.append(Self.visits(1), step: 1)
+        try writer.append(Self.visits(1), step: 1)
         try writer.flush()
         try Self.check(path, steps: [0, 1])
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["ledger.h5"])
@@ -90,7 +90,7 @@ import Testing
         let path = scratch.file("ledger.h5")
         let writer = try Self.write(path, 0..<2)
         let reader = try HDF5File(opening: path)
-        writer.append(Self.visits(2), step: 2)
+        try writer.append(Self.visits(2), step: 2)
         try writer.flush()
         #expect(try reader.dataset("/visits/step").rows == 4)
         try Self.check(path, steps: [0, 1, 2])
@@ -152,7 +152,7 @@ import Testing
         let writer = try Self.writer(path, from: 0)
         let fates: [(Double, Double)] = [(-1, 1), (1, -1), (2, 2), (0, 0)]
         for step in [0, 4] {
-            writer.append(
+            try writer.append(
                 (0..<20).map { pair in
                     let fate = fates[pair % 4]
                     return PairVisit(
@@ -167,7 +167,7 @@ import Testing
                 row: 20, key: .query([20]), better: better, worse: worse, coefficient: 1, margin: 1, loss: 0,
                 gradientScale: 0)
         }
-        writer.append([response(0, nil), response(nil, 1)], step: 5)
+        try writer.append([response(0, nil), response(nil, 1)], step: 5)
         try writer.flush()
         let summary = LedgerSummary(of: try LedgerFile.read(path), pairs: 3)
         #expect(summary.visits == 42 && summary.pairs == 22)
@@ -195,7 +195,7 @@ import Testing
         // So many that some share their first two digits.
         let keys = (0..<300).map { ContentKey.query([$0]) }
         for step in 0..<3 {
-            writer.append(
+            try writer.append(
                 keys.enumerated().map { row, key in
                     PairVisit(
                         row: row, key: key, better: 0, worse: 1, coefficient: 1, margin: Double(step), loss: 0.5,

@@ -69,7 +69,7 @@ package struct LedgerFile: Sendable {
 }
 
 /// A visit as it lies in the columns of `/visits`, -1 for an absent response: 72 bytes.
-struct LedgerRow {
+struct LedgerRow: BitwiseCopyable {
     let step: Int64
     let row: Int64
     let key: ContentKey
@@ -95,7 +95,7 @@ extension LedgerRow {
             coefficient: coefficient, margin: margin, loss: loss, gradientScale: gradientScale)
     }
 
-    static func read(from file: HDF5File) throws -> [LedgerRow] {
+    static func read(from file: HDF5File) throws -> ScratchColumn<LedgerRow> {
         let keys = try file.readKeys("/visits/key")
         func read<T: HDF5Number>(_ name: String, _ type: T.Type = Double.self) throws -> ScratchColumn<T> {
             try file.readList("/visits/" + name, type, count: keys.count, like: "/visits/key")
@@ -104,22 +104,24 @@ extension LedgerRow {
         let (better, worse) = (try read("better", Int32.self), try read("worse", Int32.self))
         let (coefficients, margins) = (try read("coefficient"), try read("margin"))
         let (losses, gradientScales) = (try read("loss"), try read("gradient_scale"))
-        return keys.indices.map {
-            LedgerRow(
-                step: steps[$0], row: rows[$0], key: keys[$0], better: better[$0], worse: worse[$0],
-                coefficient: coefficients[$0], margin: margins[$0], loss: losses[$0], gradientScale: gradientScales[$0])
-        }
+        return try ScratchColumn(
+            keys.indices.lazy.map {
+                LedgerRow(
+                    step: steps[$0], row: rows[$0], key: keys[$0], better: better[$0], worse: worse[$0],
+                    coefficient: coefficients[$0], margin: margins[$0], loss: losses[$0],
+                    gradientScale: gradientScales[$0])
+            })
     }
 
-    static func write(_ rows: [LedgerRow], to file: HDF5File) throws {
-        try file.write(rows.map(\.step), to: "/visits/step")
-        try file.write(rows.map(\.row), to: "/visits/row")
-        try file.write(rows.map(\.key), to: "/visits/key")
-        try file.write(rows.map(\.better), to: "/visits/better")
-        try file.write(rows.map(\.worse), to: "/visits/worse")
-        try file.write(rows.map(\.coefficient), to: "/visits/coefficient")
-        try file.write(rows.map(\.margin), to: "/visits/margin")
-        try file.write(rows.map(\.loss), to: "/visits/loss")
-        try file.write(rows.map(\.gradientScale), to: "/visits/gradient_scale")
+    static func write(_ rows: ScratchColumn<LedgerRow>, to file: HDF5File) throws {
+        try file.write(rows.lazy.map(\.step), to: "/visits/step")
+        try file.write(rows.lazy.map(\.row), to: "/visits/row")
+        try file.write(rows.lazy.map(\.key), to: "/visits/key")
+        try file.write(rows.lazy.map(\.better), to: "/visits/better")
+        try file.write(rows.lazy.map(\.worse), to: "/visits/worse")
+        try file.write(rows.lazy.map(\.coefficient), to: "/visits/coefficient")
+        try file.write(rows.lazy.map(\.margin), to: "/visits/margin")
+        try file.write(rows.lazy.map(\.loss), to: "/visits/loss")
+        try file.write(rows.lazy.map(\.gradientScale), to: "/visits/gradient_scale")
     }
 }

@@ -1,8 +1,9 @@
+import Columns
 import Diagnostics
 
 /// Keeps the ledger of one training pass. Only one process writes.
 ///
-/// Visits are kept in memory (72 bytes each) and the file is replaced as a whole, atomically, whenever a checkpoint is
+/// Visits are kept in a column outside memory and the file is replaced as a whole, atomically, whenever a checkpoint is
 /// due: a file that was killed halfway does not exist, whoever reads it never meets a writer's lock, and its content
 /// never runs behind the newest checkpoint. A dataset that grows in place would be none of that, and what is rewritten
 /// is small beside the checkpoint that follows.
@@ -10,7 +11,7 @@ package final class LedgerWriter {
     package let path: String
     private let header: ArtefactHeader
     private let pass: String
-    private var rows: [LedgerRow] = []
+    private var rows = ScratchColumn<LedgerRow>()
     /// How many visits the file has; nil when it must be written even without a new one.
     private var stored: Int?
 
@@ -35,15 +36,16 @@ package final class LedgerWriter {
                     remedy: "move the file away: training then goes on with a ledger without the earlier steps")
             }
             stored = rows.count
-            rows = Array(rows.prefix { $0.step < step })
-            if rows.count != stored { stored = nil }
+            let kept = rows.prefix { $0.step < step }
+            if kept.count != stored { (rows, stored) = (try ScratchColumn(kept), nil) }
         }
         try flush()
     }
 
     /// Notes what a step did. Steps come in ascending order.
-    package func append(_ visits: [PairVisit], step: Int) {
-        rows += visits.map { LedgerRow($0, step: step) }
+    /// - Throws: `RDOError(.artefact)` when the temporary directory has no room.
+    package func append(_ visits: [PairVisit], step: Int) throws {
+        try rows.append(contentsOf: visits.lazy.map { LedgerRow($0, step: step) })
     }
 
     /// Returns when everything noted so far is on the disk.
