@@ -39,8 +39,6 @@ package struct ByteWriter {
         bytes += text.utf8
     }
 
-    package mutating func write(_ ids: [Int32]) { write(ids) { $1.write(Int($0)) } }
-
     package mutating func write(_ values: [Double]) { write(values) { $1.write($0) } }
 
     package mutating func write<Element>(_ elements: [Element], _ writeElement: (Element, inout ByteWriter) -> Void) {
@@ -91,13 +89,6 @@ package struct ByteReader {
     }
 
     package mutating func readString() throws -> String { String(decoding: try take(try readInt()), as: UTF8.self) }
-
-    package mutating func readIDs() throws -> [Int32] {
-        try readArray { bytes in
-            guard let id = Int32(exactly: try bytes.readInt()) else { throw Self.malformed }
-            return id
-        }
-    }
 
     package mutating func readDoubles() throws -> [Double] { try readArray { try $0.readDouble() } }
 

@@ -160,7 +160,7 @@ final class TrainingCheckpoints {
         let partial = try world.textFromRankZero { try CheckpointDirectory.begin(in: directory, step: step) }
         let id = try world.textFromRankZero { UUID().uuidString }
 
-        let ownDigest: [UInt8] = try world.collectively {
+        let own: [UInt8] = try world.collectively {
             let writer = try CheckpointShardWriter(
                 directory: partial, shard: world.rank, of: world.size, id: id, header: header)
             for (index, spec) in parameters.layout.specs.enumerated() {
@@ -174,12 +174,12 @@ final class TrainingCheckpoints {
                         values: UnsafeBufferPointer(rebasing: elements))
                 }
             }
-            return try writer.close().bytes
+            return try writer.close().message
         }
-        let digests = try world.allGather(ownDigest).map { Digest(bytes: $0) }
+        let shards = try world.allGather(own).map { try WrittenShard(message: $0) }
         let path = try world.textFromRankZero {
             try CheckpointIndex.write(
-                directory: partial, id: id, digests: digests, state: state(step: step), header: header)
+                directory: partial, id: id, shards: shards, state: state(step: step), header: header)
             return try CheckpointDirectory.publish(partial)
         }
         (lastSavedStep, lastID) = (step, id)

@@ -7,16 +7,23 @@ package enum CheckpointIndex {
     /// Called by one rank, after every shard is closed.
     ///
     /// - Parameters:
-    ///   - digests: what `CheckpointShardWriter.close()` returned, in the order of the shards.
+    ///   - shards: what `CheckpointShardWriter.close()` returned, in the order of the shards.
     ///   - id: the same as in the shards.
-    /// - Throws: `RDOError(.artefact)` naming the shard that is missing, unreadable or of another checkpoint, or the
-    ///   array whose rows are not complete.
+    /// - Throws: `RDOError(.artefact)` naming the shard that is missing or incomplete here, or the array whose rows are.
     package static func write(
-        directory: String, id: String, digests: [Digest], state: CheckpointState, header: ArtefactHeader
+        directory: String, id: String, shards: [WrittenShard], state: CheckpointState, header: ArtefactHeader
     ) throws {
-        let names = digests.indices.map { CheckpointLayout.shardName($0, of: digests.count) }
+        let names = shards.indices.map { CheckpointLayout.shardName($0, of: shards.count) }
         let path = directory + "/" + CheckpointLayout.index
-        let arrays = try collect(directory: directory, names: names, id: id)
+        let arrays = try collect(shards, names, in: directory)
+        for (shard, name) in zip(shards, names) {
+            let found = try byteCount(directory + "/" + name)
+            guard found == shard.byteCount else {
+                throw RDOError(
+                    .artefact, "the shard has \(found) bytes here and \(shard.byteCount) where it was written",
+                    at: directory + "/" + name, remedy: "look after the file system that the ranks share")
+            }
+        }
         try Durable.remove(path)
         let file = try HDF5File(creating: path)
         var header = header
@@ -24,8 +31,8 @@ package enum CheckpointIndex {
         try header.write(to: file)
         try file.setAttribute("checkpoint", .text(id))
         try file.createStrings("/shards/file", names)
-        try file.createStrings("/shards/digest", digests.map(\.hex))
-        try file.write(try names.map { try byteCount(directory + "/" + $0) }, to: "/shards/bytes")
+        try file.createStrings("/shards/digest", shards.map(\.digest.hex))
+        try file.write(shards.map { Int64($0.byteCount) }, to: "/shards/bytes")
         for array in arrays {
             let dataset = try file.createVirtual(
                 array.kind.group + "/" + array.name, shape: array.shape,
@@ -38,7 +45,7 @@ package enum CheckpointIndex {
         try file.close()
         try Durable.sync(path)
         let indexDigest = (CheckpointLayout.index, try Digest.of(file: path).digest)
-        let lines = CheckpointLayout.digestLines(Array(zip(names, digests)) + [indexDigest])
+        let lines = CheckpointLayout.digestLines(Array(zip(names, shards.map(\.digest))) + [indexDigest])
         let digestsPath = directory + "/" + CheckpointLayout.digests
         try Durable.attempt("write", digestsPath) {
             try Data(lines.utf8).write(to: URL(fileURLWithPath: digestsPath))
@@ -53,17 +60,19 @@ package enum CheckpointIndex {
     }
 
     /// The arrays in all shards together.
-    private static func collect(directory: String, names: [String], id: String) throws -> [CheckpointArray] {
+    private static func collect(
+        _ shards: [WrittenShard], _ names: [String], in directory: String
+    ) throws -> [CheckpointArray] {
         var arrays: [CheckpointKind: [String: CheckpointArray]] = [:]
-        for (shard, name) in names.enumerated() {
-            for part in try CheckpointShard(path: directory + "/" + name, id: id).parts() {
+        for (shard, written) in shards.enumerated() {
+            for part in written.parts {
                 var array =
                     arrays[part.kind]?[part.name]
                     ?? CheckpointArray(kind: part.kind, name: part.name, shape: part.shape, slices: [])
                 guard array.shape == part.shape else {
                     throw RDOError(
                         .artefact, "\(part.name) has shape \(part.shape), in another shard \(array.shape)",
-                        at: directory + "/" + name)
+                        at: directory + "/" + names[shard])
                 }
                 array.slices.append(.init(shard: shard, rows: part.rows))
                 arrays[part.kind, default: [:]][part.name] = array

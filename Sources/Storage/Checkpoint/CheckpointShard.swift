@@ -7,6 +7,7 @@ import Diagnostics
 package final class CheckpointShardWriter {
     package let path: String
     private let file: HDF5File
+    private var parts: [CheckpointPart] = []
 
     /// Creates the shard in a directory that exists.
     ///
@@ -45,16 +46,18 @@ package final class CheckpointShardWriter {
         try dataset.setAttribute("total_rows", .integer(Int64(shape[0])))
         try dataset.setAttribute("shape", .integers(shape.map(Int64.init)))
         try dataset.write(values, dataset.selection(nil))
+        parts.append(CheckpointPart(kind: kind, name: name, shape: shape, rows: rows))
     }
 
-    /// Closes and syncs the file.
+    /// Closes and syncs the file, and reads it back for its digest: HDF5 writes some of its bytes twice.
     ///
-    /// - Returns: the digest of its bytes, for `CheckpointIndex.write`.
+    /// - Returns: what `CheckpointIndex.write` needs to know of it.
     /// - Throws: `RDOError(.artefact)`, for example when the disk is full.
-    package func close() throws -> Digest {
+    package func close() throws -> WrittenShard {
         try file.close()
         try Durable.sync(path)
-        return try Digest.of(file: path).digest
+        let (digest, byteCount) = try Digest.of(file: path)
+        return WrittenShard(digest: digest, byteCount: byteCount, parts: parts)
     }
 }
 
