@@ -41,9 +41,12 @@ def write_pairs(path, count):
 
     with open(path, "w") as file:
         for number in range(count):
+            chosen, rejected = cut(22, 0.85), cut(22, 0.85)
+            while rejected == chosen:
+                rejected = cut(22, 0.85)
             file.write(json.dumps({
-                "prompt": f"\n\nHuman: {cut(21, 0.8)} {number}\n\nAssistant:", "chosen": " " + cut(22, 0.85),
-                "rejected": " " + cut(22, 0.85)}) + "\n")
+                "prompt": f"\n\nHuman: {cut(21, 0.8)} {number}\n\nAssistant:", "chosen": " " + chosen,
+                "rejected": " " + rejected}) + "\n")
 
 
 class Run:
