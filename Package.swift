@@ -18,10 +18,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(of name: String, _ dependencies: [Target.Dependency] = [], excluding: [String] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.init(stringLiteral: name), "TestSupport"] + dependencies,
-        swiftSettings: swift)
+        exclude: excluding, swiftSettings: swift)
 }
 
 let package = Package(
@@ -62,6 +62,7 @@ let package = Package(
             "Settings",
             ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
         module("Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CHDF5"]),
+        module("Inspection", ["Storage", "Objectives", "Columns", "Coding", "Diagnostics"]),
         module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Diagnostics"]),
         module(
             "Training",
@@ -90,8 +91,9 @@ let package = Package(
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Tools", "Passes", "Training", "Planning", "Storage", "Preferences", "Parallel", "Tensors",
-                "Diagnostics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage", "Preferences",
+                "Parallel", "Tensors", "Diagnostics",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
 
@@ -111,7 +113,10 @@ let package = Package(
         tests(of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
-        tests(of: "Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics"]),
+        tests(
+            of: "Storage", ["Inspection", "Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics"]),
+        tests(
+            of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"], excluding: ["inspection-goldens.json"]),
         tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Training", ["Settings", "Transformer"]),
         tests(

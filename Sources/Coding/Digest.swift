@@ -14,6 +14,14 @@ extension Digest {
         self.init(high: word(bytes.prefix(8)), low: word(bytes.dropFirst(8)))
     }
 
+    /// The 16 bytes from `offset` on.
+    package init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        func word(_ place: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + place, as: UInt64.self))
+        }
+        self.init(high: word(0), low: word(8))
+    }
+
     /// Nil unless `hex` is 32 lower-case hexadecimal digits.
     package init?(hex: String) {
         guard hex.utf8.count == 32, hex.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }),

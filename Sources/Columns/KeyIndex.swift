@@ -15,6 +15,8 @@ package final class KeyIndex {
     private let entries: ScratchColumn<Entry>
     /// The key at the start of every block of entries.
     private var fences: [ContentKey] = []
+    /// How many rows have the key of an earlier one.
+    package private(set) var repeatedCount = 0
 
     /// Entries that are looked through together, and those that are sorted in memory.
     private static let blockLength = 128
@@ -32,6 +34,7 @@ package final class KeyIndex {
         for (place, entry) in entries.enumerated() {
             if place % Self.blockLength == 0 { fences.append(entry.key) }
             if let earlier = first, earlier.key == entry.key {
+                repeatedCount += 1
                 try check(earlier.row, entry.row)
             } else {
                 first = entry

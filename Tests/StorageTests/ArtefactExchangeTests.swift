@@ -4,6 +4,7 @@ import Diagnostics
 import Foundation
 import Testing
 
+@testable import Inspection
 @testable import Storage
 
 /// Files go to other programs and come from them.

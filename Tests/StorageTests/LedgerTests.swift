@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Testing
 
+@testable import Inspection
 @testable import Storage
 
 @Suite("Ledgers") struct LedgerTests {

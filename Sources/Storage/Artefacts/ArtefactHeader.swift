@@ -87,7 +87,7 @@ package struct Provenance: Sendable, Equatable, Encodable {
         }
     }
 
-    var attributes: [(name: String, value: String)] {
+    package var attributes: [(name: String, value: String)] {
         [
             ("model_digest", modelDigest), ("tokenizer_digest", tokenizerDigest), ("data_digest", dataDigest),
             ("input_digest", inputDigest), ("template", template),

@@ -99,6 +99,9 @@ package enum Artefacts {
         for left in [path + ".partial", path + ".partial.writing", path + ".writing"] { try Durable.remove(left) }
     }
 
+    /// What to say of the working file of an interrupted pass.
+    package static func unfinished(_ path: String) throws -> RDOError { try WorkingFile.unfinished(path) }
+
     private static func guarantee(_ isSealed: Bool) -> String {
         isSealed ? "agrees with its digest" : "consistent (another program made it: it carries no digest)"
     }

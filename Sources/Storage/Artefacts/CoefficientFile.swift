@@ -73,6 +73,9 @@ package struct CoefficientFile {
 
     package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
 
+    /// How many rows have the key of an earlier one.
+    package var repeatedCount: Int { rows.repeatedCount }
+
     package func entry(row: Int) -> Entry { Entry(difference: differences[row], reversed: reversed?[row]) }
 
     /// Texts, token counts and labels: what a file made by rdo has beside the differences.
@@ -83,12 +86,12 @@ package struct CoefficientFile {
     }
 
     /// True when the file has all of `readTables()`.
-    func hasTables() throws -> Bool {
+    package func hasTables() throws -> Bool {
         let file = try HDF5File(opening: path)
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
     }
     /// `/pairs/label`; nil when the file does not say.
-    func readLabels() throws -> ScratchColumn<Int8>? {
+    package func readLabels() throws -> ScratchColumn<Int8>? {
         try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
     }
 }

@@ -59,9 +59,9 @@ package struct CoefficientTables: Equatable {
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
     init(of file: HDF5File) throws {
         func numbers<T: HDF5Number>(_ name: String) throws -> Rows<T> { Rows(try file.dataset(name).read(T.self)) }
-        queryTexts = Rows(try file.dataset("/queries/text").readStrings())
+        queryTexts = try file.dataset("/queries/text").strings()
         queryKeys = Rows(try file.readKeys("/queries/key"))
-        responseTexts = Rows(try file.dataset("/responses/text").readStrings())
+        responseTexts = try file.dataset("/responses/text").strings()
         responseQueries = try numbers("/responses/query")
         responseTokenCounts = try numbers("/responses/token_count")
         pairQueries = try numbers("/pairs/query")

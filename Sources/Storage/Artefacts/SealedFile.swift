@@ -112,10 +112,11 @@ extension HDF5Location {
         let keys = ScratchColumn<ContentKey>()
         try (0..<dataset.rows).forEachBlock { _, rows in
             let bytes = try isOpaque ? dataset.readOpaque(rows: rows) : dataset.read(UInt8.self, rows: rows)
-            try keys.append(
-                contentsOf: stride(from: 0, to: bytes.count, by: 16).lazy.map {
-                    ContentKey(bytes: bytes[$0..<$0 + 16])
-                })
+            try bytes.withUnsafeBytes { bytes in
+                for start in stride(from: 0, to: bytes.count, by: 16) {
+                    try keys.append(ContentKey(Digest(bytes, at: start)))
+                }
+            }
         }
         return keys
     }

@@ -1,4 +1,5 @@
 import CHDF5
+import Columns
 import Diagnostics
 import Foundation
 
@@ -108,4 +109,22 @@ extension HDF5Dataset {
             return result
         }
     }
+
+    /// Strings that are read when they are asked for, some at once. One that cannot be read then ends the process.
+    ///
+    /// - Throws: `RDOError(.artefact)` when the dataset does not hold strings, or the first are not UTF-8.
+    func strings() throws -> Rows<String> {
+        var block = (start: 0, values: try readStrings(rows: 0..<min(rows, Self.stringBlock)))
+        return Rows(count: rows) { [self] index in
+            let start = index / Self.stringBlock * Self.stringBlock
+            if start != block.start {
+                do {
+                    block = (start, try readStrings(rows: start..<min(rows, start + Self.stringBlock)))
+                } catch { RDOError.end(with: error) }
+            }
+            return block.values[index - start]
+        }
+    }
+
+    private static var stringBlock: Int { 256 }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Inspection
+import Objectives
 import Storage
 
 struct Inspect: ParsableCommand {
@@ -18,8 +20,11 @@ struct Inspect: ParsableCommand {
     )
     var pairs = 0
 
-    @Option(help: "What large means in a coefficient file: difference, absolute or bias.")
+    @Option(help: "What large means in a coefficient file: difference, absolute, bias or contradiction.")
     var by = PairOrder.difference
+
+    @Option(help: "What the weights of a coefficient file are forecast with: zero, absolute, flip or keep.")
+    var disagreement = Disagreement.zero
 
     @Option(help: "Of a ledger: every visit to the pair whose key begins with these hexadecimal digits.")
     var pair: String?
@@ -29,7 +34,7 @@ struct Inspect: ParsableCommand {
             let history = try PairHistory(of: pair, in: path)
             return try show(history, text: history.text)
         }
-        let summary = try ArtefactSummary(of: path, pairs: pairs, by: by)
+        let summary = try ArtefactSummary(of: path, pairs: pairs, by: by, disagreement: disagreement)
         try show(summary, text: summary.text)
     }
 
@@ -43,6 +48,7 @@ struct Inspect: ParsableCommand {
 }
 
 extension PairOrder: ExpressibleByArgument {}
+extension Disagreement: ExpressibleByArgument {}
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 import Diagnostics
+import Storage
 
 /// Every visit to one pair: its life.
 package struct PairHistory: Encodable, Sendable {

@@ -1,4 +1,6 @@
 import Diagnostics
+import Objectives
+import Storage
 
 /// What `rdo inspect` says of an artefact, as an encodable value and as text.
 package struct ArtefactSummary: Encodable, Sendable {
@@ -19,15 +21,18 @@ package struct ArtefactSummary: Encodable, Sendable {
     /// - Parameters:
     ///   - pairs: how many of the largest and of the smallest pairs to list; of a ledger of the largest, by gradient scale.
     ///   - order: what "largest" means in a coefficient file.
+    ///   - disagreement: what the weights of a coefficient file are forecast with.
     /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
-    package init(of path: String, pairs: Int = 0, by order: PairOrder = .difference) throws {
+    package init(
+        of path: String, pairs: Int = 0, by order: PairOrder = .difference, disagreement: Disagreement = .zero
+    ) throws {
         self.path = path
         kind = try Artefacts.kind(of: path)
         switch kind {
         case .coefficients:
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
-            coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order)
+            coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order, disagreement: disagreement)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
@@ -42,7 +47,7 @@ package struct ArtefactSummary: Encodable, Sendable {
             checkpoint = CheckpointSummary(of: opened)
         case .shard:
             throw RDOError(.artefact, "this is one shard of a checkpoint", at: path, remedy: "name its directory")
-        case .unfinished: throw try WorkingFile.unfinished(path)
+        case .unfinished: throw try Artefacts.unfinished(path)
         }
     }
 

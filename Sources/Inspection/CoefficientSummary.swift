@@ -1,3 +1,7 @@
+import Columns
+import Objectives
+import Storage
+
 /// What orders pairs in a summary.
 package enum PairOrder: String, Sendable, Encodable, CaseIterable {
     /// The signed difference.
@@ -6,6 +10,8 @@ package enum PairOrder: String, Sendable, Encodable, CaseIterable {
     case absolute
     /// The absolute position bias, ½|d(x, first, second) + d(x, second, first)|.
     case bias
+    /// How much the label is contradicted: −R of the better response over the other.
+    case contradiction
 }
 
 /// Differences of a coefficient file.
@@ -30,41 +36,66 @@ package struct CoefficientSummary: Encodable, Sendable {
     /// Those of d(x, first, second).
     package let quantiles: Quantiles
     package let meanDifference: Double?
+    package let histogram: Histogram?
     /// Share of the pairs with a known label whose difference has its sign, zero being wrong. Without labels the first
     /// response is taken for the preferred one.
     package let agreement: Double?
-    /// The same for ½(d(x, first, second) − d(x, second, first)).
+    package let agreementInterval: Share?
+    /// The same for R = ½(d(x, first, second) − d(x, second, first)).
     package let symmetricAgreement: Double?
-    /// Mean of ½(d(x, first, second) + d(x, second, first)).
+    package let symmetricAgreementInterval: Share?
+    /// Mean of ½(d(x, first, second) + d(x, second, first)), and its standard deviation over the pairs.
     package let meanPositionBias: Double?
+    package let positionBiasDeviation: Double?
+    package let reliability: Reliability?
+    package let lengthBias: LengthBias?
+    package let lists: ListConsistency?
+    package let weights: WeightForecast?
+    /// Pairs whose query and responses stood in an earlier row already.
+    package let repeatedPairs: Int
+    package let verdict: Verdict?
     package let order: PairOrder
     package let largest: [Pair]
     package let smallest: [Pair]
 
-    init(of file: CoefficientFile, pairs listed: Int, by order: PairOrder) throws {
+    init(
+        of file: CoefficientFile, pairs listed: Int, by order: PairOrder, disagreement: Disagreement
+    ) throws {
         scorer = file.scorer
         pairs = file.count
         self.order = order
         let tables = try file.hasTables() ? file.readTables() : nil
+        let scored = try ScoredPairs(of: file, tables)
         queries = tables?.queryTexts.count
         responses = tables?.responseTexts.count
-        let differences = file.differences.map(Double.init)
+        let differences = scored.stored.map(\.difference)
         quantiles = Quantiles(of: differences, named: "difference")
         meanDifference = differences.mean
-        let labels =
-            try tables.map { Array($0.labels) } ?? file.readLabels().map { Array($0) } ?? file.keys.map { _ in 1 }
-        agreement = CoefficientSummary.agreement(differences, labels)
+        histogram = Histogram(of: differences)
+        let labelled = scored.labelled
+        agreementInterval = Share(labelled.map { differences[$0] * Double(scored.labels[$0]) > 0 })
+        agreement = agreementInterval?.share
+        symmetricAgreementInterval = file.reversed == nil ? nil : Share(labelled.map(scored.agrees))
+        symmetricAgreement = symmetricAgreementInterval?.share
         let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
-        symmetricAgreement = file.reversed.flatMap { reversed in
-            CoefficientSummary.agreement(zip(differences, reversed).map { $0 - Double($1) }, labels)
+        let bias = biases.map { $0.map(Double.init) }
+        meanPositionBias = bias?.mean
+        positionBiasDeviation = bias.flatMap { bias in
+            bias.mean.flatMap { mean in bias.map { ($0 - mean) * ($0 - mean) }.mean?.squareRoot() }
         }
-        meanPositionBias = biases.flatMap { $0.map(Double.init).mean }
+        reliability = Reliability(of: scored)
+        lengthBias = LengthBias(of: scored)
+        lists = ListConsistency(of: scored)
+        weights = WeightForecast(of: scored, disagreement: disagreement)
+        repeatedPairs = file.repeatedCount
+        verdict = Verdict(reliability, lengthBias, weights)
 
         let values: [Float] =
             switch order {
             case .difference: Array(file.differences)
             case .absolute: file.differences.map(abs)
             case .bias: biases?.map(abs) ?? []
+            case .contradiction: zip(scored.differences, scored.labels).map { Float(-$0 * Double($1)) }
             }
         let rows = values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
         func pair(_ row: Int) -> Pair {
@@ -79,12 +110,6 @@ package struct CoefficientSummary: Encodable, Sendable {
         smallest = rows.prefix(listed).map(pair)
     }
 
-    static func agreement(_ values: [Double], _ labels: [Int8]) -> Double? {
-        let known = zip(values, labels).filter { $0.1 != 0 }
-        if known.isEmpty { return nil }
-        return Double(known.filter { $0.0 * Double($0.1) > 0 }.count) / Double(known.count)
-    }
-
     var lines: [String] {
         var lines = labelled([
             ("scorer", scorer ?? ""), ("pairs", String(pairs)), ("queries", queries.map(String.init) ?? ""),
@@ -92,9 +117,13 @@ package struct CoefficientSummary: Encodable, Sendable {
         ])
         lines += labelled(quantiles.values.map { ("quantile \($0.share)", rounded($0.value)) })
         lines += labelled([
-            ("agrees with label", rounded(agreement)), ("agrees, symmetric", symmetricAgreement.map(rounded) ?? ""),
+            ("agrees with label", agreementInterval?.text ?? "none"),
+            ("agrees, symmetric", symmetricAgreementInterval?.text ?? ""),
             ("mean position bias", meanPositionBias.map(rounded) ?? ""),
+            ("its deviation", positionBiasDeviation.map(rounded) ?? ""),
+            ("repeated pairs", repeatedPairs > 0 ? String(repeatedPairs) : ""),
         ])
+        lines += blocks
         for (title, pairs) in [("largest", largest), ("smallest", smallest)] where !pairs.isEmpty {
             lines.append("  \(title) by \(order.rawValue)")
             for pair in pairs {

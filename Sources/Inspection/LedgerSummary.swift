@@ -1,4 +1,5 @@
 import Coding
+import Storage
 
 /// What a ledger says of a whole training pass.
 ///
