@@ -85,7 +85,8 @@ let package = Package(
         module(
             "Tools",
             [
-                "Passes", "Methods", "Training", "Planning", "Storage", "Settings", "Preferences", "Parallel", "Costs",
+                "Passes", "Methods", "Training", "Planning", "Inspection", "Storage", "Settings", "Preferences",
+                "Parallel", "Costs",
                 "Transformer", "Tensors", "Columns", "Diagnostics",
             ]),
         .executableTarget(

@@ -120,9 +120,14 @@ private final class ScratchFile {
     deinit { close(descriptor) }
 
     func write<T>(_ values: UnsafeBufferPointer<T>, at index: Int) throws {
-        let bytes = UnsafeRawBufferPointer(values)
-        guard pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(index * MemoryLayout<T>.stride)) == bytes.count
-        else { throw Self.failure("write to", FileManager.default.temporaryDirectory.path) }
+        var bytes = UnsafeRawBufferPointer(values)[...]
+        while !bytes.isEmpty {
+            let place = off_t(index * MemoryLayout<T>.stride + bytes.startIndex)
+            let count = pwrite(descriptor, UnsafeRawBufferPointer(rebasing: bytes).baseAddress, bytes.count, place)
+            // A disk that fills up takes a part first, and says why with the next.
+            guard count > 0 else { throw Self.failure("write to", FileManager.default.temporaryDirectory.path) }
+            bytes = bytes.dropFirst(count)
+        }
     }
 
     func read<T>(_ values: UnsafeMutableBufferPointer<T>, at index: Int) throws {

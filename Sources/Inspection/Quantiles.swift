@@ -34,4 +34,16 @@ package struct Quantiles: Encodable, Sendable {
 extension [Double] {
     /// Nil when there are none.
     var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
+
+    /// Pearson's; nil where either side never changes.
+    package func correlation(with others: [Double]) -> Double? {
+        guard let own = mean, let other = others.mean else { return nil }
+        var (ab, aa, bb) = (0.0, 0.0, 0.0)
+        for (x, y) in zip(self, others) {
+            ab += (x - own) * (y - other)
+            aa += (x - own) * (x - own)
+            bb += (y - other) * (y - other)
+        }
+        return aa > 0 && bb > 0 ? ab / (aa * bb).squareRoot() : nil
+    }
 }

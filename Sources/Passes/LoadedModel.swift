@@ -94,11 +94,11 @@ struct FrozenModel {
         digest = try files.digest(session)
     }
 
-    /// What inputs of so many tokens will take while none was measured: their operations at a third of a GEMM's speed.
+    /// What inputs of so many tokens will take while none was measured.
     func expectedSeconds(tokens: Int) -> Double {
         let costs = CostModel(model.configuration, head: model.head)
         let counts = OperationCounts(tokens: tokens, headRows: model.head == .languageModel ? tokens : 0)
-        return 3 * costs.forward(counts).total / ThroughputMeter().peak
+        return ThroughputMeter().expectedSeconds(operations: costs.forward(counts).total)
     }
 
     /// Collective over the team.

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Inspection
 import Methods
 import Settings
 import Storage
@@ -80,8 +81,8 @@ private struct Scorer {
             throw RDOError(.artefact, "\(predicted.count) pairs instead of \(truth.count)", at: path)
         }
         accuracy = Double(zip(predicted, truth).count { $0 * $1 > 0 }) / Double(truth.count)
-        pearson = Self.correlation(predicted, truth)
-        spearman = Self.correlation(Self.ranks(predicted), Self.ranks(truth))
+        pearson = predicted.correlation(with: truth) ?? .nan
+        spearman = Self.ranks(predicted).correlation(with: Self.ranks(truth)) ?? .nan
         loss = try RecordedFigures("\(output)/\(pass)").lastEvaluation().testLoss ?? .nan
         let training = try CoefficientFile.read("\(output)/\(file).h5")
         var sums = [0.0, 0], counts = [0.0, 0]
@@ -91,17 +92,6 @@ private struct Scorer {
             counts[index] += 1
         }
         (keptMean, flippedMean) = (sums[0] / counts[0], sums[1] / counts[1])
-    }
-
-    private static func correlation(_ a: [Double], _ b: [Double]) -> Double {
-        let (meanA, meanB) = (a.reduce(0, +) / Double(a.count), b.reduce(0, +) / Double(b.count))
-        var (ab, aa, bb) = (0.0, 0.0, 0.0)
-        for (x, y) in zip(a, b) {
-            ab += (x - meanA) * (y - meanB)
-            aa += (x - meanA) * (x - meanA)
-            bb += (y - meanB) * (y - meanB)
-        }
-        return ab / (aa * bb).squareRoot()
     }
 
     /// Ranks from 0; equal values share their mean rank.

@@ -6,6 +6,9 @@ package struct ThroughputMeter {
     /// Floating-point operations a second of one square GEMM on this rank.
     package let peak: Double
 
+    /// What so many operations are expected to take before any were measured: a model reaches a third of a GEMM's speed.
+    package func expectedSeconds(operations: Double) -> Double { 3 * operations / peak }
+
     /// Times a 384³ product for some milliseconds.
     package init() {
         let size = 384

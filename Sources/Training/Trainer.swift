@@ -217,7 +217,7 @@ extension Trainer {
             let counts = task.request(leaf.map { samples[$0] }).counts
             return sum + costs.training(counts, isAdapted: trained.model.adaptation != nil).total
         }
-        let seconds = 3 * operations / (meter.peak * Double(world.size))
+        let seconds = meter.expectedSeconds(operations: operations / Double(world.size))
         let slowest = Double(try world.allReduceMax(Int(seconds.rounded(.up))))
         world.extendPatience(seconds: 4 * slowest)
         return slowest

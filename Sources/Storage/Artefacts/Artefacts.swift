@@ -57,6 +57,8 @@ package enum Artefacts {
                 guard tables.pairCount == file.count else {
                     throw RDOError(.artefact, "/pairs has columns of different lengths", at: path)
                 }
+                // Texts are read when they are asked for: one that is not UTF-8 ends the check here.
+                for texts in [tables.queryTexts, tables.responseTexts] { texts.forEach { _ in } }
             }
             return "coefficients: \(file.count) pairs, \(guarantee(file.isSealed))"
         case .reference, .logprobs:
