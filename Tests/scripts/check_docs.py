@@ -37,6 +37,7 @@ FIRST_KEY = (  # the key of some pair in the ledger
 # The first pattern that fits decides.
 RULES = [
     (r"make (\w+)", "only that make knows the target: CI runs it itself"),
+    (r"scripts/score_with_transformers\.py .*", "needs transformers: Tests/scripts/check_score_with_transformers.py"),
     (r"sbatch .*", "no Slurm here: the script by `bash -n`, options of rdo by its help"),
     (r"cp cluster/hosts\.example hosts", [("hosts$", "hosts; echo 'localhost slots=1' > hosts")]),
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),

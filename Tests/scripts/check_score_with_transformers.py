@@ -1,0 +1,503 @@
+#!/usr/bin/env python3
+"""Checks scripts/score_with_transformers.py with small random reward models and data that are made here.
+
+    Tests/scripts/check_score_with_transformers.py RDO [--only PART-OF-NAME] [--assets DIR]
+
+For every data format and several architectures (DeBERTa-v2, GPT-J, Llama, BERT): the rewards are those of one text at a
+time; all tables, keys among them, are what `rdo score` writes for the same data; `rdo verify` and `rdo inspect` read the
+file; training finds every pair. Then what must be refused. With --assets real dialogues and tokenizers too. Exit code 1
+when anything fails. Needs torch, transformers and what the script itself needs.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+import tokenizers
+import torch
+import transformers
+
+SCRIPT = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts/score_with_transformers.py"
+TOLERANCE = 1e-5  # of the rewards' largest
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ '[' + message['role'] + '] ' + message['content'] + ' ' + eos_token }}"
+    "{% endfor %}")
+TEMPLATES = {"messages": "chatml", "questions": "chatml", "tldr": "tldr", "plain": "plain"}
+failures = []
+
+
+def check(name, holds, figure=""):
+    print(f"{'ok' if holds else 'FAILED'}: {name} {figure}", flush=True)
+    if not holds:
+        failures.append(name)
+
+
+# Data
+
+
+@dataclasses.dataclass
+class Fact:
+    """What a row says, whatever its format."""
+
+    row: dict
+    query: str
+    responses: list
+    chat: list  # messages before the response, as a chat template gets them
+    dialogue: str  # the same in HH's form
+    strips: bool = False  # turns of an HH dialogue lose their white space in a chat
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def assistant(text):
+    return {"role": "assistant", "content": text}
+
+
+class Words:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def __call__(self, low=3, high=25):
+        syllables = ["ba", "né", "ki", "lo", "mu", "sa", "ti", "ró", "va", "zu"]
+        count = self.random.randint(low, high)
+        return " ".join("".join(self.random.choices(syllables, k=self.random.randint(1, 3))) for _ in range(count))
+
+
+def facts(form, count=24):
+    """Rows of a data format, and what they say."""
+    words = Words(form)
+    result = []
+    for number in range(count):
+        question, reply, follow = words(), words(), words()
+        a, b = words(), words()
+        hh = f"\n\nHuman: {question}\n\nAssistant: {reply}\n\nHuman: {follow}\n\nAssistant:"
+        turns = [user(question), assistant(reply), user(follow)]
+        plain = f"\n\nHuman: {question}\n\nAssistant:"
+        if form == "pairs":
+            fact = Fact({"prompt": hh, "chosen": " " + a, "rejected": " " + b}, hh, [" " + a, " " + b], turns, hh, True)
+        elif form == "plain":
+            fact = Fact({"prompt": question, "chosen": a, "rejected": b}, question, [a, b], [user(question)], plain)
+        elif form == "hh":
+            fact = Fact({"chosen": f"{hh} {a}", "rejected": f"{hh} {b}"}, hh, [" " + a, " " + b], turns, hh, True)
+        elif form == "lists":
+            responses, scores = [a, b, words(), words()], [1, words.random.randint(0, 2), 1, 0.5]
+            row = {"query": question, "responses": responses, "scores": scores}
+            fact = Fact(row, question, responses, [user(question)], plain)
+        elif form == "tldr":
+            info = {"subreddit": "tifu", "title": reply, "post": question}
+            query = f"SUBREDDIT: r/tifu\n\nTITLE: {reply}\n\nPOST: {question}\n\nTL;DR:"
+            row = {"info": info, "summaries": [{"text": a}, {"text": b}], "choice": number % 2}
+            responses = [a, b] if number % 2 == 0 else [b, a]
+            fact = Fact(row, query, responses, [user(query)], f"\n\nHuman: {query}\n\nAssistant:")
+        elif form == "questions":
+            row = {"question": question, "chosen": a, "rejected": b}
+            fact = Fact(row, question, [a, b], [user(question)], plain)
+            if number % 2:
+                row["system"] = reply
+                fact.query, fact.chat = f"{reply}\n\n{question}", [{"role": "system", "content": reply}, user(question)]
+                fact.dialogue = f"\n\nSystem: {reply}{plain}"
+        else:
+            # A prompt may stand before both dialogues, repeat what they begin with, or be a text.
+            row = [
+                {"chosen": turns + [assistant(a)], "rejected": turns + [assistant(b)]},
+                {"prompt": turns[:1], "chosen": turns[1:] + [assistant(a)], "rejected": turns[1:] + [assistant(b)]},
+                {"prompt": turns, "chosen": turns + [assistant(a)], "rejected": turns + [assistant(b)]},
+                {"prompt": question, "chosen": [assistant(a)], "rejected": [assistant(b)]}][number % 4]
+            chat = turns[:1] if number % 4 == 3 else turns
+            query = "\n\n".join(each["content"] for each in chat)
+            fact = Fact(row, query, [a, b], chat, plain if number % 4 == 3 else hh)
+        result.append(fact)
+    if form in ("pairs", "lists"):
+        result.append(result[0])  # a row that comes again
+    return result
+
+
+def write_rows(path, rows):
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=number % 2 == 0) for number, row in enumerate(rows)) + "\n\n")
+
+
+# Reward models
+
+
+def trained(model, trainer, texts, decoder=None, pre=None):
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre, decoder
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def byte_pairs(texts, special):
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+    return trained(
+        models.BPE(), trainers.BpeTrainer(
+            vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False),
+        texts, decoders.ByteLevel(), pre_tokenizers.ByteLevel(add_prefix_space=False))
+
+
+def deberta(texts):
+    from tokenizers import models, pre_tokenizers, trainers
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="[UNK]", show_progress=False)
+    unigram = trained(models.Unigram(), trainer, texts, pre=pre_tokenizers.Metaspace())
+    vocabulary = json.loads(unigram.to_str())["model"]["vocab"]
+    tokenizer = transformers.DebertaV2Tokenizer(
+        vocab=[tuple(each) for each in vocabulary], unk_id=special.index("[UNK]"), model_max_length=120)
+    config = transformers.DebertaV2Config(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=512, relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm",
+        share_att_key=True, pos_att_type=["p2c", "c2p"], position_biased_input=False, type_vocab_size=0, num_labels=1,
+        pooler_hidden_size=32, initializer_range=0.2)
+    return config, tokenizer
+
+
+def gptj(texts):
+    """No padding token, as GPT-J has none."""
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=byte_pairs(texts, ["<|endoftext|>"]), eos_token="<|endoftext|>", bos_token="<|endoftext|>")
+    config = transformers.GPTJConfig(
+        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=256, rotary_dim=4, num_labels=1,
+        bos_token_id=0, eos_token_id=0, initializer_range=0.2)
+    return config, tokenizer
+
+
+def llama(texts, **own):
+    """With a chat template and a padding token; its own habit is to pad on the left."""
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=byte_pairs(texts, ["<s>", "</s>", "<pad>"]), bos_token="<s>", eos_token="</s>",
+        pad_token="<pad>", padding_side="left")
+    tokenizer.chat_template = CHAT_TEMPLATE
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=1024, bos_token_id=0, eos_token_id=1, pad_token_id=2,
+        num_labels=1, initializer_range=0.2)
+    config.update(own)
+    return config, tokenizer
+
+
+def bert(texts):
+    """Three labels, token types, positions that are learned."""
+    from tokenizers import models, pre_tokenizers, trainers
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = trained(
+        models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(
+            vocab_size=200, special_tokens=special, show_progress=False),
+        texts, pre=pre_tokenizers.BertPreTokenizer())
+    tokenizer = transformers.BertTokenizer(vocab=pieces.get_vocab())
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=256, num_labels=3, id2label={0: "bad", 1: "good", 2: "odd"}, initializer_range=0.2)
+    return config, tokenizer
+
+
+def pad_is_eos(texts):
+    """Llama that pads with its EOS: a text that ends in it is read before it, alone or not."""
+    return llama(texts, pad_token_id=1)
+
+
+# Of each: how it is made, the script's arguments, and the texts that it must read.
+def as_chat(tokenizer, fact, response):
+    response = response.strip() if fact.strips else response
+    return [tokenizer.apply_chat_template(fact.chat + [assistant(response)], tokenize=False)], False
+
+
+SCORERS = {
+    "deberta": (deberta, ["--text", "{query}", "--text-pair", "{response}"], lambda t, f, r: ([f.query, r], True)),
+    "gptj": (
+        gptj, ["--text", "{dialogue}<|endoftext|>"],
+        lambda t, f, r: ([f"{f.dialogue} {r.strip()}<|endoftext|>"], True)),
+    "llama": (llama, [], as_chat),
+    "pad-is-eos": (pad_is_eos, [], as_chat),
+    "bert": (
+        bert, ["--text", r"{query}\n{response}", "--head", "1"], lambda t, f, r: ([f"{f.query}\n{r}"], True)),
+}
+
+
+def make_scorer(make, directory, texts):
+    config, tokenizer = make(texts)
+    torch.manual_seed(3)
+    model = transformers.AutoModelForSequenceClassification.from_config(config).float().eval()
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def one_at_a_time(directory, reading, facts, limit, head):
+    """Rewards as anyone would compute them, and how many texts are longer than the limit."""
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory, truncation_side="left")
+    rewards, cut = [], 0
+    for fact in facts:
+        for response in fact.responses:
+            texts, special = reading(tokenizer, fact, response)
+            encoded = tokenizer(*texts, add_special_tokens=special, return_tensors="pt")
+            if encoded["input_ids"].shape[1] > limit:
+                cut += 1
+                bos = encoded["input_ids"][0, 0]
+                encoded = tokenizer(
+                    *texts, add_special_tokens=special, return_tensors="pt", max_length=limit,
+                    truncation="only_first" if len(texts) == 2 else True)
+                if not special:
+                    encoded["input_ids"][0, 0] = bos
+            if "bert" not in directory.name:
+                encoded.pop("token_type_ids", None)
+            with torch.no_grad():
+                rewards.append(model(**encoded).logits[0, head].item())
+    return np.array(rewards), cut
+
+
+# Runs
+
+
+class Bench:
+    def __init__(self, rdo, scratch):
+        self.rdo, self.scratch = rdo, scratch
+
+    def run(self, *arguments, code=0):
+        environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+        result = subprocess.run([*map(str, arguments)], capture_output=True, text=True, env=environment, cwd=self.scratch)
+        if result.returncode != code:
+            raise SystemExit(f"{' '.join(map(str, arguments))}: {result.returncode}, not {code}\n{result.stderr[-3000:]}")
+        return result.stdout + result.stderr
+
+    def score(self, config, model, out, *arguments, code=0):
+        return self.run(
+            sys.executable, SCRIPT, config, "--model", model, "--out", out, "--rdo", self.rdo, *arguments, code=code)
+
+    def configuration(self, name, data, template, **own):
+        training = {"batch_size": 4, "micro_batches": 2, "steps": 2, "learning_rate": 1e-4}
+        config = {
+            "output": str(self.scratch / name), "passes": ["reward", "score"], "score": {"scorer": "reward"},
+            "model": {"path": str(self.scratch / "policy")}, "reward": training, "dpo": training, "rrhf": training,
+            "data": {"train": str(data), "template": template, "max_tokens": 200, "over_long": "truncate"}}
+        for section, values in own.items():
+            config[section] = {**config[section], **values}
+        path = self.scratch / f"{name}.yaml"
+        path.write_text(json.dumps(config))
+        return path
+
+    def compare(self, name, config, scorer, reading, rows, out, *arguments, limit=10**9, head=0, passes=("dpo",)):
+        """Scores, then compares with rdo's own file of the configuration and with plain transformers."""
+        said = self.score(config, scorer, out, *arguments)
+        expected, cut = one_at_a_time(scorer, reading, rows, limit, head)
+        with h5py.File(out) as file, h5py.File(self.scratch / config.stem / "coefficients.h5") as own:
+            rewards = file["responses/reward"][:]
+            worst = np.abs(rewards - expected).max()
+            check(f"{name}: rewards", worst <= TOLERANCE * max(1, np.abs(expected).max()) and rewards.std() > 0.01,
+                  f"{len(rewards)} responses, spread {rewards.std():.2f}, largest difference {worst:.1e}")
+            check(f"{name}: cut texts", cut == 0 or f"{cut} longer ones are cut" in said, f"{cut} of {len(rewards)}")
+            unequal = [
+                f"{group}/{column}" for group in ("queries", "responses", "pairs") for column in own[group]
+                if column not in ("reward", "difference")
+                and not np.array_equal(own[group][column][:], file[group][column][:])]
+            unequal += [
+                each for each in ("schema", "scorer", "symmetric", "tokenizer_digest", "data_digest", "template")
+                if own.attrs[each] != file.attrs[each]]
+            columns = all(set(own[group]) == set(file[group]) for group in ("queries", "responses", "pairs"))
+            pairs = len(own["pairs/key"])
+            difference = rewards[file["pairs/first"][:]] - rewards[file["pairs/second"][:]]
+            check(f"{name}: tables are rdo's", columns and not unequal, f"{pairs} pairs {' '.join(unequal)}")
+            check(f"{name}: differences", np.array_equal(difference, file["pairs/difference"][:]))
+        check(f"{name}: verify", f"{pairs} pairs" in self.run(self.rdo, "verify", out))
+        summary = json.loads(self.run(self.rdo, "inspect", out, "--json"))
+        check(f"{name}: inspect", summary["coefficients"]["pairs"] == pairs)
+        for method in passes:
+            shutil.rmtree(self.scratch / "used", ignore_errors=True)
+            self.run(
+                self.rdo, "run", config, "--set", f"output={self.scratch}/used", f"passes=[reference,{method}]",
+                f"{method}.coefficients.file={out}", f"{method}.coefficients.use=true")
+            check(f"{name}: {method} finds every pair", (self.scratch / "used" / method / "metrics.jsonl").exists())
+
+
+def make_policy(bench):
+    """A small model with rdo's byte tokenizer, which puts BOS before a prompt."""
+    write_rows(bench.scratch / "seed.jsonl", [fact.row for fact in facts("plain", 4)])
+    config = bench.scratch / "seed.yaml"
+    config.write_text(json.dumps({
+        "output": str(bench.scratch / "seed"), "passes": ["prepare"], "data": {"train": str(bench.scratch / "seed.jsonl")},
+        "model": {"init": {"hidden_size": 16, "intermediate_size": 32, "layers": 1, "heads": 2, "key_value_heads": 2}}}))
+    bench.run(bench.rdo, "run", config)
+    shutil.copytree(bench.scratch / "seed/initial-model", bench.scratch / "policy")
+
+
+def check_formats(bench, only):
+    """Every data format with some of the reward models, cut to the models' limits and not."""
+    everything = [
+        text for form in ("pairs", "hh", "messages", "lists") for fact in facts(form)
+        for text in (fact.dialogue, *fact.responses)]
+    plan = {
+        "pairs": ("deberta", "gptj", "llama", "pad-is-eos"), "lists": ("deberta", "gptj", "llama"),
+        "messages": ("deberta", "gptj", "llama"), "plain": ("bert",), "hh": ("llama",), "tldr": ("gptj",),
+        "questions": ("llama", "gptj")}
+    for form, scorers in plan.items():
+        names = [each for each in scorers if only in f"{form} {each}"]
+        if not names:
+            continue
+        rows = facts(form)
+        data, template = bench.scratch / f"{form}.jsonl", TEMPLATES.get(form, "hh")
+        write_rows(data, [fact.row for fact in rows])
+        config = bench.configuration(form, data, template)
+        bench.run(bench.rdo, "run", config)
+        for scorer in names:
+            make, arguments, reading = SCORERS[scorer]
+            directory = bench.scratch / "scorers" / scorer
+            if not directory.exists():
+                make_scorer(make, directory, everything)
+            # DeBERTa's tokenizer has a limit of its own; the others get one, so that some texts are cut.
+            limit = 120 if scorer == "deberta" else 256 if scorer == "bert" else 100
+            extra = [] if scorer in ("deberta", "bert") else ["--max-length", str(limit)]
+            bench.compare(
+                f"{form}, {scorer}", config, directory, reading, rows, bench.scratch / f"{form}-{scorer}.h5",
+                *arguments, *extra, "--batch-tokens", "1000", limit=limit, head=1 if scorer == "bert" else 0,
+                passes=("rrhf", "dpo") if form == "lists" else ("dpo",))
+
+
+def check_held_out(bench):
+    """The same files in both parts, with limits of their own; gzip; the policy that dpo.model names."""
+    rows, scratch = facts("messages"), bench.scratch
+    data = scratch / "held.jsonl.gz"
+    write_rows(scratch / "held.jsonl", [fact.row for fact in rows])
+    subprocess.run(["gzip", "-kf", scratch / "held.jsonl"], check=True)
+    config = bench.configuration(
+        "held", data, "chatml", data={"test": str(data), "limit": 5, "test_limit": 7}, score={"data": "both"},
+        dpo={"model": str(scratch / "policy")})
+    settings = ["--set", "passes=[reward,score,dpo]"]
+    bench.run(bench.rdo, "run", config, *settings[:1], "passes=[reward,score]")
+    for part, name, count in (("train", "coefficients", 5), ("test", "coefficients-test", 7)):
+        out = scratch / f"held-{part}.h5"
+        bench.score(config, scratch / "scorers/llama", out, "--part", part, *settings)
+        with h5py.File(out) as file, h5py.File(scratch / f"held/{name}.h5") as own:
+            check(f"held-out: {part}", len(own["pairs/key"]) == count
+                  and np.array_equal(own["pairs/key"][:], file["pairs/key"][:])
+                  and own.attrs["data_digest"] == file.attrs["data_digest"], f"{len(file['pairs/key'])} pairs")
+
+
+def check_refusals(bench):
+    """What ends with a message and a code, and leaves what was there."""
+    scratch, scorers, out = bench.scratch, bench.scratch / "scorers", bench.scratch / "refused.h5"
+    data = scratch / "pairs.jsonl"
+    config = scratch / "pairs.yaml"
+
+    def refused(name, code, words, *arguments, config=config, model="gptj", out=out):
+        said = bench.score(config, scorers / model, out, *arguments, code=code)
+        check(f"refused: {name}", words in said and "Traceback" not in said, said.strip().splitlines()[-1][-160:])
+
+    text = ["--text", "{query}{response}"]
+    refused("no head chosen", 2, "0 (bad), 1 (good), 2 (odd)", *text, model="bert")
+    refused("no such head", 2, "0 to 2", *text, "--head", "3", model="bert")
+    refused("no chat template", 2, "--text")
+    refused("no response in the text", 2, "{response}", "--text", "{query}")
+    refused("unknown placeholder", 2, "{answer}", "--text", "{query}{answer}")
+    config_only = transformers.AutoConfig.from_pretrained(scorers / "gptj")
+    transformers.AutoModelForCausalLM.from_config(config_only).save_pretrained(scorers / "language-model")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(scorers / "gptj" / file, scorers / "language-model")
+    refused("a language model", 4, "score.weight", *text, model="language-model")
+    refused("no model", 4, "nothing", *text, model="nothing")
+
+    bad = scratch / "bad.jsonl"
+    bad.write_text(data.read_text() + json.dumps({"prompt": "x", "chosen": "y"}) + "\n")
+    line = len(data.read_text().splitlines()) + 1
+    changed = bench.configuration("bad", bad, "hh")
+    refused("a bad row", 3, f"bad.jsonl:{line}: missing field", *text, config=changed)
+    said = bench.score(changed, scorers / "gptj", scratch / "skipped.h5", *text, "--set", "data.on_error=skip")
+    check("a bad row is counted", '1 missing field "rejected"' in said)
+    single = scratch / "single.jsonl"
+    write_rows(single, [{"prompt": f"{n}", "completion": "y", "label": True} for n in range(3)])
+    refused("single responses", 3, "one response", *text, config=bench.configuration("single", single, "plain"))
+    write_rows(single, [{"prompt": start + 500 * "x", "chosen": "y", "rejected": "z"} for start in "ab"])
+    refused("one pair to the policy, two to the model", 3, "single.jsonl:2 and", *text,
+            config=bench.configuration("single", single, "plain"))
+
+    other = scratch / "coefficients-of-others.h5"
+    shutil.copy(scratch / "pairs/coefficients.h5", other)
+    before = other.read_bytes()
+    refused("a file of another program", 2, "--force", *text, out=other)
+    other.write_text("no HDF5")
+    refused("a file of any kind", 2, "--force", *text, out=other)
+    check("refused: nothing was written", other.read_text() == "no HDF5" and before and not out.exists())
+    bench.score(config, scorers / "gptj", other, *text, "--force")
+    bench.score(config, scorers / "gptj", other, *text)
+    check("its own file is replaced", "pairs" in bench.run(bench.rdo, "verify", other))
+
+    # A file that lacks a pair is noticed: "finds every pair" above says something.
+    with h5py.File(other, "r+") as file:
+        for name in ("key", "difference"):
+            values = file[f"pairs/{name}"][1:-1]
+            del file[f"pairs/{name}"]
+            file[f"pairs/{name}"] = values
+    said = bench.run(
+        bench.rdo, "run", config, "--set", f"output={scratch}/used", "passes=[reference,dpo]",
+        f"dpo.coefficients.file={other}", code=4)
+    check("a missing pair is noticed", "are missing" in said, said.strip().splitlines()[-1][-120:])
+
+
+def check_assets(bench, assets):
+    """Real dialogues, two real tokenizers of policies."""
+    for policy, name in (("stories260K", "hh_harmless_test/pairs.jsonl"), ("stories260K", "alpacaeval_lists_k8/lists.jsonl")):
+        lines = [json.loads(line) for line in open(assets / "data" / name, encoding="utf-8")]
+        lines = [
+            row for row in lines if len(set(row.get("responses", [0]))) == len(row.get("responses", [0]))
+            and all(response.strip() for response in row.get("responses", ["x"]))][:300 if "chosen" in lines[0] else 40]
+        data = bench.scratch / f"real-{len(lines)}.jsonl"
+        write_rows(data, lines)
+        rows = [
+            Fact(row, row.get("prompt", row.get("query")), row.get("responses") or [row["chosen"], row["rejected"]], [], "")
+            for row in lines]
+        config = bench.configuration(
+            f"real-{len(lines)}", data, "plain", model={"path": str(assets / "models" / policy)},
+            data={"max_tokens": 256})
+        bench.run(bench.rdo, "run", config)
+        for scorer in ("deberta", "gptj"):
+            make, arguments, reading = SCORERS[scorer]
+            if scorer == "gptj":
+                arguments, reading = ["--text", "{query}{response}<|endoftext|>"], (
+                    lambda t, f, r: ([f.query + r + "<|endoftext|>"], True))
+            directory = bench.scratch / "real-scorers" / f"{policy}-{len(lines)}-{scorer}"
+            make_scorer(make, directory, [fact.query for fact in rows])
+            bench.compare(
+                f"{name}, {scorer}", config, directory, reading, rows, bench.scratch / f"real-{scorer}.h5", *arguments,
+                limit=120 if scorer == "deberta" else 256)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rdo", type=lambda path: pathlib.Path(path).resolve())
+    parser.add_argument("--only", default="", help="data formats and models whose names hold this, and nothing else")
+    parser.add_argument("--assets", type=pathlib.Path, help="directory of real data and models")
+    parser.add_argument("--keep", action="store_true", help="leave the files")
+    options = parser.parse_args()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="rdo-scorer-"))
+    bench = Bench(options.rdo, scratch)
+    try:
+        make_policy(bench)
+        check_formats(bench, options.only)
+        if not options.only:
+            check_held_out(bench)
+            check_refusals(bench)
+        if options.assets:
+            check_assets(bench, options.assets)
+    finally:
+        if options.keep:
+            print(f"files: {scratch}")
+        else:
+            shutil.rmtree(scratch)
+    if failures:
+        print(f"{len(failures)} checks failed")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
