@@ -106,7 +106,8 @@ def read_data(rdo, config, settings, part, output):
     # Another model's set has other limits or another tokenizer; the set that was made last is this model's.
     sets = sorted((output / "data").glob("*-responses-*/index.json"), key=lambda path: path.stat().st_mtime_ns)
     found = [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in sets]
-    directory, index = [each for each in found if [file["path"] for file in each[1]["report"]["files"]] == own[part]][-1]
+    directory, index = [
+        each for each in found if [file["path"] for file in each[1]["report"]["files"]] == own[part]][-1]
     data = Data([row for each in index["parts"] for row in read_part(directory / each["file"])], own[part], {
         "tokenizer_digest": xxhash.xxh3_128(tokenizer_file(effective["model"], output).read_bytes()).hexdigest(),
         "data_digest": index["digest"], "template": own["template"]})

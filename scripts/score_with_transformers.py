@@ -2,7 +2,8 @@
 # /// script
 # requires-python = ">=3.10"
 # dependencies = [
-#     "h5py==3.16.0", "numpy==2.4.6", "pyyaml==6.0.4", "torch==2.15.0", "transformers==5.24.0", "xxhash==4.1.0",
+#     "h5py==3.16.0", "numpy==2.4.6", "protobuf==7.36.2", "pyyaml==6.0.4", "sentencepiece==0.2.3", "torch==2.15.0",
+#     "transformers==5.24.0", "xxhash==4.1.0",
 # ]
 # ///
 """Scores the data of a configuration with a reward model of any architecture that transformers has as a sequence
@@ -100,13 +101,15 @@ class Scorer:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
             self.model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
                 options.model, dtype=getattr(torch, options.dtype), output_loading_info=True)
-        except (OSError, ValueError, ImportError) as error:
-            raise Failure(ARTEFACT, f"{options.model}: {str(error).strip().splitlines()[0]}")
+            self.model.to(self.device).eval()
+        except Exception as error:  # the libraries raise what they like
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise Failure(ARTEFACT, f"{options.model}: cannot load it: {reason}")
         if absent := sorted({*loading["missing_keys"], *(str(each) for each in loading["mismatched_keys"])}):
             raise Failure(ARTEFACT, f"{options.model}: the model is no reward model, it lacks {', '.join(absent[:3])}")
         if self.formats is None and not self.tokenizer.chat_template:
             raise Failure(USAGE, f"{options.model}: the tokenizer has no chat template: say with --text what it reads")
-        self.model.to(self.device).eval()
+        self.model.config.use_cache = False
         self.config = self.model.config.get_text_config()
         self.head = self.chosen_head(options.head)
         self.limit = options.max_length or self.own_limit()
@@ -270,6 +273,12 @@ class Progress:
 # The command
 
 
+def positive(text):
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -280,15 +289,16 @@ def arguments():
     parser.add_argument("--set", nargs="+", action="extend", default=[], help="override keys of the configuration")
     parser.add_argument("--part", choices=("train", "test"), default="train", help="the data: data.train or data.test")
     parser.add_argument(
-        "--text", help="what the model reads, of {query}, {response} and {dialogue} (default: by its chat template)")
+        "--text", help="what it reads, of {query}, {response} and {dialogue} (default: by its chat template)")
     parser.add_argument("--text-pair", help="its second text, where it was trained with two")
     parser.add_argument("--head", type=int, help="which label is the reward, where the model has more than one")
-    parser.add_argument("--max-length", type=int, help="most tokens of a text (default: what model and tokenizer say)")
+    parser.add_argument(
+        "--max-length", type=positive, help="most tokens of a text (default: what model and tokenizer say)")
     parser.add_argument(
         "--cut", choices=("beginning", "end"), default="beginning",
         help="which end of a longer text is cut off (default: %(default)s)")
     parser.add_argument(
-        "--batch-tokens", type=int, default=8192, help="tokens of a batch, padding included (default: %(default)s)")
+        "--batch-tokens", type=positive, default=8192, help="tokens of a batch with padding (default: %(default)s)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--device", help="as torch names it (default: cuda where there is one, else cpu)")
     parser.add_argument("--force", action="store_true", help="replace a file of another program's making")
@@ -313,9 +323,11 @@ def run(options):
     scores, padding = scorer.rewards(inputs)
     rewards = scores[order]
     if (bad := np.flatnonzero(~np.isfinite(rewards))).size:
-        raise Failure(NUMERICAL, f"{data.place(data.owners()[bad[0]])}: the reward is {rewards[bad[0]]}; try --dtype float32")
+        place = data.place(data.owners()[bad[0]])
+        raise Failure(NUMERICAL, f"{place}: the reward is {rewards[bad[0]]}; try --dtype float32")
     difference = scorer.check(inputs, scores, padding)
-    say(f"{len(inputs)} different texts in {time.monotonic() - began:.0f} s; alone they differ by up to {difference:.1e}")
+    seconds = time.monotonic() - began
+    say(f"{len(inputs)} different texts in {seconds:.0f} s, the most padded ones differ by {difference:.1e} when alone")
     check_target(options.out, NAME, options.force)
     write(options.out, columns, rewards, {
         "software": f"{NAME}, transformers {transformers.__version__}, torch {torch.__version__}",
@@ -330,6 +342,12 @@ def main():
     except Failure as failure:
         say(f"error: {failure}")
         sys.exit(failure.code)
+    except torch.OutOfMemoryError:
+        say("error: the device has no room for a batch: lower --batch-tokens, or --dtype bfloat16")
+        sys.exit(USAGE)
+    except OSError as error:
+        say(f"error: {error}")
+        sys.exit(ARTEFACT)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 
     Tests/scripts/check_score_with_transformers.py RDO [--only PART-OF-NAME] [--assets DIR]
 
-For every data format and several architectures (DeBERTa-v2, GPT-J, Llama, BERT): the rewards are those of one text at a
-time; all tables, keys among them, are what `rdo score` writes for the same data; `rdo verify` and `rdo inspect` read the
-file; training finds every pair. Then what must be refused. With --assets real dialogues and tokenizers too. Exit code 1
-when anything fails. Needs torch, transformers and what the script itself needs.
+For every data format and several architectures (DeBERTa-v2, GPT-J, Llama, BERT): the rewards are those of one text at
+a time; all tables, keys among them, are what `rdo score` writes for the same data; `rdo verify` and `rdo inspect` read
+the file; training finds every pair. Then what must be refused. With --assets real data and a real policy too. Exit
+code 1 when anything fails. Needs what the script itself needs.
 """
 
 import argparse
@@ -22,15 +22,13 @@ import tempfile
 
 import h5py
 import numpy as np
-import tokenizers
 import torch
 import transformers
 
+from small_reward_models import bert, deberta, gptj, llama, make_scorer, pad_is_eos
+
 SCRIPT = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts/score_with_transformers.py"
 TOLERANCE = 1e-5  # of the rewards' largest
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{{ '[' + message['role'] + '] ' + message['content'] + ' ' + eos_token }}"
-    "{% endfor %}")
 TEMPLATES = {"messages": "chatml", "questions": "chatml", "tldr": "tldr", "plain": "plain"}
 failures = []
 
@@ -85,8 +83,10 @@ def facts(form, count=24):
         turns = [user(question), assistant(reply), user(follow)]
         plain = f"\n\nHuman: {question}\n\nAssistant:"
         if form == "pairs":
-            fact = Fact({"prompt": hh, "chosen": " " + a, "rejected": " " + b}, hh, [" " + a, " " + b], turns, hh, True)
+            row = {"prompt": hh, "chosen": " " + a, "rejected": " " + b}
+            fact = Fact(row, hh, [" " + a, " " + b], turns, hh, True)
         elif form == "plain":
+            question += "\0" if number == 0 else ""
             fact = Fact({"prompt": question, "chosen": a, "rejected": b}, question, [a, b], [user(question)], plain)
         elif form == "hh":
             fact = Fact({"chosen": f"{hh} {a}", "rejected": f"{hh} {b}"}, hh, [" " + a, " " + b], turns, hh, True)
@@ -124,94 +124,18 @@ def facts(form, count=24):
 
 
 def write_rows(path, rows):
-    path.write_text("\n".join(json.dumps(row, ensure_ascii=number % 2 == 0) for number, row in enumerate(rows)) + "\n\n")
+    path.write_text("".join(json.dumps(row, ensure_ascii=len(row) % 2 == 0) + "\n" for row in rows) + "\n")
 
 
 # Reward models
 
 
-def trained(model, trainer, texts, decoder=None, pre=None):
-    tokenizer = tokenizers.Tokenizer(model)
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre, decoder
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def byte_pairs(texts, special):
-    from tokenizers import decoders, models, pre_tokenizers, trainers
-    return trained(
-        models.BPE(), trainers.BpeTrainer(
-            vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False),
-        texts, decoders.ByteLevel(), pre_tokenizers.ByteLevel(add_prefix_space=False))
-
-
-def deberta(texts):
-    from tokenizers import models, pre_tokenizers, trainers
-    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
-    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="[UNK]", show_progress=False)
-    unigram = trained(models.Unigram(), trainer, texts, pre=pre_tokenizers.Metaspace())
-    vocabulary = json.loads(unigram.to_str())["model"]["vocab"]
-    tokenizer = transformers.DebertaV2Tokenizer(
-        vocab=[tuple(each) for each in vocabulary], unk_id=special.index("[UNK]"), model_max_length=120)
-    config = transformers.DebertaV2Config(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=512, relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm",
-        share_att_key=True, pos_att_type=["p2c", "c2p"], position_biased_input=False, type_vocab_size=0, num_labels=1,
-        pooler_hidden_size=32, initializer_range=0.2)
-    return config, tokenizer
-
-
-def gptj(texts):
-    """No padding token, as GPT-J has none."""
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=byte_pairs(texts, ["<|endoftext|>"]), eos_token="<|endoftext|>", bos_token="<|endoftext|>")
-    config = transformers.GPTJConfig(
-        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=256, rotary_dim=4, num_labels=1,
-        bos_token_id=0, eos_token_id=0, initializer_range=0.2)
-    return config, tokenizer
-
-
-def llama(texts, **own):
-    """With a chat template and a padding token; its own habit is to pad on the left."""
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=byte_pairs(texts, ["<s>", "</s>", "<pad>"]), bos_token="<s>", eos_token="</s>",
-        pad_token="<pad>", padding_side="left")
-    tokenizer.chat_template = CHAT_TEMPLATE
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=1024, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-        num_labels=1, initializer_range=0.2)
-    config.update(own)
-    return config, tokenizer
-
-
-def bert(texts):
-    """Three labels, token types, positions that are learned."""
-    from tokenizers import models, pre_tokenizers, trainers
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    pieces = trained(
-        models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(
-            vocab_size=200, special_tokens=special, show_progress=False),
-        texts, pre=pre_tokenizers.BertPreTokenizer())
-    tokenizer = transformers.BertTokenizer(vocab=pieces.get_vocab())
-    config = transformers.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=256, num_labels=3, id2label={0: "bad", 1: "good", 2: "odd"}, initializer_range=0.2)
-    return config, tokenizer
-
-
-def pad_is_eos(texts):
-    """Llama that pads with its EOS: a text that ends in it is read before it, alone or not."""
-    return llama(texts, pad_token_id=1)
-
-
-# Of each: how it is made, the script's arguments, and the texts that it must read.
 def as_chat(tokenizer, fact, response):
     response = response.strip() if fact.strips else response
     return [tokenizer.apply_chat_template(fact.chat + [assistant(response)], tokenize=False)], False
 
 
+# Of each: how it is made, the script's arguments, and the texts that it must read.
 SCORERS = {
     "deberta": (deberta, ["--text", "{query}", "--text-pair", "{response}"], lambda t, f, r: ([f.query, r], True)),
     "gptj": (
@@ -222,14 +146,6 @@ SCORERS = {
     "bert": (
         bert, ["--text", r"{query}\n{response}", "--head", "1"], lambda t, f, r: ([f"{f.query}\n{r}"], True)),
 }
-
-
-def make_scorer(make, directory, texts):
-    config, tokenizer = make(texts)
-    torch.manual_seed(3)
-    model = transformers.AutoModelForSequenceClassification.from_config(config).float().eval()
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
 
 
 def one_at_a_time(directory, reading, facts, limit, head):
@@ -265,21 +181,40 @@ class Bench:
 
     def run(self, *arguments, code=0):
         environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-        result = subprocess.run([*map(str, arguments)], capture_output=True, text=True, env=environment, cwd=self.scratch)
+        command = [str(each) for each in arguments]
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.scratch)
         if result.returncode != code:
-            raise SystemExit(f"{' '.join(map(str, arguments))}: {result.returncode}, not {code}\n{result.stderr[-3000:]}")
+            raise SystemExit(f"{' '.join(command)}: {result.returncode}, not {code}\n{result.stderr[-3000:]}")
         return result.stdout + result.stderr
 
     def score(self, config, model, out, *arguments, code=0):
         return self.run(
             sys.executable, SCRIPT, config, "--model", model, "--out", out, "--rdo", self.rdo, *arguments, code=code)
 
-    def configuration(self, name, data, template, **own):
+    def scorer(self, name):
+        """The directory of one of SCORERS."""
+        directory = self.scratch / "scorers" / name
+        if not directory.exists():
+            texts = [
+                text for form in ("pairs", "hh", "messages", "lists") for fact in facts(form)
+                for text in (fact.dialogue, *fact.responses)]
+            make_scorer(SCORERS[name][0], directory, texts)
+        return directory
+
+    def scored(self, form):
+        """The data of a format and their configuration, which rdo has scored."""
+        rows, data = facts(form), self.scratch / f"{form}.jsonl"
+        write_rows(data, [fact.row for fact in rows])
+        config = self.configuration(form, data, TEMPLATES.get(form, "hh"))
+        self.run(self.rdo, "run", config)
+        return rows, data, config
+
+    def configuration(self, name, train, template, **own):
         training = {"batch_size": 4, "micro_batches": 2, "steps": 2, "learning_rate": 1e-4}
         config = {
             "output": str(self.scratch / name), "passes": ["reward", "score"], "score": {"scorer": "reward"},
             "model": {"path": str(self.scratch / "policy")}, "reward": training, "dpo": training, "rrhf": training,
-            "data": {"train": str(data), "template": template, "max_tokens": 200, "over_long": "truncate"}}
+            "data": {"train": str(train), "template": template, "max_tokens": 200, "over_long": "truncate"}}
         for section, values in own.items():
             config[section] = {**config[section], **values}
         path = self.scratch / f"{name}.yaml"
@@ -323,18 +258,15 @@ def make_policy(bench):
     """A small model with rdo's byte tokenizer, which puts BOS before a prompt."""
     write_rows(bench.scratch / "seed.jsonl", [fact.row for fact in facts("plain", 4)])
     config = bench.scratch / "seed.yaml"
+    shape = {"hidden_size": 16, "intermediate_size": 32, "layers": 1, "heads": 2, "key_value_heads": 2}
     config.write_text(json.dumps({
-        "output": str(bench.scratch / "seed"), "passes": ["prepare"], "data": {"train": str(bench.scratch / "seed.jsonl")},
-        "model": {"init": {"hidden_size": 16, "intermediate_size": 32, "layers": 1, "heads": 2, "key_value_heads": 2}}}))
+        "output": "seed", "passes": ["prepare"], "data": {"train": "seed.jsonl"}, "model": {"init": shape}}))
     bench.run(bench.rdo, "run", config)
     shutil.copytree(bench.scratch / "seed/initial-model", bench.scratch / "policy")
 
 
 def check_formats(bench, only):
     """Every data format with some of the reward models, cut to the models' limits and not."""
-    everything = [
-        text for form in ("pairs", "hh", "messages", "lists") for fact in facts(form)
-        for text in (fact.dialogue, *fact.responses)]
     plan = {
         "pairs": ("deberta", "gptj", "llama", "pad-is-eos"), "lists": ("deberta", "gptj", "llama"),
         "messages": ("deberta", "gptj", "llama"), "plain": ("bert",), "hh": ("llama",), "tldr": ("gptj",),
@@ -343,21 +275,14 @@ def check_formats(bench, only):
         names = [each for each in scorers if only in f"{form} {each}"]
         if not names:
             continue
-        rows = facts(form)
-        data, template = bench.scratch / f"{form}.jsonl", TEMPLATES.get(form, "hh")
-        write_rows(data, [fact.row for fact in rows])
-        config = bench.configuration(form, data, template)
-        bench.run(bench.rdo, "run", config)
+        rows, _, config = bench.scored(form)
         for scorer in names:
-            make, arguments, reading = SCORERS[scorer]
-            directory = bench.scratch / "scorers" / scorer
-            if not directory.exists():
-                make_scorer(make, directory, everything)
+            _, arguments, reading = SCORERS[scorer]
             # DeBERTa's tokenizer has a limit of its own; the others get one, so that some texts are cut.
             limit = 120 if scorer == "deberta" else 256 if scorer == "bert" else 100
             extra = [] if scorer in ("deberta", "bert") else ["--max-length", str(limit)]
             bench.compare(
-                f"{form}, {scorer}", config, directory, reading, rows, bench.scratch / f"{form}-{scorer}.h5",
+                f"{form}, {scorer}", config, bench.scorer(scorer), reading, rows, bench.scratch / f"{form}-{scorer}.h5",
                 *arguments, *extra, "--batch-tokens", "1000", limit=limit, head=1 if scorer == "bert" else 0,
                 passes=("rrhf", "dpo") if form == "lists" else ("dpo",))
 
@@ -375,7 +300,7 @@ def check_held_out(bench):
     bench.run(bench.rdo, "run", config, *settings[:1], "passes=[reward,score]")
     for part, name, count in (("train", "coefficients", 5), ("test", "coefficients-test", 7)):
         out = scratch / f"held-{part}.h5"
-        bench.score(config, scratch / "scorers/llama", out, "--part", part, *settings)
+        bench.score(config, bench.scorer("llama"), out, "--part", part, *settings)
         with h5py.File(out) as file, h5py.File(scratch / f"held/{name}.h5") as own:
             check(f"held-out: {part}", len(own["pairs/key"]) == count
                   and np.array_equal(own["pairs/key"][:], file["pairs/key"][:])
@@ -385,8 +310,9 @@ def check_held_out(bench):
 def check_refusals(bench):
     """What ends with a message and a code, and leaves what was there."""
     scratch, scorers, out = bench.scratch, bench.scratch / "scorers", bench.scratch / "refused.h5"
-    data = scratch / "pairs.jsonl"
-    config = scratch / "pairs.yaml"
+    _, data, config = bench.scored("pairs")
+    for name in ("gptj", "bert"):
+        bench.scorer(name)
 
     def refused(name, code, words, *arguments, config=config, model="gptj", out=out):
         said = bench.score(config, scorers / model, out, *arguments, code=code)
@@ -443,37 +369,38 @@ def check_refusals(bench):
 
 
 def check_assets(bench, assets):
-    """Real dialogues, two real tokenizers of policies."""
-    for policy, name in (("stories260K", "hh_harmless_test/pairs.jsonl"), ("stories260K", "alpacaeval_lists_k8/lists.jsonl")):
-        lines = [json.loads(line) for line in open(assets / "data" / name, encoding="utf-8")]
-        lines = [
-            row for row in lines if len(set(row.get("responses", [0]))) == len(row.get("responses", [0]))
-            and all(response.strip() for response in row.get("responses", ["x"]))][:300 if "chosen" in lines[0] else 40]
-        data = bench.scratch / f"real-{len(lines)}.jsonl"
-        write_rows(data, lines)
-        rows = [
-            Fact(row, row.get("prompt", row.get("query")), row.get("responses") or [row["chosen"], row["rejected"]], [], "")
-            for row in lines]
+    """Real dialogues and lists, a real policy and its tokenizer."""
+    def is_good(responses):
+        return len(set(responses)) == len(responses) and all(each.strip() for each in responses)
+
+    for name, count in (("hh_harmless_test/pairs", 300), ("alpacaeval_lists_k8/lists", 40)):
+        rows = []
+        for line in open(assets / f"data/{name}.jsonl", encoding="utf-8"):
+            row = json.loads(line)
+            responses = row.get("responses") or [row["chosen"], row["rejected"]]
+            if is_good(responses) and len(rows) < count:
+                rows.append(Fact(row, row.get("prompt", row.get("query")), responses, [], ""))
+        data = bench.scratch / f"real-{count}.jsonl"
+        write_rows(data, [fact.row for fact in rows])
         config = bench.configuration(
-            f"real-{len(lines)}", data, "plain", model={"path": str(assets / "models" / policy)},
+            f"real-{count}", data, "plain", model={"path": str(assets / "models/stories260K")},
             data={"max_tokens": 256})
         bench.run(bench.rdo, "run", config)
-        for scorer in ("deberta", "gptj"):
-            make, arguments, reading = SCORERS[scorer]
-            if scorer == "gptj":
-                arguments, reading = ["--text", "{query}{response}<|endoftext|>"], (
-                    lambda t, f, r: ([f.query + r + "<|endoftext|>"], True))
-            directory = bench.scratch / "real-scorers" / f"{policy}-{len(lines)}-{scorer}"
+        text = "{query}{response}<|endoftext|>"
+        for scorer, make, arguments, reading in (
+                ("deberta", *SCORERS["deberta"]),
+                ("gptj", gptj, ["--text", text], lambda t, f, r: ([f.query + r + "<|endoftext|>"], True))):
+            directory = bench.scratch / "scorers" / f"real-{count}-{scorer}"
             make_scorer(make, directory, [fact.query for fact in rows])
             bench.compare(
-                f"{name}, {scorer}", config, directory, reading, rows, bench.scratch / f"real-{scorer}.h5", *arguments,
+                f"{name}, {scorer}", config, directory, reading, rows, bench.scratch / "real.h5", *arguments,
                 limit=120 if scorer == "deberta" else 256)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rdo", type=lambda path: pathlib.Path(path).resolve())
-    parser.add_argument("--only", default="", help="data formats and models whose names hold this, and nothing else")
+    parser.add_argument("--only", default="", help="checks whose names hold this: 'lists gptj', 'held-out', 'refused'")
     parser.add_argument("--assets", type=pathlib.Path, help="directory of real data and models")
     parser.add_argument("--keep", action="store_true", help="leave the files")
     options = parser.parse_args()
@@ -484,8 +411,9 @@ def main():
     try:
         make_policy(bench)
         check_formats(bench, options.only)
-        if not options.only:
+        if options.only in "held-out":
             check_held_out(bench)
+        if options.only in "refused":
             check_refusals(bench)
         if options.assets:
             check_assets(bench, options.assets)
