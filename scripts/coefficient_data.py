@@ -89,28 +89,27 @@ def read_data(rdo, config, settings, part, output):
     """The rows of data.train or data.test with the ids of the model that will be aligned.
 
     `output` is an empty directory for what rdo makes of them."""
-    effective = prepare(rdo, config, settings, output)
-    aligning = [name for name in effective["passes"] if name in ("dpo", "rrhf", "kto")] or ["dpo"]
-    own = effective["data"]
-    again = []
-    if policy := effective[aligning[0]]["model"]:
-        again += [f"model.path={policy}", "model.init=null"]
-    if own["train"] == own["test"]:
-        # The same files are prepared in the same place, the held-out part last.
-        limit = own["limit" if part == "train" else "test_limit"]
-        again += [f"data.limit={json.dumps(limit)}", f"data.test_limit={json.dumps(limit)}"]
-    if again:
-        effective = prepare(rdo, config, [*settings, *again], output)
-    if not own[part]:
+    alone = ["data.test=[]", "score.data=train"]
+    effective = prepare(rdo, config, settings + (alone if part == "train" else []), output / "first")
+    files, aligning = effective["data"][part], [name for name in effective["passes"] if name in ("dpo", "rrhf", "kto")]
+    if not files:
         raise Failure(USAGE, f"{config}: data.{part} names no files")
-    # Another model's set has other limits or another tokenizer; the set that was made last is this model's.
-    sets = sorted((output / "data").glob("*-responses-*/index.json"), key=lambda path: path.stat().st_mtime_ns)
-    found = [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in sets]
-    directory, index = [
-        each for each in found if [file["path"] for file in each[1]["report"]["files"]] == own[part]][-1]
-    data = Data([row for each in index["parts"] for row in read_part(directory / each["file"])], own[part], {
+    again = []
+    if policy := effective[(aligning or ["dpo"])[0]]["model"]:
+        again += [f"model.path={policy}", "model.init=null"]
+    if part == "test":
+        limit = effective["data"]["test_limit"]
+        again += [f"data.train={json.dumps(files)}", f"data.limit={json.dumps(limit)}"]
+    output /= "again" if again else "first"
+    if again:
+        effective = prepare(rdo, config, [*settings, *again, *alone], output)
+    # Passes with data of their own have sets of their own.
+    found = [(path.parent, json.loads(path.read_text())) for path in (output / "data").glob("*-responses-*/index.json")]
+    directory, index = next(
+        each for each in found if [file["path"] for file in each[1]["report"]["files"]] == files)
+    data = Data([row for each in index["parts"] for row in read_part(directory / each["file"])], files, {
         "tokenizer_digest": xxhash.xxh3_128(tokenizer_file(effective["model"], output).read_bytes()).hexdigest(),
-        "data_digest": index["digest"], "template": own["template"]})
+        "data_digest": index["digest"], "template": effective["data"]["template"]})
     add_messages(data, {file["path"]: file["format"] for file in index["report"]["files"]})
     return data
 

@@ -288,19 +288,18 @@ def check_formats(bench, only):
 
 
 def check_held_out(bench):
-    """The same files in both parts, with limits of their own; gzip; the policy that dpo.model names."""
+    """Both parts, with limits of their own; gzip; the policy that dpo.model names."""
     rows, scratch = facts("messages"), bench.scratch
-    data = scratch / "held.jsonl.gz"
-    write_rows(scratch / "held.jsonl", [fact.row for fact in rows])
-    subprocess.run(["gzip", "-kf", scratch / "held.jsonl"], check=True)
+    for name in ("held", "out"):
+        write_rows(scratch / f"{name}.jsonl", [fact.row for fact in rows])
+        subprocess.run(["gzip", "-f", scratch / f"{name}.jsonl"], check=True)
     config = bench.configuration(
-        "held", data, "chatml", data={"test": str(data), "limit": 5, "test_limit": 7}, score={"data": "both"},
-        dpo={"model": str(scratch / "policy")})
-    settings = ["--set", "passes=[reward,score,dpo]"]
-    bench.run(bench.rdo, "run", config, *settings[:1], "passes=[reward,score]")
+        "held", scratch / "held.jsonl.gz", "chatml", score={"data": "both"}, dpo={"model": str(scratch / "policy")},
+        data={"test": str(scratch / "out.jsonl.gz"), "limit": 5, "test_limit": 7})
+    bench.run(bench.rdo, "run", config)
     for part, name, count in (("train", "coefficients", 5), ("test", "coefficients-test", 7)):
         out = scratch / f"held-{part}.h5"
-        bench.score(config, bench.scorer("llama"), out, "--part", part, *settings)
+        bench.score(config, bench.scorer("llama"), out, "--part", part)
         with h5py.File(out) as file, h5py.File(scratch / f"held/{name}.h5") as own:
             check(f"held-out: {part}", len(own["pairs/key"]) == count
                   and np.array_equal(own["pairs/key"][:], file["pairs/key"][:])
