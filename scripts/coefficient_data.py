@@ -110,6 +110,8 @@ def read_data(rdo, config, settings, part, output):
     data = Data([row for each in index["parts"] for row in read_part(directory / each["file"])], files, {
         "tokenizer_digest": xxhash.xxh3_128(tokenizer_file(effective["model"], output).read_bytes()).hexdigest(),
         "data_digest": index["digest"], "template": effective["data"]["template"]})
+    if single := next((row for row in data.rows if len(row.texts) < 2), None):
+        raise Failure(DATA, f"{data.place(single)}: one response only; coefficients are of pairs and lists")
     add_messages(data, {file["path"]: file["format"] for file in index["report"]["files"]})
     return data
 
@@ -134,8 +136,6 @@ def read_part(path):
 
     for place, number in enumerate(column["rows/row"]):
         own = range(*column["rows/response_start"][place:place + 2])
-        if len(own) < 2:
-            raise Failure(DATA, f"row {number + 1} has one response only; coefficients are of pairs and lists")
         scores = column["responses/score"][own.start:own.stop].tolist()
         yield Row(
             number=int(number), prompt=cut("prompts/ids", "rows/prompt_start", place),

@@ -306,65 +306,77 @@ def check_held_out(bench):
                   and own.attrs["data_digest"] == file.attrs["data_digest"], f"{len(file['pairs/key'])} pairs")
 
 
-def check_refusals(bench):
+class Refusals:
     """What ends with a message and a code, and leaves what was there."""
-    scratch, scorers, out = bench.scratch, bench.scratch / "scorers", bench.scratch / "refused.h5"
-    _, data, config = bench.scored("pairs")
-    for name in ("gptj", "bert"):
-        bench.scorer(name)
 
-    def refused(name, code, words, *arguments, config=config, model="gptj", out=out):
-        said = bench.score(config, scorers / model, out, *arguments, code=code)
+    def __init__(self, bench):
+        self.bench, self.scratch, self.out = bench, bench.scratch, bench.scratch / "refused.h5"
+        _, self.data, self.config = bench.scored("pairs")
+        self.text = ["--text", "{query}{response}"]
+        self.models()
+        self.rows()
+        self.files()
+
+    def refused(self, name, code, words, *arguments, config=None, model=None, out=None):
+        model = model or self.bench.scorer("gptj")
+        said = self.bench.score(config or self.config, model, out or self.out, *arguments, code=code)
         check(f"refused: {name}", words in said and "Traceback" not in said, said.strip().splitlines()[-1][-160:])
 
-    text = ["--text", "{query}{response}"]
-    refused("no head chosen", 2, "0 (bad), 1 (good), 2 (odd)", *text, model="bert")
-    refused("no such head", 2, "0 to 2", *text, "--head", "3", model="bert")
-    refused("no chat template", 2, "--text")
-    refused("no response in the text", 2, "{response}", "--text", "{query}")
-    refused("unknown placeholder", 2, "{answer}", "--text", "{query}{answer}")
-    config_only = transformers.AutoConfig.from_pretrained(scorers / "gptj")
-    transformers.AutoModelForCausalLM.from_config(config_only).save_pretrained(scorers / "language-model")
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(scorers / "gptj" / file, scorers / "language-model")
-    refused("a language model", 4, "score.weight", *text, model="language-model")
-    refused("no model", 4, "nothing", *text, model="nothing")
+    def models(self):
+        bert, language_model = self.bench.scorer("bert"), self.scratch / "language-model"
+        self.refused("no head chosen", 2, "0 (bad), 1 (good), 2 (odd)", *self.text, model=bert)
+        self.refused("no such head", 2, "0 to 2", *self.text, "--head", "3", model=bert)
+        self.refused("no chat template", 2, "--text")
+        self.refused("no response in the text", 2, "{response}", "--text", "{query}")
+        self.refused("unknown placeholder", 2, "{answer}", "--text", "{query}{answer}")
+        gptj = self.bench.scorer("gptj")
+        transformers.AutoModelForCausalLM.from_config(
+            transformers.AutoConfig.from_pretrained(gptj)).save_pretrained(language_model)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(gptj / file, language_model)
+        self.refused("a language model", 4, "score.weight", *self.text, model=language_model)
+        self.refused("no model", 4, "nothing", *self.text, model=self.scratch / "nothing")
 
-    bad = scratch / "bad.jsonl"
-    bad.write_text(data.read_text() + json.dumps({"prompt": "x", "chosen": "y"}) + "\n")
-    line = len(data.read_text().splitlines()) + 1
-    changed = bench.configuration("bad", bad, "hh")
-    refused("a bad row", 3, f"bad.jsonl:{line}: missing field", *text, config=changed)
-    said = bench.score(changed, scorers / "gptj", scratch / "skipped.h5", *text, "--set", "data.on_error=skip")
-    check("a bad row is counted", '1 missing field "rejected"' in said)
-    single = scratch / "single.jsonl"
-    write_rows(single, [{"prompt": f"{n}", "completion": "y", "label": True} for n in range(3)])
-    refused("single responses", 3, "one response", *text, config=bench.configuration("single", single, "plain"))
-    write_rows(single, [{"prompt": start + 500 * "x", "chosen": "y", "rejected": "z"} for start in "ab"])
-    refused("one pair to the policy, two to the model", 3, "single.jsonl:2 and", *text,
-            config=bench.configuration("single", single, "plain"))
+    def rows(self):
+        bad, single = self.scratch / "bad.jsonl", self.scratch / "single.jsonl"
+        rows = self.data.read_text()
+        bad.write_text(rows + json.dumps({"prompt": "x", "chosen": "y"}) + "\n")
+        config = self.bench.configuration("bad", bad, "hh")
+        line = len(rows.splitlines()) + 1
+        self.refused("a bad row", 3, f"bad.jsonl:{line}: missing field", *self.text, config=config)
+        said = self.bench.score(
+            config, self.bench.scorer("gptj"), self.scratch / "skipped.h5", *self.text, "--set", "data.on_error=skip")
+        check("a bad row is counted", '1 missing field "rejected"' in said)
+        config = self.bench.configuration("single", single, "plain")
+        write_rows(single, [{"prompt": f"{n}", "completion": "y", "label": True} for n in range(3)])
+        self.refused("single responses", 3, "single.jsonl:1: one response", *self.text, "--set", "passes=[prepare]", config=config)
+        # Longer than the policy's limit of 200, not than the reward model's of 256.
+        write_rows(single, [{"prompt": start + 210 * "x", "chosen": "y", "rejected": "z"} for start in "ab"])
+        self.refused(
+            "one pair to the policy, two to the model", 3, "single.jsonl:2 and", *self.text, config=config)
 
-    other = scratch / "coefficients-of-others.h5"
-    shutil.copy(scratch / "pairs/coefficients.h5", other)
-    before = other.read_bytes()
-    refused("a file of another program", 2, "--force", *text, out=other)
-    other.write_text("no HDF5")
-    refused("a file of any kind", 2, "--force", *text, out=other)
-    check("refused: nothing was written", other.read_text() == "no HDF5" and before and not out.exists())
-    bench.score(config, scorers / "gptj", other, *text, "--force")
-    bench.score(config, scorers / "gptj", other, *text)
-    check("its own file is replaced", "pairs" in bench.run(bench.rdo, "verify", other))
-
-    # A file that lacks a pair is noticed: "finds every pair" above says something.
-    with h5py.File(other, "r+") as file:
-        for name in ("key", "difference"):
-            values = file[f"pairs/{name}"][1:-1]
-            del file[f"pairs/{name}"]
-            file[f"pairs/{name}"] = values
-    said = bench.run(
-        bench.rdo, "run", config, "--set", f"output={scratch}/used", "passes=[reference,dpo]",
-        f"dpo.coefficients.file={other}", code=4)
-    check("a missing pair is noticed", "are missing" in said, said.strip().splitlines()[-1][-120:])
+    def files(self):
+        rdo, out, model = self.bench.rdo, self.scratch / "of-others.h5", self.bench.scorer("gptj")
+        shutil.copy(self.scratch / "pairs/coefficients.h5", out)
+        before = out.read_bytes()
+        self.refused("a file of another program", 2, "--force", *self.text, out=out)
+        check("refused: the file is as it was", out.read_bytes() == before and not self.out.exists())
+        out.write_text("no HDF5")
+        self.refused("a file of any kind", 2, "--force", *self.text, out=out)
+        self.bench.score(self.config, model, out, *self.text, "--force")
+        self.bench.score(self.config, model, out, *self.text)
+        check("its own file is replaced", "25 pairs" in self.bench.run(rdo, "verify", out))
+        check("nothing is left beside it", not list(self.scratch.glob("*.writing")))
+        # Training notices a file that lacks pairs: that it finds every pair says something.
+        with h5py.File(out, "r+") as file:
+            for name in ("key", "difference"):
+                values = file[f"pairs/{name}"][1:-1]
+                del file[f"pairs/{name}"]
+                file[f"pairs/{name}"] = values
+        said = self.bench.run(
+            rdo, "run", self.config, "--set", f"output={self.scratch}/used", "passes=[reference,dpo]",
+            f"dpo.coefficients.file={out}", code=4)
+        check("a missing pair is noticed", "are missing" in said, said.strip().splitlines()[-1][-120:])
 
 
 def check_assets(bench, assets):
@@ -413,7 +425,7 @@ def main():
         if options.only in "held-out":
             check_held_out(bench)
         if options.only in "refused":
-            check_refusals(bench)
+            Refusals(bench)
         if options.assets:
             check_assets(bench, options.assets)
     finally:
