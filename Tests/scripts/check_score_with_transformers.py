@@ -160,9 +160,12 @@ def one_at_a_time(directory, reading, facts, limit, head):
             if encoded["input_ids"].shape[1] > limit:
                 cut += 1
                 bos = encoded["input_ids"][0, 0]
+                # The first of two texts is cut where something of it can stay.
+                first = len(tokenizer(texts[0], add_special_tokens=False)["input_ids"])
+                stays = first > encoded["input_ids"].shape[1] - limit
                 encoded = tokenizer(
                     *texts, add_special_tokens=special, return_tensors="pt", max_length=limit,
-                    truncation="only_first" if len(texts) == 2 else True)
+                    truncation="only_first" if stays else "longest_first")
                 if not special:
                     encoded["input_ids"][0, 0] = bos
             if "bert" not in directory.name:
@@ -349,7 +352,9 @@ class Refusals:
         check("a bad row is counted", '1 missing field "rejected"' in said)
         config = self.bench.configuration("single", single, "plain")
         write_rows(single, [{"prompt": f"{n}", "completion": "y", "label": True} for n in range(3)])
-        self.refused("single responses", 3, "single.jsonl:1: one response", *self.text, "--set", "passes=[prepare]", config=config)
+        self.refused(
+            "single responses", 3, "single.jsonl:1: one response", *self.text, "--set", "passes=[prepare]",
+            config=config)
         # Longer than the policy's limit of 200, not than the reward model's of 256.
         write_rows(single, [{"prompt": start + 210 * "x", "chosen": "y", "rejected": "z"} for start in "ab"])
         self.refused(
