@@ -30,6 +30,8 @@ package struct CoefficientSummary: Encodable, Sendable {
     }
 
     package let scorer: String?
+    /// What the pairs were chosen by; nil for all. All that follows is of these.
+    package let condition: String?
     package let pairs: Int
     package let queries: Int?
     package let responses: Int?
@@ -51,21 +53,29 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let lengthBias: LengthBias?
     package let lists: ListConsistency?
     package let weights: WeightForecast?
-    /// Pairs whose query and responses stood in an earlier row already.
-    package let repeatedPairs: Int
+    /// Of the whole file; nil when a condition chose pairs.
+    package let duplicates: Duplicates?
     package let verdict: Verdict?
     package let order: PairOrder
     package let largest: [Pair]
     package let smallest: [Pair]
 
+    /// - Parameters:
+    ///   - query: counts some of the pairs alone; it can name the columns of the file.
+    ///   - rule: what `weight` in the query and the forecast are made with.
     init(
-        of file: CoefficientFile, pairs listed: Int, by order: PairOrder, disagreement: Disagreement
+        of file: CoefficientFile, _ query: PairQuery, pairs listed: Int, by order: PairOrder, rule: CoefficientRule
     ) throws {
         scorer = file.scorer
-        pairs = file.count
         self.order = order
+        condition = query.condition
         let tables = try file.hasTables() ? file.readTables() : nil
-        let scored = try ScoredPairs(of: file, tables)
+        let all = try ScoredPairs(of: file, tables)
+        let rows = try query.condition.map { _ in
+            try query.rows(of: PairColumns(of: file, tables, all, rule: rule))
+        }
+        let scored = rows.map(all.selecting) ?? all
+        pairs = scored.count
         queries = tables?.queryTexts.count
         responses = tables?.responseTexts.count
         let differences = scored.stored.map(\.difference)
@@ -77,8 +87,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         agreement = agreementInterval?.share
         symmetricAgreementInterval = file.reversed == nil ? nil : Share(labelled.map(scored.agrees))
         symmetricAgreement = symmetricAgreementInterval?.share
-        let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
-        let bias = biases.map { $0.map(Double.init) }
+        let bias = file.reversed == nil ? nil : scored.stored.map { ($0.difference + ($0.reversed ?? .nan)) / 2 }
         meanPositionBias = bias?.mean
         positionBiasDeviation = bias.flatMap { bias in
             bias.mean.flatMap { mean in bias.map { ($0 - mean) * ($0 - mean) }.mean?.squareRoot() }
@@ -86,33 +95,37 @@ package struct CoefficientSummary: Encodable, Sendable {
         reliability = Reliability(of: scored)
         lengthBias = LengthBias(of: scored)
         lists = ListConsistency(of: scored)
-        weights = WeightForecast(of: scored, disagreement: disagreement)
-        repeatedPairs = file.repeatedCount
+        weights = WeightForecast(of: scored, disagreement: rule.disagreement)
+        duplicates = try rows == nil ? Duplicates(of: file, tables, examples: listed) : nil
         verdict = Verdict(reliability, lengthBias, weights)
 
-        let values: [Float] =
+        let values: [Double] =
             switch order {
-            case .difference: Array(file.differences)
-            case .absolute: file.differences.map(abs)
-            case .bias: biases?.map(abs) ?? []
-            case .contradiction: zip(scored.differences, scored.labels).map { Float(-$0 * Double($1)) }
+            case .difference: differences
+            case .absolute: differences.map(abs)
+            case .bias: bias?.map(abs) ?? []
+            case .contradiction: zip(scored.differences, scored.labels).map { -$0 * Double($1) }
             }
-        let rows = values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
-        func pair(_ row: Int) -> Pair {
-            Pair(
+        let places = listed == 0 ? [] : values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
+        func pair(_ place: Int) -> Pair {
+            let row = rows?[place] ?? place
+            return Pair(
                 row: row, key: file.keys[row].description, difference: file.differences[row],
-                reversed: file.reversed?[row], bias: biases?[row], label: tables.map { Int($0.labels[row]) },
+                reversed: file.reversed?[row], bias: bias.map { Float($0[place]) },
+                label: tables.map { Int($0.labels[row]) },
                 query: tables.map { $0.queryTexts[Int($0.pairQueries[row])] },
                 first: tables.map { $0.responseTexts[Int($0.pairFirsts[row])] },
                 second: tables.map { $0.responseTexts[Int($0.pairSeconds[row])] })
         }
-        largest = rows.suffix(listed).reversed().map(pair)
-        smallest = rows.prefix(listed).map(pair)
+        largest = places.suffix(listed).reversed().map(pair)
+        smallest = places.prefix(listed).map(pair)
     }
 
-    var lines: [String] {
+    /// - Parameter isFull: texts whole instead of their starts.
+    func lines(isFull: Bool) -> [String] {
         var lines = labelled([
-            ("scorer", scorer ?? ""), ("pairs", String(pairs)), ("queries", queries.map(String.init) ?? ""),
+            ("scorer", scorer ?? ""), ("where", condition.map { withoutControls($0) } ?? ""), ("pairs", String(pairs)),
+            ("queries", queries.map(String.init) ?? ""),
             ("responses", responses.map(String.init) ?? ""), ("mean difference", rounded(meanDifference)),
         ])
         lines += labelled(quantiles.values.map { ("quantile \($0.share)", rounded($0.value)) })
@@ -121,7 +134,6 @@ package struct CoefficientSummary: Encodable, Sendable {
             ("agrees, symmetric", symmetricAgreementInterval?.text ?? ""),
             ("mean position bias", meanPositionBias.map(rounded) ?? ""),
             ("its deviation", positionBiasDeviation.map(rounded) ?? ""),
-            ("repeated pairs", repeatedPairs > 0 ? String(repeatedPairs) : ""),
         ])
         lines += blocks
         for (title, pairs) in [("largest", largest), ("smallest", smallest)] where !pairs.isEmpty {
@@ -131,16 +143,17 @@ package struct CoefficientSummary: Encodable, Sendable {
                 let label = pair.label.map { ", label \($0)" } ?? ""
                 lines.append("    pair \(pair.row): difference \(pair.difference)\(bias)\(label)")
                 for (title, text) in [("query", pair.query), ("first", pair.first), ("second", pair.second)] {
-                    if let text { lines.append("      \(title): \(CoefficientSummary.oneLine(text))") }
+                    if let text { lines += shown(text, isFull: isFull, "      \(title): ") }
                 }
             }
         }
         return lines
     }
 
-    /// The start of a text on one line.
-    private static func oneLine(_ text: String) -> String {
-        let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return line.count > 160 ? line.prefix(159) + "…" : line
+    private func shown(_ text: String, isFull: Bool, _ title: String) -> [String] {
+        guard isFull else { return [title + oneLine(text, limit: 160)] }
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let indent = String(repeating: " ", count: title.count)
+        return lines.enumerated().map { ($0 == 0 ? title : indent) + withoutControls(String($1)) }
     }
 }

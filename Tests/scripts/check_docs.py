@@ -50,6 +50,17 @@ RULES = [
     (r"rdo run align\.yaml --set dpo\.ledger=true", [("^", "rm -r runs/first/dpo; ")]),
     (r"rdo inspect \S+/ledger\.h5 --pair 3fa9 .*", [("3fa9", FIRST_KEY)]),
     (r"rdo inspect .*", AS_PRINTED),
+    (r"rdo export-pairs .*", AS_PRINTED),
+    # Judgements of others are made of the program's own.
+    (r"rdo import judged\.jsonl .*", [
+        ("^", "rdo export-pairs runs/first/coefficients.h5 | sed 's/\"difference\"/\"strength\"/; s/, \"tokens.*/}/' > judged.jsonl; ")]),
+    (r"rdo import ultrafeedback\.jsonl .*", [
+        ("^", "sed 's/\"strength\"/\"score_chosen\": 4, \"score_rejected\": 2.5, \"other\"/' judged.jsonl > ultrafeedback.jsonl; ")]),
+    (r"rdo import weighted\.jsonl .*", AS_PRINTED),
+    (r"rdo diff .*", AS_PRINTED),
+    (r"rdo merge part-1\.h5 part-2\.h5 .*", [
+        ("^", "for part in '1 row<3' '2 row>=3'; do set -- $part; rdo export-pairs runs/first/coefficients.h5 --where $2 "
+         "--out part-$1.jsonl; rdo import part-$1.jsonl --out part-$1.h5; done; ")]),
     (r"ls .*", AS_PRINTED),
     # With eight leaves align.yaml has no work for 64 ranks; bench measures one rank, the others' rates are made up.
     (r"mpirun -n RANKS_PER_NODE rdo bench .*", [("RANKS_PER_NODE", "1"), ("MODEL", MODEL)]),
@@ -141,7 +152,7 @@ class Checker:
 
     def command(self, where, printed):
         # [brackets] are optional parts: they run too.
-        text = re.sub(r"\[([^\]]*)\]", r"\1", printed) if printed.startswith("rdo inspect") else printed
+        text = re.sub(r"\[([^\]]*)\]", r"\1", printed) if re.match("rdo (inspect|diff)", printed) else printed
         for index, (pattern, how) in enumerate(RULES):
             if not re.fullmatch(pattern, text):
                 continue
@@ -182,7 +193,7 @@ class Checker:
             words = ["run"] + words[words.index("slurm/pipeline.sbatch") + 1:]
         else:
             return
-        subcommands = set(re.findall(r"^  (\w+)", self.help(()).split("SUBCOMMANDS:")[-1], re.M))
+        subcommands = set(re.findall(r"^  ([\w-]+)", self.help(()).split("SUBCOMMANDS:")[-1], re.M))
         if not words or words[0] not in subcommands:
             return self.fail(where, f"`{text}`: no such subcommand")
         page = self.help((words[0],))
