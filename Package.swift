@@ -67,8 +67,8 @@ let package = Package(
         module(
             "Training",
             [
-                "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer", "Tensors", "Coding",
-                "Diagnostics",
+                "Inspection", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer", "Tensors",
+                "Coding", "Diagnostics",
             ]),
         module(
             "Methods",
@@ -119,7 +119,7 @@ let package = Package(
         tests(
             of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"], excluding: ["inspection-goldens.json"]),
         tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
-        tests(of: "Training", ["Settings", "Transformer"]),
+        tests(of: "Training", ["Settings", "Transformer", "Diagnostics"]),
         tests(
             of: "Methods",
             [

@@ -1,8 +1,8 @@
 import Diagnostics
 
 /// Appends values to a run of bytes. Integers take 7 bits a byte, least significant first, so token ids take two or
-/// three bytes; doubles their 8 bytes, little-endian; texts and arrays their count first. Every message between ranks that
-/// is more than floats is written so.
+/// three bytes; floats and doubles their 4 and 8 bytes, little-endian; texts and arrays their count first. Every message
+/// between ranks that is more than floats is written so, and so are the values of Protocol Buffers.
 package struct ByteWriter {
     package private(set) var bytes: [UInt8] = []
     /// Bytes that an integer takes at most.
@@ -34,9 +34,13 @@ package struct ByteWriter {
 
     package mutating func write(_ value: Double) { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes += $0 } }
 
-    package mutating func write(_ text: String) {
-        write(text.utf8.count)
-        bytes += text.utf8
+    package mutating func write(_ value: Float) { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes += $0 } }
+
+    package mutating func write(_ text: String) { write(counted: text.utf8) }
+
+    package mutating func write(counted values: some Collection<UInt8>) {
+        write(values.count)
+        bytes += values
     }
 
     package mutating func write(_ values: [Double]) { write(values) { $1.write($0) } }

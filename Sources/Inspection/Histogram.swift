@@ -7,7 +7,7 @@ package struct Histogram: Encodable, Sendable {
     package let counts: [Int]
 
     /// Nil when there are no numbers.
-    init?(of numbers: [Double], parts: Int = 20) {
+    package init?(of numbers: [Double], parts: Int = 20) {
         guard let from = numbers.min(), let to = numbers.max() else { return nil }
         var counts = [Int](repeating: 0, count: parts)
         for number in numbers {

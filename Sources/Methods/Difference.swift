@@ -3,6 +3,7 @@ import Costs
 import Objectives
 import Preferences
 import Settings
+import Storage
 import Tensors
 import Training
 import Transformer
@@ -96,22 +97,26 @@ package struct DifferenceTask: TrainingTask {
         var sums = FigureSums<Figure>()
         for (index, sample) in samples.enumerated() {
             let (main, duplication, reverse) = (outputs[3 * index], outputs[3 * index + 1], outputs[3 * index + 2])
-            let isSwapped = draw(sample).isSwapped
             let result = objective.evaluate(
-                main: main, duplication: duplication, reverse: reverse, firstIsPreferred: !isSwapped)
+                main: main, duplication: duplication, reverse: reverse, firstIsPreferred: !draw(sample).isSwapped)
             gradients += [result.gradientMain, result.gradientDuplication, result.gradientReverse].map {
                 $0 / denominator
             }
-            let towardsChosen = isSwapped ? -main : main
+            let difference = towardsChosen(main, of: sample)
             sums[.loss] += result.loss
             sums[.main] += result.lossMain
             sums[.duplication] += result.lossDuplication
             sums[.reverse] += result.lossReverse
-            sums[.correct] += towardsChosen > 0 ? 1 : 0
+            sums[.correct] += difference > 0 ? 1 : 0
             sums[.bias] += (main + reverse) / 2
-            sums[.difference] += towardsChosen
+            sums[.difference] += difference
         }
         return LeafLoss(gradients: gradients, sums: sums)
+    }
+
+    /// The difference in the order in which a positive one agrees with the label.
+    private func towardsChosen(_ difference: Double, of sample: Sample) -> Double {
+        draw(sample).isSwapped ? -difference : difference
     }
 
     package func metrics(_ sums: FigureSums<Figure>, count: Int, denominator: Double) -> StepMetrics {
@@ -121,6 +126,10 @@ package struct DifferenceTask: TrainingTask {
             .lossReverse: mean(.reverse), .accuracy: mean(.correct), .difference: mean(.difference),
             .positionBias: mean(.bias),
         ]
+    }
+
+    package func distributions(_ samples: [Sample], outputs: [[Double]], visits: [PairVisit]) -> [Distribution] {
+        [(.differences, zip(samples, outputs).map { towardsChosen($1[0], of: $0) })]
     }
 
     package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {

@@ -3,6 +3,7 @@ import Costs
 import Objectives
 import Preferences
 import Settings
+import Storage
 import Training
 import Transformer
 
@@ -64,6 +65,10 @@ package struct RewardTask: ResponseTask {
             .loss: sums[.loss] / denominator, .accuracy: sums[.correct] / Double(count),
             .margin: sums[.margin] / Double(count),
         ]
+    }
+
+    package func distributions(_ samples: [Sample], outputs: [[Double]], visits: [PairVisit]) -> [Distribution] {
+        [(.margins, outputs.map { $0[0] - $0[1] })]
     }
 
     package func trace(_ samples: [Sample], outputs: [[Double]]) -> TraceRecord {

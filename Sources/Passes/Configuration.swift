@@ -9,6 +9,7 @@ import Settings
 package struct Configuration: ConfigurationSection {
     package var output = ""
     package var seed = 1
+    package var metrics = [MetricsForm.jsonl]
     package var passes = [DifferenceMethod.name, ScorePass.name, ReferencePass.name, PairwiseMethod.name]
     package var model = ModelSettings()
     package var data = DataSettings()
@@ -29,6 +30,10 @@ package struct Configuration: ConfigurationSection {
         [
             .value(\.output, "output", "Directory of all artefacts (required)."),
             .value(\.seed, "seed", .atLeast(0), "Seed of everything that is drawn."),
+            .value(
+                \.metrics, "metrics",
+                "How training passes write their figures: JSON lines, always, and TensorBoard's event files (docs/watching.md)."
+            ),
             .value(\.passes, "passes", "What `rdo run` does, in this order."),
             .section(\.model, "model", "The base model."),
             .section(\.data, "data", "Preference data."),
@@ -111,6 +116,10 @@ package struct Configuration: ConfigurationSection {
                 "data.max_prompt_tokens (\(prompt)) leaves no room within data.max_tokens (\(data.maxTokens))",
                 remedy: "lower the first or raise the second")
         }
+        if !metrics.contains(.jsonl) {
+            throw fail("metrics leaves out jsonl", remedy: "add it: resuming and `rdo grid` read those files")
+        }
+        if Set(metrics).count < metrics.count { throw fail("metrics names a form twice") }
         if passes.isEmpty { throw fail("passes is empty", remedy: "name at least one pass") }
         if Set(passes).count < passes.count { throw fail("passes names a pass twice") }
     }

@@ -44,6 +44,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
             settings: settings.training, headLearningRate: settings.scalarHead?.headLearningRate,
             seed: session.seed, shuffle: session.configuration.data.shuffle, directory: directory,
             tracePath: session.tracePath, keepsLedger: settings.ledger,
+            writesEvents: session.configuration.metrics.contains(.tensorboard),
             identity: identity(loaded, data, prepared.inputs, session),
             evaluationDigest: evaluation.map { $0.digest(with: data.test?.digest ?? "") },
             configurationText: session.configuration.yaml,

@@ -16,6 +16,9 @@ package enum FrozenWeights: String, SettingChoice { case f32, bf16 }
 
 package enum ScheduleKind: String, SettingChoice { case constant, linear, cosine }
 
+/// A form in which training passes write their figures.
+package enum MetricsForm: String, SettingChoice { case jsonl, tensorboard }
+
 /// Number type of exported weights.
 package enum ExportType: String, SettingChoice { case f32, bf16 }
 

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Settings
@@ -5,8 +6,7 @@ import Storage
 
 /// A file of JSON objects, one a line, flushed line by line: metrics.jsonl, evaluation.jsonl and the `--trace` file.
 final class JSONLinesFile {
-    private let file: UnsafeMutablePointer<FILE>
-    private let path: String
+    private let file: AppendedFile
 
     /// - Parameters:
     ///   - step: when a run is resumed, lines of steps from this one on were written by the interrupted process after its
@@ -15,22 +15,12 @@ final class JSONLinesFile {
     /// - Throws: `RDOError.usage` when the file cannot be written or is another program's, `.artefact` when one that is
     ///   there cannot be read.
     init(path: String, keepingStepsBefore step: Int, of pass: PassName? = nil) throws {
-        self.path = path
         try Self.truncate(path, toStepsBefore: step, of: pass)
-        guard let file = fopen(path, "a") else { throw Self.cannotWrite(path) }
-        self.file = file
+        file = try AppendedFile(path: path)
     }
-
-    deinit { fclose(file) }
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
-    func append(_ line: String) throws {
-        guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else { throw Self.cannotWrite(path) }
-    }
-
-    private static func cannotWrite(_ path: String) -> RDOError {
-        RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
-    }
+    func append(_ line: String) throws { try file.append(Array((line + "\n").utf8)) }
 
     /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
     static func truncate(_ path: String, toStepsBefore step: Int, of pass: PassName? = nil) throws {
@@ -46,9 +36,9 @@ final class JSONLinesFile {
         }
     }
 
-    /// True when the file at `path` has a line of this step about these held-out data.
-    static func holds(step: Int, of data: String?, path: String) throws -> Bool {
-        try lines(of: path).contains { $0.step == step && $0.data == data }
+    /// The line of this step about these held-out data, if the file at `path` has one.
+    static func line(of step: Int, about data: String?, path: String) throws -> String? {
+        try lines(of: path).first { $0.step == step && $0.data == data }?.line
     }
 
     /// The complete lines of a file, with their steps and passes; a line that a kill cut short is left out.
@@ -79,10 +69,23 @@ final class JSONLinesFile {
 /// One line of named numbers, in their order. A name that stands already keeps its place and value; a number that is
 /// not finite becomes null.
 struct JSONLine: ExpressibleByDictionaryLiteral {
-    private var members: [(name: String, value: String)] = []
+    /// Begins the names of what was found with held-out data.
+    static let heldOut = "test_"
 
-    init(dictionaryLiteral numbers: (Metric, any Numeric)...) {
+    private var members: [(name: String, text: String)] = []
+    /// As numbers, in the same order.
+    private(set) var numbers: [(name: String, value: Double)] = []
+
+    init(dictionaryLiteral numbers: (Metric, any LineNumber)...) {
         for (metric, number) in numbers { add(metric.name, number) }
+    }
+
+    /// The numbers of a line that was written before.
+    init(numbersOf line: String) throws {
+        guard case .object(let members) = try JSONParser.parse(Array(line.utf8)) else { return }
+        for (name, value) in members where value.text == nil {
+            add(String(decoding: name, as: UTF8.self), value.double ?? .nan)
+        }
     }
 
     /// - Parameter prefix: stands before every name.
@@ -93,10 +96,17 @@ struct JSONLine: ExpressibleByDictionaryLiteral {
     /// - Parameter text: needs no escapes.
     mutating func append(_ name: String, text: String) { members.append((name, "\"\(text)\"")) }
 
-    private mutating func add(_ name: String, _ number: any Numeric) {
+    private mutating func add(_ name: String, _ number: any LineNumber) {
         guard !members.contains(where: { $0.name == name }) else { return }
-        members.append((name, (number as? Double)?.isFinite == false ? "null" : "\(number)"))
+        members.append((name, number.double.isFinite ? "\(number)" : "null"))
+        numbers.append((name, number.double))
     }
 
-    var text: String { "{" + members.map { "\"\($0.name)\": \($0.value)" }.joined(separator: ", ") + "}" }
+    var text: String { "{" + members.map { "\"\($0.name)\": \($0.text)" }.joined(separator: ", ") + "}" }
 }
+
+/// An integer stands in a line without a point.
+protocol LineNumber { var double: Double { get } }
+
+extension Int: LineNumber { var double: Double { Double(self) } }
+extension Double: LineNumber { var double: Double { self } }

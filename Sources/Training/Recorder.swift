@@ -4,13 +4,14 @@ import Parallel
 import Preferences
 import Storage
 
-/// What a run writes about itself while it trains: metrics.jsonl, evaluation.jsonl, the trace and the ledger. Rank 0 writes;
-/// every method is collective.
+/// What a run writes about itself while it trains: metrics.jsonl and evaluation.jsonl, the same for TensorBoard, the trace
+/// and the ledger. Rank 0 writes; every method is collective.
 final class Recorder<Task: TrainingTask> {
     private let run: TrainingRun
     private let world: Communicator
     private let log: Log
     private let metrics: JSONLinesFile?
+    private let events: EventFile?
     private let trace: JSONLinesFile?
     private let ledger: LedgerWriter?
 
@@ -31,21 +32,35 @@ final class Recorder<Task: TrainingTask> {
         try world.onRankZero {
             try JSONLinesFile.truncate(Self.evaluationPath(run), toStepsBefore: start == 0 ? 0 : start + 1)
         }
+        events = try world.onRankZero { try Self.openEvents(run, from: start, log) }.flatMap { $0 }
     }
 
     /// Whether steps must gather the outputs of all samples.
-    var wantsOutputs: Bool { run.tracePath != nil || run.keepsLedger }
+    var wantsOutputs: Bool { run.tracePath != nil || run.keepsLedger || run.writesEvents }
 
     /// - Parameter figures: what metrics.jsonl says of a step of any pass; the pass's own figures follow.
     func record(_ step: Int, _ figures: JSONLine, _ samples: [Sample], _ batch: BatchRunner.Result<Task>) throws {
         try world.onRankZero {
             let task = batch.task
             try trace?.append(traceLine(step, samples, batch))
-            try ledger?.append(task.visits(samples, outputs: batch.outputs, denominator: batch.denominator), step: step)
             var line = figures
             line.append(batch.metrics)
-            try metrics?.append(line.text)
+            let isSeen = ledger != nil || events != nil
+            let visits =
+                isSeen ? task.visits(samples, outputs: batch.outputs, denominator: batch.denominator) : []
+            try ledger?.append(visits, step: step)
+            let distributions =
+                events == nil ? [] : task.distributions(samples, outputs: batch.outputs, visits: visits)
+            try show(line, distributions, in: metrics, step: step)
         }
+    }
+
+    /// Writes a line in every form.
+    private func show(
+        _ line: JSONLine, _ distributions: [Distribution] = [], in file: JSONLinesFile?, step: Int
+    ) throws {
+        try file?.append(line.text)
+        try events?.append(line, distributions, step: step)
     }
 
     /// What was drawn for a step, and rows of the data files.
@@ -63,7 +78,7 @@ final class Recorder<Task: TrainingTask> {
 
     func isEvaluated(step: Int) throws -> Bool {
         try world.isTrueOnRankZero {
-            try JSONLinesFile.holds(step: step, of: run.evaluationDigest, path: Self.evaluationPath(run))
+            try JSONLinesFile.line(of: step, about: run.evaluationDigest, path: Self.evaluationPath(run)) != nil
         }
     }
 
@@ -71,9 +86,9 @@ final class Recorder<Task: TrainingTask> {
         try world.onRankZero {
             let file = try JSONLinesFile(path: Self.evaluationPath(run), keepingStepsBefore: step)
             var line: JSONLine = [.step: step, .testExamples: Double(examples)]
-            line.append(evaluation, prefix: "test_")
+            line.append(evaluation, prefix: JSONLine.heldOut)
             if let digest = run.evaluationDigest { line.append("test_data", text: digest) }
-            try file.append(line.text)
+            try show(line, in: file, step: step)
             log.info(
                 "step \(step), \(examples) held-out examples: \(evaluation.summary) "
                     + String(format: "(%.1f s)", seconds))
@@ -81,6 +96,22 @@ final class Recorder<Task: TrainingTask> {
     }
 
     private static func evaluationPath(_ run: TrainingRun) -> String { run.directory + "/evaluation.jsonl" }
+
+    /// The run's event file, when it writes one. Without one, those of an earlier run go with its checkpoints and metrics.
+    private static func openEvents(_ run: TrainingRun, from start: Int, _ log: Log) throws -> EventFile? {
+        let directory = run.directory + "/tensorboard"
+        guard run.writesEvents else {
+            if start == 0 { try EventFile.discard(directory) }
+            return nil
+        }
+        let events = try EventFile(in: directory, from: start)
+        if start > 0, events.isFirst { log.warning("TensorBoard's curves begin at step \(start): \(directory)") }
+        // What evaluation.jsonl keeps of this step, readers forgot at the session's start.
+        if let line = try JSONLinesFile.line(of: start, about: run.evaluationDigest, path: evaluationPath(run)) {
+            try events.append(JSONLine(numbersOf: line), step: start)
+        }
+        return events
+    }
 
     /// The run's ledger, when it keeps one and has steps to make. Without one, that of an earlier run goes with its
     /// checkpoints and metrics.

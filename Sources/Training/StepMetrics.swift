@@ -9,6 +9,15 @@ package enum Metric: Sendable {
     case ktoBaseline, beyondBaseline, desirableShare, responseTokens, lossRanking, logpsBest, unrankedShare
 
     var name: String { "\(self)".snakeCased }
+
+    /// Of those that tell how the machine does, not how the model does.
+    static let namesOfTheMachine: Set<String> = {
+        let figures: [Metric] = [
+            .tokensPerSecond, .seconds, .mfu, .leafImbalance, .rankImbalance, .commExposedSeconds, .stateMemoryBytes,
+            .gatheredMemoryBytes, .peakMemoryBytes,
+        ]
+        return Set(figures.map(\.name))
+    }()
 }
 
 /// A pass's own figures of a step, in the order in which metrics.jsonl shows them; nil is left out. Every pass has a

@@ -8,11 +8,13 @@ package struct TrainingRun {
     package var headLearningRate: Double?
     package var seed: UInt64
     package var shuffle: Bool
-    /// Holds `checkpoints/`, `metrics.jsonl` and `ledger.h5`.
+    /// Holds `checkpoints/`, `metrics.jsonl`, `ledger.h5` and `tensorboard/`.
     package var directory: String
     package var tracePath: String?
     /// Notes what every step does with every pair.
     package var keepsLedger: Bool
+    /// Writes its figures for TensorBoard too.
+    package var writesEvents: Bool
     package var identity: RunIdentity
     /// Of what the held-out losses are computed on; nil without held-out data.
     package var evaluationDigest: String?
@@ -26,11 +28,12 @@ package struct TrainingRun {
 
     package init(
         settings: TrainingSettings, headLearningRate: Double?, seed: UInt64, shuffle: Bool, directory: String,
-        tracePath: String?, keepsLedger: Bool, identity: RunIdentity, evaluationDigest: String?,
+        tracePath: String?, keepsLedger: Bool, writesEvents: Bool, identity: RunIdentity, evaluationDigest: String?,
         configurationText: String, modelConfiguration: Data, adapterConfiguration: Data?, tokenizerSource: String
     ) {
         (self.settings, self.headLearningRate, self.seed, self.shuffle) = (settings, headLearningRate, seed, shuffle)
-        (self.directory, self.tracePath, self.keepsLedger) = (directory, tracePath, keepsLedger)
+        (self.directory, self.tracePath) = (directory, tracePath)
+        (self.keepsLedger, self.writesEvents) = (keepsLedger, writesEvents)
         (self.identity, self.evaluationDigest) = (identity, evaluationDigest)
         self.configurationText = configurationText
         (self.modelConfiguration, self.adapterConfiguration) = (modelConfiguration, adapterConfiguration)

@@ -34,6 +34,8 @@ package protocol TrainingTask {
     /// What the batch does with each of its pairs, in the order of the samples: for the ledger.
     /// - Parameter outputs: the outputs of each sample.
     func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit]
+    /// Figures of each of the batch's pairs, to show how they spread; by default those of its visits.
+    func distributions(_ samples: [Sample], outputs: [[Double]], visits: [PairVisit]) -> [Distribution]
     /// Called with the sums of the first step of a run that was not resumed.
     /// - Throws: `RDOError.numerical` when they cannot be right.
     func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws
@@ -54,7 +56,16 @@ extension TrainingTask {
     package var preparation: Preparation<Self>? { nil }
     package func checkFirstStep(_ sums: FigureSums<Figure>, count: Int) throws {}
     package func visits(_ samples: [Sample], outputs: [[Double]], denominator: Double) -> [PairVisit] { [] }
+
+    package func distributions(_ samples: [Sample], outputs: [[Double]], visits: [PairVisit]) -> [Distribution] {
+        visits.isEmpty ? [] : [(.coefficients, visits.map(\.coefficient)), (.margins, visits.map(\.margin))]
+    }
 }
+
+/// One figure of every pair of a batch, for a histogram; docs/watching.md says what each is.
+package typealias Distribution = (figure: PairFigure, values: [Double])
+
+package enum PairFigure: String, Sendable { case coefficients, margins, differences }
 
 /// A first phase for losses that need figures of the whole global batch which only a forward pass can give, as KTO's
 /// baseline: the trees of `request` of every leaf run forward, `sums` of their outputs, which are in the request's

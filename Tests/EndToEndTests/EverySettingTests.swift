@@ -19,7 +19,7 @@ import Testing
     private static let main = Chain(
         passes: all,
         dependent: [
-            "seed": all, "model": all, "data": all, "parallel": [], "prepare": [],
+            "seed": all, "metrics": [], "model": all, "data": all, "parallel": [], "prepare": [],
             "difference": ["difference", "score", "dpo"],
             "score": ["score", "dpo"], "reference": ["reference", "dpo"], "dpo": ["dpo"],
         ])
@@ -48,7 +48,8 @@ import Testing
         "disagreement": "absolute", "denominator": "weights",
     ]
     private static let own: [String: String?] = [
-        "output": nil, "passes": nil, "seed": "4", "model.path": nil, "model.init.hidden_size": "16",
+        "output": nil, "passes": nil, "seed": "4", "metrics": "[jsonl, tensorboard]", "model.path": nil,
+        "model.init.hidden_size": "16",
         "model.init.intermediate_size": "32", "model.init.layers": "1", "model.init.heads": "2",
         "model.init.key_value_heads": "1", "model.init.max_positions": "128", "model.init.rope_theta": "500",
         "model.init.norm_epsilon": "1e-3", "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",

@@ -40,4 +40,21 @@ import Testing
         let result = try Python.run(script: "compare_families.py", ["--rdo", program])
         #expect(result.status == 0, "\(result.output) \(result.error)")
     }
+
+    /// The event files of a run that was stopped and continued, read by TensorBoard itself.
+    @Test(.enabled(if: Python.has("tensorboard"), "RDO_PYTHON names no Python with tensorboard"))
+    func eventFilesAgreeWithTensorBoard() throws {
+        let work = try Workspace()
+        try work.writeConfiguration()
+        for steps in [7, 20] {
+            _ = try work.succeeds(
+                [
+                    "passes=[difference, score, reference, dpo]", "metrics=[jsonl, tensorboard]",
+                    "dpo.evaluate_every=5",
+                    "dpo.steps=\(steps)", "dpo.schedule=constant",
+                ], output: "run", ranks: 2)
+        }
+        let result = try Python.run(script: "check_tensorboard.py", [work.path("run")])
+        #expect(result.status == 0, "\(result.output) \(result.error)")
+    }
 }

@@ -131,6 +131,8 @@ import Testing
             required + "rrhf: {coefficients: {denominator: weights}}",
             "rrhf.coefficients.denominator weights has no meaning"
         ),
+        (required + "metrics: [tensorboard]", "metrics leaves out jsonl"),
+        (required + "metrics: [jsonl, jsonl]", "metrics names a form twice"),
         (required + "passes: [dpo, sft, dpo]", "passes names a pass twice"),
     ]) func whatNoSingleKeyCanTell(_ yaml: String, _ message: String) {
         #expect(failure(yaml).contains("a.yaml: " + message), "\(failure(yaml))")

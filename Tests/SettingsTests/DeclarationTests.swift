@@ -12,7 +12,7 @@ import Testing
     /// A value other than the default for every key.
     private static let others: [String: String] = {
         var values = [
-            "output": "elsewhere", "seed": "2", "passes": "[dpo, sft]",
+            "output": "elsewhere", "seed": "2", "metrics": "[jsonl, tensorboard]", "passes": "[dpo, sft]",
             "model.path": "null", "model.tokenizer": "tokenizers/other",
             "model.init.hidden_size": "128", "model.init.intermediate_size": "100", "model.init.layers": "5",
             "model.init.heads": "8", "model.init.key_value_heads": "2", "model.init.max_positions": "512",

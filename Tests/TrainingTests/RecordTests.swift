@@ -30,15 +30,15 @@ import Testing
         #expect(
             try String(contentsOfFile: path, encoding: .utf8)
                 == "{\"step\": 0}\n{\"step\": 1}\n{\"step\": 2, \"again\": true}\n")
-        #expect(try JSONLinesFile.holds(step: 1, of: nil, path: path))
-        #expect(try !JSONLinesFile.holds(step: 3, of: nil, path: path))
+        #expect(try JSONLinesFile.line(of: 1, about: nil, path: path) == #"{"step": 1}"#)
+        #expect(try JSONLinesFile.line(of: 3, about: nil, path: path) == nil)
     }
 
     /// A directory in the file's place is no empty file.
     @Test func unreadableIsNotAbsent() throws {
         let directory = try TemporaryDirectory()
-        #expect(throws: (any Error).self) { try JSONLinesFile.holds(step: 1, of: nil, path: directory.path) }
-        #expect(try !JSONLinesFile.holds(step: 1, of: nil, path: directory.path + "/none.jsonl"))
+        #expect(throws: (any Error).self) { try JSONLinesFile.line(of: 1, about: nil, path: directory.path) }
+        #expect(try JSONLinesFile.line(of: 1, about: nil, path: directory.path + "/none.jsonl") == nil)
     }
 }
 
