@@ -22,9 +22,12 @@ package struct ArtefactSummary: Encodable, Sendable {
     ///   - pairs: how many of the largest and of the smallest pairs to list; of a ledger of the largest, by gradient scale.
     ///   - order: what "largest" means in a coefficient file.
     ///   - disagreement: what the weights of a coefficient file are forecast with.
+    ///   - browsed: above 0, how many pairs of each end of every order of a coefficient file to hand over for reading,
+    ///     in place of those lists.
     /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
     package init(
-        of path: String, pairs: Int = 0, by order: PairOrder = .difference, disagreement: Disagreement = .zero
+        of path: String, pairs: Int = 0, by order: PairOrder = .difference, disagreement: Disagreement = .zero,
+        browsed: Int = 0
     ) throws {
         self.path = path
         kind = try Artefacts.kind(of: path)
@@ -32,7 +35,8 @@ package struct ArtefactSummary: Encodable, Sendable {
         case .coefficients:
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
-            coefficients = try CoefficientSummary(of: file, pairs: pairs, by: order, disagreement: disagreement)
+            coefficients = try CoefficientSummary(
+                of: file, pairs: browsed > 0 ? 0 : pairs, by: order, disagreement: disagreement, browsed: browsed)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)

@@ -57,9 +57,14 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let order: PairOrder
     package let largest: [Pair]
     package let smallest: [Pair]
+    /// What a page shows of the pairs; nil where none was asked for.
+    package let browsed: BrowsedPairs?
 
+    /// - Parameters:
+    ///   - listed: how many of the largest and of the smallest pairs by `order`.
+    ///   - browsed: how many pairs of each end of every order to hand over for reading.
     init(
-        of file: CoefficientFile, pairs listed: Int, by order: PairOrder, disagreement: Disagreement
+        of file: CoefficientFile, pairs listed: Int, by order: PairOrder, disagreement: Disagreement, browsed: Int
     ) throws {
         scorer = file.scorer
         pairs = file.count
@@ -77,8 +82,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         agreement = agreementInterval?.share
         symmetricAgreementInterval = file.reversed == nil ? nil : Share(labelled.map(scored.agrees))
         symmetricAgreement = symmetricAgreementInterval?.share
-        let biases = file.reversed.map { zip(file.differences, $0).map { ($0 + $1) / 2 } }
-        let bias = biases.map { $0.map(Double.init) }
+        let bias = file.reversed.map { zip(file.differences, $0).map { Double(($0 + $1) / 2) } }
         meanPositionBias = bias?.mean
         positionBiasDeviation = bias.flatMap { bias in
             bias.mean.flatMap { mean in bias.map { ($0 - mean) * ($0 - mean) }.mean?.squareRoot() }
@@ -90,24 +94,11 @@ package struct CoefficientSummary: Encodable, Sendable {
         repeatedPairs = file.repeatedCount
         verdict = Verdict(reliability, lengthBias, weights)
 
-        let values: [Float] =
-            switch order {
-            case .difference: Array(file.differences)
-            case .absolute: file.differences.map(abs)
-            case .bias: biases?.map(abs) ?? []
-            case .contradiction: zip(scored.differences, scored.labels).map { Float(-$0 * Double($1)) }
-            }
-        let rows = values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
-        func pair(_ row: Int) -> Pair {
-            Pair(
-                row: row, key: file.keys[row].description, difference: file.differences[row],
-                reversed: file.reversed?[row], bias: biases?[row], label: tables.map { Int($0.labels[row]) },
-                query: tables.map { $0.queryTexts[Int($0.pairQueries[row])] },
-                first: tables.map { $0.responseTexts[Int($0.pairFirsts[row])] },
-                second: tables.map { $0.responseTexts[Int($0.pairSeconds[row])] })
-        }
-        largest = rows.suffix(listed).reversed().map(pair)
-        smallest = rows.prefix(listed).map(pair)
+        let ordered = OrderedPairs(of: file, tables, scored)
+        let rows = ordered.rows(by: order)
+        largest = rows.suffix(listed).reversed().map(ordered.pair)
+        smallest = rows.prefix(listed).map(ordered.pair)
+        self.browsed = browsed > 0 ? BrowsedPairs(of: ordered, perOrder: browsed) : nil
     }
 
     var lines: [String] {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Inspection
 import Objectives
+import Report
 import Storage
 
 struct Inspect: ParsableCommand {
@@ -14,11 +15,17 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print a JSON object.")
     var json = false
 
+    @Option(help: "Write a page with charts to this file, as `rdo report` does of whole runs.")
+    var html: String?
+
+    @OptionGroup var page: PageOptions
+
     @Option(
-        help:
-            "How many of the largest and of the smallest pairs to list; of a ledger, those of the largest gradient scale."
-    )
-    var pairs = 0
+        help: """
+            How many of the largest and of the smallest pairs to list; of a ledger, those of the largest gradient scale. \
+            Default: none, and 50 in a page.
+            """)
+    var pairs: Int?
 
     @Option(help: "What large means in a coefficient file: difference, absolute, bias or contradiction.")
     var by = PairOrder.difference
@@ -29,12 +36,30 @@ struct Inspect: ParsableCommand {
     @Option(help: "Of a ledger: every visit to the pair whose key begins with these hexadecimal digits.")
     var pair: String?
 
+    func validate() throws {
+        if let pairs, pairs < 0 { throw ValidationError("--pairs \(pairs) is no number of pairs") }
+        if html == nil {
+            if page.chartLibrary != nil { throw ValidationError("--chart-library is for --html") }
+        } else if json || pair != nil {
+            throw ValidationError("--html goes with neither --json nor --pair")
+        } else if by != .difference {
+            throw ValidationError("--by is chosen in the page: it has all orders")
+        }
+    }
+
     func run() throws {
+        if let html {
+            return try page.write(to: html) {
+                let count = pairs ?? 50
+                return try ReportContent(
+                    of: ArtefactSummary(of: path, pairs: count, disagreement: disagreement, browsed: count))
+            }
+        }
         if let pair {
             let history = try PairHistory(of: pair, in: path)
             return try show(history, text: history.text)
         }
-        let summary = try ArtefactSummary(of: path, pairs: pairs, by: by, disagreement: disagreement)
+        let summary = try ArtefactSummary(of: path, pairs: pairs ?? 0, by: by, disagreement: disagreement)
         try show(summary, text: summary.text)
     }
 
