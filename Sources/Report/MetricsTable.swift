@@ -38,7 +38,7 @@ struct MetricsTable {
         where !line.isEmpty {
             do { try append(Array(line), &places) } catch let error as JSONSyntaxError {
                 let isCut = line.endIndex == data.endIndex
-                unread.append((index + 1, isCut ? "cut off: was the run killed?" : error.what))
+                unread.append((index + 1, isCut ? "cut off: was the run killed, or does it go on?" : error.what))
             } catch let error as Unusable { unread.append((index + 1, error.why)) }
         }
         if steps.isEmpty, let first = unread.first {

@@ -31,7 +31,7 @@ import Testing
     @Test func aCutLineIsNamed() throws {
         let table = try #require(try table("{\"step\": 0, \"loss\": 1}\n{\"step\": 1, \"lo"))
         #expect(table.steps == [0])
-        #expect(table.notes.count == 1 && table.notes[0].hasSuffix(":2: left out, cut off: was the run killed?"))
+        #expect(table.notes.count == 1 && table.notes[0].hasSuffix(":2: left out, cut off: was the run killed, or does it go on?"))
     }
 
     @Test func otherBadLinesAreNamed() throws {
@@ -91,7 +91,7 @@ import Testing
             #expect(loss.low?[point] == values.min() && loss.high?[point] == values.max())
         }
         // A single jump is seen however many lines there are.
-        #expect(loss.high?.compactMap { $0 }.max() == 1e6 && loss.greatest == 1e6 && loss.last == 1002 % 7)
+        #expect(loss.high?.compactMap { $0 }.max() == 1e6 && loss.greatest == 1e6 && loss.last == 1)
     }
 
     @Test func whatIsNotFiniteIsCountedAndLeftOut() throws {

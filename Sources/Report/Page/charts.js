@@ -7,7 +7,10 @@ const charts = [];
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const seriesColour = (index) => style("--series-" + (index % colours));
-const seriesDash = (index) => dashes[Math.floor(index / colours) % dashes.length];
+const dashOf = (index) => Math.floor(index / colours) % dashes.length;
+const seriesDash = (index) => dashes[dashOf(index)];
+/// Where there is an area instead of a line.
+const seriesShade = (index) => seriesColour(index) + ["d0", "80", "50", "30"][dashOf(index)];
 
 /// A card with a chart. The description:
 /// - title, meaning: what it is and what it says
@@ -36,8 +39,9 @@ function legend(series) {
 
 /// - colour: the number of a series, null for what it is compared with
 function swatch(colour, look) {
-  const shape = look === "bar" ? "block" : look === "points" ? "point" : `dash-${colour === null ? 1 : Math.floor(colour / colours)}`;
-  const node = element("span", { class: "swatch " + shape, "aria-hidden": "true" });
+  const dash = colour === null ? 1 : dashOf(colour);
+  const shape = look === "bar" ? "block shade-" : look === "points" ? "point dash-" : "dash-";
+  const node = element("span", { class: "swatch " + shape + dash, "aria-hidden": "true" });
   node.style.color = colour === null ? "var(--soft)" : `var(--series-${colour % colours})`;
   return node;
 }
@@ -100,7 +104,7 @@ function datasets({ series, categories }) {
     const isSparse = one.y.length < 30;
     const main = {
       type: look === "bar" ? "bar" : "line", label: one.name, run: one.run, steps: one.steps, clip: false,
-      data: values(one.y), borderColor: colour, backgroundColor: look === "bar" ? colour + "cc" : colour,
+      data: values(one.y), borderColor: colour, backgroundColor: look === "bar" ? seriesShade(one.colour) : colour,
       borderWidth: look === "bar" ? 0 : one.isHeldOut ? 2.5 : 1.75, borderDash: one.colour === null ? [4, 4] : seriesDash(one.colour),
       pointRadius: look === "points" ? 5 : one.isHeldOut ? 3.5 : isSparse ? 2.5 : 0, pointHitRadius: 8,
       pointStyle: look === "points" ? "rectRot" : "circle", showLine: look !== "points", tension: 0, spanGaps: true,

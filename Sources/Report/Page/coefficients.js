@@ -1,21 +1,24 @@
 // Coefficient files: is there something to weight by? Files are laid over each other.
 
-/// Every artefact with a summary of one kind, with its name among all runs: [{ run, file, name, summary }]
+/// Every artefact with a summary of one kind, with its name among all runs: [{ run, colour, file, name, summary }]
 function summariesOf(content, kind) {
+  const areMany = content.runs.length > 1;
   return content.runs.flatMap((run, index) => run.artefacts
     .filter((artefact) => artefact.summary && artefact.summary[kind])
-    .map((artefact) => ({
-      run: content.runs.length > 1 ? index : null, file: artefact.file, summary: artefact.summary[kind],
-      name: content.runs.length > 1 ? `${run.name}: ${artefact.file}` : artefact.file,
+    .map((artefact, place) => ({
+      run: areMany ? index : null, file: artefact.file, summary: artefact.summary[kind],
+      name: areMany ? `${run.name}: ${artefact.file}` : artefact.file,
+      // A run's files have its colour, and each its own kind of line.
+      colour: areMany ? index + colours * place : place,
     })));
 }
 
 /// One series for each file that has the figure.
 /// - values: of a summary, null for none; y, and what else a series has
 function fileSeries(files, values) {
-  return files.flatMap((file, index) => {
+  return files.flatMap((file) => {
     const own = values(file.summary);
-    return own ? [{ name: file.name, run: file.run, colour: index, look: files.length > 3 ? "line" : "bar", ...own }] : [];
+    return own ? [{ name: file.name, run: file.run, colour: file.colour, look: files.length > 3 ? "line" : "bar", ...own }] : [];
   });
 }
 

@@ -44,7 +44,14 @@ function objectTable(title, list) {
   const keys = [...new Set(list.flatMap((one) => Object.keys(one)))];
   const isNumber = (key) => list.every((one) => !has(one[key]) || typeof one[key] === "number");
   return table(title, keys.map((key) => (isNumber(key) ? [words(key)] : words(key))),
-    list.map((one) => keys.map((key) => has(one[key]) && typeof one[key] === "object" ? JSON.stringify(one[key]) : number(one[key]))));
+    list.map((one) => keys.map((key) => key === "key" ? pairLink(one[key])
+      : has(one[key]) && typeof one[key] === "object" ? JSON.stringify(one[key]) : number(one[key]))));
+}
+
+/// A key, which leads to the pair's texts where they are in the page.
+function pairLink(key) {
+  const text = element("span", { class: "key" }, key);
+  return embeddedPairs.has(key) ? element("a", { href: "#pairs", onclick: () => embeddedPairs.get(key)() }, text) : text;
 }
 
 /// The lists of objects in a summary, each behind its name.

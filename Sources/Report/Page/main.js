@@ -26,8 +26,9 @@ function overviewSection() {
 
 function build() {
   const names = content.runs.map((run) => run.name);
-  document.title = "rdo report: " + names.join(", ");
-  document.getElementById("title").textContent = names.join(", ");
+  const title = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  document.title = "rdo report: " + title;
+  document.getElementById("title").textContent = title;
   document.getElementById("subtitle").textContent =
     `Report of ${names.length === 1 && !content.runs[0].passes.length ? "an artefact" : names.length === 1 ? "a run" : number(names.length) + " runs"}, made ${content.created} by ${content.software}`;
   runControls();

@@ -6,6 +6,8 @@ const orders = [
 ];
 const pageSize = 10;
 const shortText = 700;
+/// By key: what shows a pair.
+const embeddedPairs = new Map();
 
 /// R of the first response over the second.
 const rewardDifference = (pair) => (has(pair.reversed) ? (pair.difference - pair.reversed) / 2 : pair.difference);
@@ -100,6 +102,10 @@ function pairSection(content) {
     const first = list.children[next];
     if (first) { first.tabIndex = -1; first.focus(); }
   });
+  files.forEach(({ summary }, index) => summary.browsed.pairs.forEach(({ key }) => embeddedPairs.set(key, () => {
+    [file.value, order.value, agreement.value, search.value] = [String(index), "all", "any", key];
+    restart();
+  })));
   show();
   return element("section", {}, element("h2", { id: "pairs" }, "Pairs"),
     element("div", { class: "controls" }, files.length > 1 ? control("File", file) : null, control("Which pairs", order),

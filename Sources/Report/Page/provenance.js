@@ -22,7 +22,8 @@ function otherSummary({ file, summary }) {
   if (!summary) return [];
   return ["reference", "checkpoint"].filter((kind) => summary[kind]).map((kind) => {
     const rows = plainFigures(summary[kind]).map(([name, value]) => [name, number(value)]);
-    return details(`${file}: figures`, () => [table(file, ["figure", ["value"]], rows), ...objectLists(summary[kind], "")]);
+    const isAlone = content.runs.length === 1 && !content.runs[0].passes.length;
+    return details(`${file}: figures`, () => [table(file, ["figure", ["value"]], rows), ...objectLists(summary[kind], "")], isAlone);
   });
 }
 
