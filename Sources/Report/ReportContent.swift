@@ -15,7 +15,8 @@ package struct ReportContent: Encodable {
     package let software = Version.software
     package let created = Date().formatted(.iso8601)
     package let runs: [RunContent]
-    package let differences: [Difference]
+    /// Nil where no two runs have a configuration to compare.
+    package let differences: [Difference]?
     /// What is missing, damaged or left out: for the page and for standard error.
     package let notes: [String]
 }

@@ -47,7 +47,7 @@ extension ReportContent {
                 name: file, path: summary.path, passes: [], artefacts: [artefact],
                 configurations: yaml.isEmpty ? [] : [configuration])
         ]
-        (differences, notes) = ([], [])
+        (differences, notes) = (nil, [])
     }
 
     private static func pointsPerCurve(_ runs: [RunDirectory]) -> Int {
@@ -63,16 +63,16 @@ extension ReportContent {
     }
 
     /// Keys that are not the same everywhere, and what is to be said of configurations that cannot be compared.
-    private static func differences(between runs: [RunDirectory]) -> ([Difference], notes: [String]) {
-        guard runs.count > 1 else { return ([], []) }
-        var notes: [String] = []
+    private static func differences(between runs: [RunDirectory]) -> ([Difference]?, notes: [String]) {
+        guard runs.count > 1 else { return (nil, []) }
+        var (notes, missing): ([String], [String]) = ([], [])
         let rows = runs.map { run -> [String: String]? in
-            let place = run.path + RunDirectory.storedConfiguration
             guard let yaml = run.configuration else {
-                notes.append("\(place): missing, so that this run's settings are not compared")
+                missing.append(run.path)
                 return nil
             }
             do {
+                let place = run.path + RunDirectory.storedConfiguration
                 let configuration = try Configuration(reading: yaml, settings: [], source: place)
                 return Dictionary(uniqueKeysWithValues: configuration.rows.map { ($0.key, $0.value) })
             } catch {
@@ -80,11 +80,16 @@ extension ReportContent {
                 return nil
             }
         }
-        let keys = Set(rows.compactMap { $0?.keys }.joined()).subtracting(["output"]).sorted()
-        let differing = keys.map { key in Difference(key: key, values: rows.map { $0?[key] }) }.filter {
-            Set($0.values).count > 1 && Set($0.values.compactMap { $0 }).count > 1
+        if !missing.isEmpty {
+            notes.append(
+                "settings are not compared where \(RunDirectory.storedConfiguration) is missing: "
+                    + missing.prefix(4).joined(separator: ", ") + (missing.count > 4 ? ", …" : ""))
         }
-        return (differing, notes)
+        let known = rows.compactMap { $0 }
+        guard known.count > 1 else { return (nil, notes) }
+        let keys = Set(known.map(\.keys).joined()).subtracting(["output"]).sorted()
+        let differing = keys.filter { key in Set(known.map { $0[key] }).count > 1 }
+        return (differing.map { key in Difference(key: key, values: rows.map { $0?[key] }) }, notes)
     }
 
     /// Held-out figures of other data say nothing about which run is better.

@@ -31,7 +31,9 @@ import Testing
     @Test func aCutLineIsNamed() throws {
         let table = try #require(try table("{\"step\": 0, \"loss\": 1}\n{\"step\": 1, \"lo"))
         #expect(table.steps == [0])
-        #expect(table.notes.count == 1 && table.notes[0].hasSuffix(":2: left out, cut off: was the run killed, or does it go on?"))
+        #expect(
+            table.notes.count == 1
+                && table.notes[0].hasSuffix(":2: left out, cut off: was the run killed, or does it go on?"))
     }
 
     @Test func otherBadLinesAreNamed() throws {

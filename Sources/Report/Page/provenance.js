@@ -2,6 +2,7 @@
 
 function differenceTable(content) {
   if (content.runs.length < 2) return null;
+  if (!content.differences) return element("p", {}, "The settings of the runs are not compared: see the notes above.");
   if (!content.differences.length) return element("p", {}, "The configurations of the runs' last starts differ in nothing but the output.");
   return table("Settings that are not the same in all runs", ["key", ...content.runs.map((run) => run.name)],
     content.differences.map(({ key, values }) => [key, ...values.map((value) => (has(value) ? value : "–"))]));
