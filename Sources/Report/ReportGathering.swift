@@ -92,14 +92,14 @@ extension ReportContent {
         return (differing.map { key in Difference(key: key, values: rows.map { $0?[key] }) }, notes)
     }
 
-    /// Held-out figures of other data say nothing about which run is better.
+    /// Held-out losses of other data or weights say nothing about which run is better.
     private static func otherHeldOutData(_ runs: [RunContent]) -> [String] {
         var data: [String: Set<String>] = [:]
         for pass in runs.flatMap(\.passes) {
             data[pass.name, default: []].formUnion(pass.evaluation?.testData ?? [])
         }
         return data.filter { $0.value.count > 1 }.keys.sorted().map {
-            "\($0): the held-out figures are of different data and cannot be compared"
+            "\($0): held out, the runs have different data, reference values or coefficients; losses need not compare"
         }
     }
 }

@@ -81,7 +81,10 @@ import Testing
             content.differences == [
                 .init(key: "dpo.beta", values: ["0.1", "0.2"]), .init(key: "seed", values: ["1", "2"]),
             ])
-        #expect(content.notes == ["dpo: the held-out figures are of different data and cannot be compared"])
+        #expect(
+            content.notes == [
+                "dpo: held out, the runs have different data, reference values or coefficients; losses need not compare"
+            ])
         #expect(content.runs[0].configurations.map(\.statedBy) == [["the last start"]])
         #expect(content.runs[0].configurations[0].yaml.hasPrefix("output: a/run\n"))
 
