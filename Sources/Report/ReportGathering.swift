@@ -23,7 +23,7 @@ extension ReportContent {
                 .usage, "\(paths.count) runs in one report cannot be told apart",
                 remedy: "name \(Self.maximumRuns) at most")
         }
-        let places = paths.map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
+        let places = paths.map(Self.place)
         if let twice = places.indices.first(where: { places[..<$0].contains(places[$0]) }) {
             throw RDOError(.usage, "the run is named twice", at: paths[twice])
         }
@@ -33,7 +33,20 @@ extension ReportContent {
         runs = zip(directories, names).map { RunContent($0, name: $1, limit: limit) }
         let (differences, illegible) = Self.differences(between: directories)
         self.differences = differences
-        notes = directories.flatMap(\.notes) + illegible + Self.otherHeldOutData(runs)
+        notes =
+            directories.flatMap(\.notes) + directories.compactMap { Self.unnamedRuns(in: $0, named: places) }
+            + illegible
+            + Self.otherHeldOutData(runs)
+    }
+
+    private static func place(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+
+    private static func unnamedRuns(in run: RunDirectory, named: [String]) -> String? {
+        let unnamed = run.others.filter { !named.contains(place($0)) }
+        return unnamed.isEmpty
+            ? nil
+            : "\(run.path): runs in it that are not in this page: " + unnamed.prefix(4).joined(separator: ", ")
+                + (unnamed.count > 4 ? " and \(unnamed.count - 4) more" : "")
     }
 
     /// Of one artefact: `rdo inspect --html`.

@@ -18,6 +18,8 @@ struct RunDirectory {
     let artefacts: [ArtefactContent]
     /// The configuration of the last start; nil when the run does not remember it.
     let configuration: String?
+    /// Output directories of other runs below it.
+    let others: [String]
     let notes: [String]
 
     static let storedConfiguration = "/.rdo/config.yaml"
@@ -53,12 +55,7 @@ struct RunDirectory {
         notes += names.filter { $0.hasSuffix(".h5") && !files.contains($0) }.map {
             "\(path)/\($0): not a name that a run gives its files; left out (see `rdo inspect`)"
         }
-        let others = Self.runs(in: path)
-        if !others.isEmpty {
-            notes.append(
-                "\(path) has \(others.count) runs in it that are not in this page unless they are named: "
-                    + others.prefix(4).joined(separator: ", ") + (others.count > 4 ? ", …" : ""))
-        }
+        others = Self.runs(in: path)
         self.notes = notes
     }
 
@@ -108,7 +105,7 @@ struct RunDirectory {
                 ? "name a run's output directory" : "name runs in it: \(others.prefix(3).joined(separator: ", "))")
     }
 
-    /// Output directories of other runs below a directory: of the demo's, or of a grid search.
+    /// Such as those of the demo, or of a grid search.
     private static func runs(in path: String, depth: Int = 3) -> [String] {
         guard depth > 0, let names = try? FileManager.default.contentsOfDirectory(atPath: path).sorted() else {
             return []

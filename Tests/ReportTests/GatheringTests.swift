@@ -62,7 +62,9 @@ import Testing
         #expect(notes.count == 3, "\(notes)")
         #expect(notes[0].contains("metrics.jsonl:2: left out, cut off"))
         #expect(notes[1].contains("other.h5: not a name that a run gives its files"))
-        #expect(notes[2].contains("1 runs in it") && notes[2].contains("grid/dpo/beta=1"))
+        // Named, it is in the page.
+        #expect(try !gather(directory, "run", "run/grid/dpo/beta=1").notes.contains { $0.contains("runs in it") })
+        #expect(notes[2].contains("runs in it") && notes[2].contains("grid/dpo/beta=1"))
     }
 
     @Test func runsAreCompared() throws {
