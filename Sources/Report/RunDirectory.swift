@@ -40,7 +40,7 @@ struct RunDirectory {
         }
         let files = names.filter { name in
             name.hasSuffix(".h5") && ["coefficients", "reference"].contains { name.hasPrefix($0) }
-        }
+        }.sorted { $0.dropLast(".h5".count) < $1.dropLast(".h5".count) }
         artefacts =
             try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) }
             + directories.flatMap { try ArtefactContent.all(ofPass: $0, in: path, pairs: pairs) }

@@ -16,9 +16,9 @@ const seriesShade = (index) => seriesColour(index) + ["d0", "80", "50", "30"][da
 /// - title, meaning: what it is and what it says
 /// - level: of its heading
 /// - x, y: titles of the axes; yLimits: [least, greatest]
-/// - format: makes texts of the values
+/// - format: makes texts of the values; isCount: they are whole numbers
 /// - categories: names along x, or none for numbers
-/// - series: name, colour, run (or null), look ("line", "bar", "points"), x (numbers), y, low and high (or null),
+/// - series: name, short (for the legend, where another), colour, run (or null), look ("line", "bar", "points"), x (numbers), y, low and high (or null),
 ///   isRange (low and high are an interval to be drawn at each value, not a band), isHeldOut, steps (texts of x)
 function chartCard(description) {
   const { title, meaning, level = 3 } = description;
@@ -34,7 +34,7 @@ function legend(series) {
   const shown = series.filter((one) => !one.isHeldOut || series.every((other) => other.isHeldOut));
   if (shown.length < 2) return null;
   return element("ul", { class: "legend", "aria-hidden": "true" }, shown.map((one) =>
-    element("li", {}, swatch(one.colour, one.look), one.name)));
+    element("li", {}, swatch(one.colour, one.look), one.short || one.name)));
 }
 
 /// - colour: the number of a series, null for what it is compared with
@@ -136,7 +136,7 @@ function shortLines(name) {
 }
 
 function configuration(description) {
-  const { x, y, categories, yLimits = [], format = number } = description;
+  const { x, y, categories, yLimits = [], format = number, isCount } = description;
   const sets = datasets(description);
   // A few names in short lines have room beside each other.
   const areFew = categories && categories.length <= 6;
@@ -152,7 +152,7 @@ function configuration(description) {
       scales: {
         x: categories ? { type: "category", ...axis(x, areFew ? { autoSkip: false } : {}) }
           : { type: "linear", ...axis(x, { callback: (value) => number(value), ...(x === "step" ? { precision: 0 } : {}) }) },
-        y: { min: yLimits[0], max: yLimits[1], ...axis(y, { callback: (value) => format(value) }) },
+        y: { min: yLimits[0], max: yLimits[1], ...axis(y, { callback: (value) => format(value), ...(isCount ? { precision: 0 } : {}) }) },
       },
       plugins: {
         legend: { display: false },

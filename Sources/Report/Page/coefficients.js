@@ -3,14 +3,18 @@
 /// Every artefact with a summary of one kind, with its name among all runs: [{ run, colour, file, name, summary }]
 function summariesOf(content, kind) {
   const areMany = content.runs.length > 1;
-  return content.runs.flatMap((run, index) => run.artefacts
+  const files = content.runs.flatMap((run, index) => run.artefacts
     .filter((artefact) => artefact.summary && artefact.summary[kind])
     .map((artefact, place) => ({
-      run: areMany ? index : null, file: artefact.file, summary: artefact.summary[kind],
+      run: areMany ? index : null, place, file: artefact.file, summary: artefact.summary[kind],
       name: areMany ? `${run.name}: ${artefact.file}` : artefact.file,
-      // A run's files have its colour, and each its own kind of line.
-      colour: areMany ? index + colours * place : place,
     })));
+  // A run's only file has its colour. Several have their own while there are enough, then the run's and a kind of line each.
+  const isOneEach = areMany && files.every(({ place }) => place === 0);
+  return files.map((file, index) => {
+    const colour = !isOneEach && files.length <= colours ? index : file.run + colours * file.place;
+    return { ...file, colour };
+  });
 }
 
 /// One series for each file that has the figure.
@@ -18,7 +22,7 @@ function summariesOf(content, kind) {
 function fileSeries(files, values) {
   return files.flatMap((file) => {
     const own = values(file.summary);
-    return own ? [{ name: file.name, run: file.run, colour: file.colour, look: files.length > 3 ? "line" : "bar", ...own }] : [];
+    return own ? [{ name: file.name, run: file.run, colour: file.colour, look: files.length > 4 ? "line" : "bar", ...own }] : [];
   });
 }
 
@@ -45,7 +49,7 @@ function distributionCharts(files) {
   if (histogram.length) {
     const [only] = histogram;
     charts.push(chartCard({
-      title: "Differences as stored", x: "d(x, first, second)", y: isOne ? "pairs" : "density",
+      title: "Differences as stored", isCount: isOne, x: "d(x, first, second)", y: isOne ? "pairs" : "density",
       meaning: "How often a difference falls into twenty parts of equal width. Training weights by a power of them, so a long tail is a few pairs with much weight.",
       series: isOne ? [{ ...only, look: "bar", x: null }] : histogram,
       categories: isOne ? only.x.map((x) => number(Number(x.toPrecision(3)))) : null, yLimits: [0],
@@ -67,7 +71,7 @@ function accuracyCharts(files) {
   const agreement = fileSeries(files, (summary) => {
     const length = summary.length_bias || {};
     const list = [summary.agreement_interval, summary.symmetric_agreement_interval, length.longer_is_better, length.scorer];
-    return list.some(Boolean) ? shares(list) : null;
+    return list.some(Boolean) ? { ...shares(list), look: files.length > 4 ? "points" : "bar" } : null;
   });
   if (agreement.length) {
     charts.push(chartCard({

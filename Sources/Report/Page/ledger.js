@@ -6,7 +6,7 @@ const has = (value) => value !== undefined && value !== null;
 /// Title, meaning, titles of the axes, categories or none, and the series' numbers of a summary (null for none).
 const ledgerCharts = [
   {
-    title: "Right and wrong, first and last", categories: ["became right", "stayed right", "became wrong", "stayed wrong"],
+    title: "Right and wrong, first and last", categories: ["became right", "stayed right", "became wrong", "stayed wrong"], isCount: true,
     meaning: "Of the pairs that were visited more than once: how the policy judged them at their first and at their last visit. Became wrong: learned and forgotten.",
     of: ({ changes }) => changes && changes.pairs
       ? { look: "bar", y: [changes.became_right, changes.stayed_right, changes.became_wrong, changes.stayed_wrong] } : null,

@@ -58,11 +58,11 @@ function passesOf(content) {
   return [...found].map(([name, runs]) => ({ name, runs }));
 }
 
-function curveSeries(curves, curve, run, name, isHeldOut) {
+function curveSeries(curves, curve, run, name, short, isHeldOut) {
   const size = curves.lines_per_point;
   const ends = curves.steps.map((_, index) => curves.steps[index + 1] === undefined ? curves.last_step : curves.steps[index + 1] - 1);
   return {
-    name, run, colour: run, isHeldOut, y: curve.values, low: curve.low || null, high: curve.high || null,
+    name, short, run, colour: run, isHeldOut, y: curve.values, low: curve.low || null, high: curve.high || null,
     x: curves.steps.map((step, index) => (size > 1 ? (step + ends[index]) / 2 : step)),
     steps: curves.steps.map((step, index) => (size > 1 && ends[index] > step ? `${step} to ${ends[index]}` : String(step))),
   };
@@ -74,8 +74,9 @@ function figuresOf(runs, content) {
   const add = (curves, run, isHeldOut) => curves && curves.curves.forEach((curve) => {
     const name = isHeldOut ? curve.name.replace(/^test_/, "") : curve.name;
     if (!found.has(name)) found.set(name, []);
-    const own = [label(run, content), isHeldOut ? "held out" : "training"].filter(Boolean).join(", ");
-    found.get(name).push({ curve, series: curveSeries(curves, curve, run, own, isHeldOut) });
+    const short = label(run, content);
+    const own = [short, isHeldOut ? "held out" : "training"].filter(Boolean).join(", ");
+    found.get(name).push({ curve, series: curveSeries(curves, curve, run, own, short, isHeldOut) });
   });
   for (const { run, pass } of runs) {
     add(pass.training, run, false);
@@ -86,12 +87,15 @@ function figuresOf(runs, content) {
 
 function passSection({ name, runs }, content) {
   const section = element("section", {}, element("h3", { id: "pass-" + name }, `Pass: ${name}`));
-  runs.forEach(({ run, pass }) => {
-    for (const curves of [pass.training, pass.evaluation]) {
-      const sentence = curves && thinning(curves);
-      if (sentence) section.append(element("p", { class: "soft" }, [label(run, content), sentence].filter(Boolean).join(": ")));
+  const said = new Map();
+  for (const { run, pass } of runs) {
+    for (const sentence of [pass.training, pass.evaluation].map((curves) => curves && thinning(curves)).filter(Boolean)) {
+      said.set(sentence, [...(said.get(sentence) || []), label(run, content)].filter(Boolean));
     }
-  });
+  }
+  for (const [sentence, names] of said) {
+    section.append(element("p", { class: "soft" }, names.length ? `${names.join(", ")}: ${sentence}` : sentence));
+  }
   const found = figuresOf(runs, content);
   const groups = { learning: [], machine: [] };
   const constant = [];
