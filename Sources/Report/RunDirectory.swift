@@ -48,10 +48,7 @@ struct RunDirectory {
         guard !passes.isEmpty || !artefacts.isEmpty || configuration != nil else { throw Self.nothing(in: path) }
 
         var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
-        for name in names where name.hasSuffix(".h5.partial") {
-            let done = try Artefacts.progress(of: [path + "/" + name.dropLast(".partial".count)])
-            notes.append("\(path): unfinished, not in this page: \(done)")
-        }
+        notes += names.filter { $0.hasSuffix(".h5.partial") }.map { Self.unfinished(path + "/" + $0) }
         notes += names.filter { $0.hasSuffix(".h5") && !files.contains($0) }.map {
             "\(path)/\($0): not a name that a run gives its files; left out (see `rdo inspect`)"
         }
@@ -69,6 +66,14 @@ struct RunDirectory {
                 remedy: "`rdo inspect \(path) --html OUT.html` makes a page of an artefact")
         }
         return files.map { URL(fileURLWithPath: $0).lastPathComponent }
+    }
+
+    /// What to say of a working file, which the pass that writes it may keep to itself.
+    private static func unfinished(_ partial: String) -> String {
+        do {
+            let done = try Artefacts.progress(of: [String(partial.dropLast(".partial".count))])
+            return "\(partial): unfinished and not in this page (\(done))"
+        } catch { return "\(partial): unfinished and not in this page (\(error))" }
     }
 
     private static func has(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
