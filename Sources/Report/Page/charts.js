@@ -26,7 +26,7 @@ function chartCard(description) {
   charts.push({ canvas, description, chart: null });
   return element("section", { class: "chart" }, element("h" + level, {}, title),
     element("p", { class: "meaning" }, meaning), element("div", { class: "canvas" }, canvas), legend(description.series),
-    details("Data", () => dataTable(description)));
+    details("Data", () => dataTable(description), { name: "Data: " + title }));
 }
 
 /// Below the chart and not in it, so that it takes no room from the curves and is text.

@@ -57,8 +57,9 @@ function table(caption, columns, rows) {
 }
 
 /// What is made when it is opened first.
-function details(title, make, isOpen) {
-  const node = element("details", {}, element("summary", {}, title));
+/// - name: for who hears the title without what stands around it
+function details(title, make, { isOpen, name } = {}) {
+  const node = element("details", {}, element("summary", { "aria-label": name }, title));
   let isMade = false;
   const fill = () => {
     if (!node.open || isMade) return;

@@ -24,7 +24,7 @@ function otherSummary({ file, summary }) {
   return ["reference", "checkpoint"].filter((kind) => summary[kind]).map((kind) => {
     const rows = plainFigures(summary[kind]).map(([name, value]) => [name, number(value)]);
     const isAlone = content.runs.length === 1 && !content.runs[0].passes.length;
-    return details(`${file}: figures`, () => [table(file, ["figure", ["value"]], rows), ...objectLists(summary[kind], "")], isAlone);
+    return details(`${file}: figures`, () => [table(file, ["figure", ["value"]], rows), ...objectLists(summary[kind], "")], { isOpen: isAlone });
   });
 }
 
