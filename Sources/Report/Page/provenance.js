@@ -16,7 +16,8 @@ function artefactTable(run) {
 }
 
 const factTable = (title, facts) => table(title, ["name", "value"],
-  facts.map(({ name, value }) => [words(name), element("span", { class: "key" }, value)]));
+  // A key of the configuration stays as it is written there.
+  facts.map(({ name, value }) => [name.includes(".") ? name : words(name), element("span", { class: "key" }, value)]));
 
 /// Reference files, checkpoints and whatever else has no section of its own.
 function otherSummary({ file, summary }) {
