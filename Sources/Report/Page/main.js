@@ -44,6 +44,8 @@ function build() {
   followColours();
   drawCharts();
   if (location.hash === "#all") openAll();
+  // The browser looked for the place before it was made.
+  else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
   document.documentElement.dataset.state = "ready";
 }
 
