@@ -45,7 +45,7 @@ function build() {
   drawCharts();
   if (location.hash === "#all") openAll();
   // The browser looked for the place before it was made.
-  else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: "instant" });
   document.documentElement.dataset.state = "ready";
 }
 
