@@ -21,22 +21,32 @@ package struct ArtefactSummary: Encodable, Sendable {
     /// - Parameters:
     ///   - pairs: how many of the largest and of the smallest pairs to list; of a ledger of the largest, by gradient scale.
     ///   - order: what "largest" means in a coefficient file.
-    ///   - disagreement: what the weights of a coefficient file are forecast with.
+    ///   - query: counts some pairs of a coefficient file alone.
+    ///   - coefficients: a coefficient file that says of the pairs of a ledger what they are.
+    ///   - rule: what the weights of a coefficient file are forecast with; the forecast has its own α.
     ///   - browsed: above 0, how many pairs of each end of every order of a coefficient file to hand over for reading,
     ///     in place of those lists.
-    /// - Throws: `RDOError(.artefact)` when it is none of these or damaged.
+    /// - Throws: `RDOError(.artefact)` when it is none of these or damaged, `.usage` for a wrong query, or one of a file
+    ///   without coefficients.
     package init(
-        of path: String, pairs: Int = 0, by order: PairOrder = .difference, disagreement: Disagreement = .zero,
-        browsed: Int = 0
+        of path: String, pairs: Int = 0, by order: PairOrder = .difference, _ query: PairQuery? = nil,
+        joining coefficientPath: String? = nil,
+        rule: CoefficientRule = CoefficientRule(alpha: 0.5, symmetric: true, disagreement: .zero), browsed: Int = 0
     ) throws {
         self.path = path
         kind = try Artefacts.kind(of: path)
+        if kind != .ledger, coefficientPath != nil {
+            throw RDOError(.usage, "--coefficients is joined with a ledger", at: path)
+        }
+        if kind != .coefficients, query?.condition != nil {
+            throw RDOError(.usage, "--where asks for pairs of a coefficient file", at: path)
+        }
         switch kind {
         case .coefficients:
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
             coefficients = try CoefficientSummary(
-                of: file, pairs: browsed > 0 ? 0 : pairs, by: order, disagreement: disagreement, browsed: browsed)
+                of: file, query ?? PairQuery(), pairs: browsed > 0 ? 0 : pairs, by: order, rule: rule, browsed: browsed)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
@@ -44,7 +54,7 @@ package struct ArtefactSummary: Encodable, Sendable {
         case .ledger:
             let file = try LedgerFile.read(path)
             (header, sealed) = (file.header, file.isSealed)
-            ledger = LedgerSummary(of: file, pairs: pairs)
+            ledger = try LedgerSummary(of: file, pairs: pairs, coefficientPath.map(PairJudgements.init))
         case .checkpoint:
             let opened = try Checkpoint.open(path)
             (header, sealed) = (opened.header, true)
@@ -56,13 +66,15 @@ package struct ArtefactSummary: Encodable, Sendable {
     }
 
     /// Lines for a terminal.
-    package var text: String {
+    ///
+    /// - Parameter isFull: texts of pairs whole instead of their starts.
+    package func text(isFull: Bool = false) -> String {
         var lines = ["\(path): \(header.schema)"]
         lines += labelled([("created", header.created), ("software", header.software)])
         if header.worldSize > 0 { lines += labelled([("ranks", String(header.worldSize))]) }
         lines += labelled((provenance?.attributes ?? []).map { ($0.name.replacing("_", with: " "), $0.value) })
         if !sealed { lines += labelled([("origin", "another program (no digest)")]) }
-        lines += coefficients?.lines ?? reference?.lines ?? ledger?.lines ?? checkpoint?.lines ?? []
+        lines += coefficients?.lines(isFull: isFull) ?? reference?.lines ?? ledger?.lines ?? checkpoint?.lines ?? []
         return lines.joined(separator: "\n") + "\n"
     }
 }

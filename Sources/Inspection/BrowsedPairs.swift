@@ -1,7 +1,7 @@
 /// Pairs of a coefficient file that are worth reading: the ends of several orders, each pair once however often it is
 /// named.
 package struct BrowsedPairs: Encodable, Sendable {
-    /// How many pairs the file has.
+    /// How many pairs they were chosen from.
     package let total: Int
     /// In the order of their rows, with whole texts.
     package let pairs: [CoefficientSummary.Pair]
@@ -16,19 +16,19 @@ package struct BrowsedPairs: Encodable, Sendable {
 
     /// - Parameter count: of each order.
     init(of ordered: OrderedPairs, perOrder count: Int) {
-        let bySize = ordered.rows(by: .absolute)
+        let bySize = ordered.places(by: .absolute)
         let contradictions = ordered.values(by: .contradiction)
-        let rows = (
+        let places = (
             strongest: Array(bySize.suffix(count).reversed()), weakest: Array(bySize.prefix(count)),
-            contradicted: ordered.rows(by: .contradiction).suffix(count).reversed().filter { contradictions[$0] > 0 },
-            biased: Array(ordered.rows(by: .bias).suffix(count).reversed())
+            contradicted: ordered.places(by: .contradiction).suffix(count).reversed().filter { contradictions[$0] > 0 },
+            biased: Array(ordered.places(by: .bias).suffix(count).reversed())
         )
-        let all = Set(rows.strongest + rows.weakest + rows.contradicted + rows.biased).sorted()
-        let places = Dictionary(uniqueKeysWithValues: zip(all, all.indices))
-        func located(_ rows: [Int]) -> [Int] { rows.compactMap { places[$0] } }
-        total = ordered.file.count
+        let all = Set(places.strongest + places.weakest + places.contradicted + places.biased).sorted()
+        let shown = Dictionary(uniqueKeysWithValues: zip(all, all.indices))
+        func located(_ places: [Int]) -> [Int] { places.compactMap { shown[$0] } }
+        total = ordered.count
         pairs = all.map(ordered.pair)
-        (strongest, weakest) = (located(rows.strongest), located(rows.weakest))
-        (contradicted, biased) = (located(rows.contradicted), located(rows.biased))
+        (strongest, weakest) = (located(places.strongest), located(places.weakest))
+        (contradicted, biased) = (located(places.contradicted), located(places.biased))
     }
 }

@@ -11,6 +11,7 @@ extension CoefficientSummary {
         if let lengthBias { lines += Self.lines(of: lengthBias) }
         if let lists { lines += Self.lines(of: lists) }
         if let weights { lines += Self.lines(of: weights) }
+        if let duplicates { lines += duplicates.lines }
         if let verdict { lines += [""] + verdict.lines }
         return lines
     }

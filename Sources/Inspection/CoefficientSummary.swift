@@ -30,6 +30,8 @@ package struct CoefficientSummary: Encodable, Sendable {
     }
 
     package let scorer: String?
+    /// What the pairs were chosen by; nil for all. All that follows is of these.
+    package let condition: String?
     package let pairs: Int
     package let queries: Int?
     package let responses: Int?
@@ -51,8 +53,8 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let lengthBias: LengthBias?
     package let lists: ListConsistency?
     package let weights: WeightForecast?
-    /// Pairs whose query and responses stood in an earlier row already.
-    package let repeatedPairs: Int
+    /// Of the whole file; nil when a condition chose pairs.
+    package let duplicates: Duplicates?
     package let verdict: Verdict?
     package let order: PairOrder
     package let largest: [Pair]
@@ -61,16 +63,24 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let browsed: BrowsedPairs?
 
     /// - Parameters:
+    ///   - query: counts some of the pairs alone; it can name the columns of the file.
     ///   - listed: how many of the largest and of the smallest pairs by `order`.
+    ///   - rule: what `weight` in the query and the forecast are made with.
     ///   - browsed: how many pairs of each end of every order to hand over for reading.
     init(
-        of file: CoefficientFile, pairs listed: Int, by order: PairOrder, disagreement: Disagreement, browsed: Int
+        of file: CoefficientFile, _ query: PairQuery, pairs listed: Int, by order: PairOrder, rule: CoefficientRule,
+        browsed: Int
     ) throws {
         scorer = file.scorer
-        pairs = file.count
         self.order = order
+        condition = query.condition
         let tables = try file.hasTables() ? file.readTables() : nil
-        let scored = try ScoredPairs(of: file, tables)
+        let all = try ScoredPairs(of: file, tables)
+        let rows = try query.condition.map { _ in
+            try query.rows(of: PairColumns(of: file, tables, all, rule: rule))
+        }
+        let scored = rows.map(all.selecting) ?? all
+        pairs = scored.count
         queries = tables?.queryTexts.count
         responses = tables?.responseTexts.count
         let differences = scored.stored.map(\.difference)
@@ -82,7 +92,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         agreement = agreementInterval?.share
         symmetricAgreementInterval = file.reversed == nil ? nil : Share(labelled.map(scored.agrees))
         symmetricAgreement = symmetricAgreementInterval?.share
-        let bias = file.reversed.map { zip(file.differences, $0).map { Double(($0 + $1) / 2) } }
+        let bias = file.reversed == nil ? nil : scored.stored.map { ($0.difference + ($0.reversed ?? .nan)) / 2 }
         meanPositionBias = bias?.mean
         positionBiasDeviation = bias.flatMap { bias in
             bias.mean.flatMap { mean in bias.map { ($0 - mean) * ($0 - mean) }.mean?.squareRoot() }
@@ -90,20 +100,22 @@ package struct CoefficientSummary: Encodable, Sendable {
         reliability = Reliability(of: scored)
         lengthBias = LengthBias(of: scored)
         lists = ListConsistency(of: scored)
-        weights = WeightForecast(of: scored, disagreement: disagreement)
-        repeatedPairs = file.repeatedCount
+        weights = WeightForecast(of: scored, disagreement: rule.disagreement)
+        duplicates = try rows == nil ? Duplicates(of: file, tables, examples: listed) : nil
         verdict = Verdict(reliability, lengthBias, weights)
 
-        let ordered = OrderedPairs(of: file, tables, scored)
-        let rows = ordered.rows(by: order)
-        largest = rows.suffix(listed).reversed().map(ordered.pair)
-        smallest = rows.prefix(listed).map(ordered.pair)
+        let ordered = OrderedPairs(of: file, tables, scored, rows: rows)
+        let places = listed == 0 ? [] : ordered.places(by: order)
+        largest = places.suffix(listed).reversed().map(ordered.pair)
+        smallest = places.prefix(listed).map(ordered.pair)
         self.browsed = browsed > 0 ? BrowsedPairs(of: ordered, perOrder: browsed) : nil
     }
 
-    var lines: [String] {
+    /// - Parameter isFull: texts whole instead of their starts.
+    func lines(isFull: Bool) -> [String] {
         var lines = labelled([
-            ("scorer", scorer ?? ""), ("pairs", String(pairs)), ("queries", queries.map(String.init) ?? ""),
+            ("scorer", scorer ?? ""), ("where", condition.map { withoutControls($0) } ?? ""), ("pairs", String(pairs)),
+            ("queries", queries.map(String.init) ?? ""),
             ("responses", responses.map(String.init) ?? ""), ("mean difference", rounded(meanDifference)),
         ])
         lines += labelled(quantiles.values.map { ("quantile \($0.share)", rounded($0.value)) })
@@ -112,7 +124,6 @@ package struct CoefficientSummary: Encodable, Sendable {
             ("agrees, symmetric", symmetricAgreementInterval?.text ?? ""),
             ("mean position bias", meanPositionBias.map(rounded) ?? ""),
             ("its deviation", positionBiasDeviation.map(rounded) ?? ""),
-            ("repeated pairs", repeatedPairs > 0 ? String(repeatedPairs) : ""),
         ])
         lines += blocks
         for (title, pairs) in [("largest", largest), ("smallest", smallest)] where !pairs.isEmpty {
@@ -122,16 +133,17 @@ package struct CoefficientSummary: Encodable, Sendable {
                 let label = pair.label.map { ", label \($0)" } ?? ""
                 lines.append("    pair \(pair.row): difference \(pair.difference)\(bias)\(label)")
                 for (title, text) in [("query", pair.query), ("first", pair.first), ("second", pair.second)] {
-                    if let text { lines.append("      \(title): \(CoefficientSummary.oneLine(text))") }
+                    if let text { lines += shown(text, isFull: isFull, "      \(title): ") }
                 }
             }
         }
         return lines
     }
 
-    /// The start of a text on one line.
-    private static func oneLine(_ text: String) -> String {
-        let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return line.count > 160 ? line.prefix(159) + "…" : line
+    private func shown(_ text: String, isFull: Bool, _ title: String) -> [String] {
+        guard isFull else { return [title + oneLine(text, limit: 160)] }
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let indent = String(repeating: " ", count: title.count)
+        return lines.enumerated().map { ($0 == 0 ? title : indent) + withoutControls(String($1)) }
     }
 }

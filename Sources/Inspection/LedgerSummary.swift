@@ -19,6 +19,8 @@ package struct LedgerSummary: Encodable, Sendable {
         package let gradientShare: Double
         package let firstMargin: Double
         package let lastMargin: Double
+        /// What a coefficient file says of the pair: R of the better response over the worse, and texts. Nil without one.
+        package let judgement: PairJudgement?
     }
 
     /// Between the first and the last visit of pairs that were visited more than once; a margin of 0 is not right.
@@ -48,13 +50,23 @@ package struct LedgerSummary: Encodable, Sendable {
     package let meanFirstMargin: Double?
     package let meanLastMargin: Double?
     package let changes: Changes
+    package let learning: LedgerLearning
+    package let gradientByWeight: GradientByWeight
+    /// Pairs that the coefficient file holds; nil without one.
+    package let joinedPairs: Int?
+    /// Pearson's, of R and the sum of the gradient scale over a pair's visits, and of R and the last margin, on these.
+    package let correlationWithGradient: Double?
+    package let correlationWithMargin: Double?
     /// Pairs with the largest gradient scale.
     package let strongest: [Pair]
 
-    init(of file: LedgerFile, pairs listed: Int) {
+    /// - Parameter judgements: what a coefficient file says of the pairs.
+    /// - Throws: `RDOError(.artefact)` when it says nothing of any.
+    init(of file: LedgerFile, pairs listed: Int, _ judgements: PairJudgements? = nil) throws {
         pass = file.pass
         visits = file.count
-        let histories = LedgerSummary.histories(file.visits)
+        let dated = LedgerSummary.histories(file)
+        let histories = dated.map { $0.map(\.visit) }
         pairs = histories.count
         steps = Set(file.steps).count
         (firstStep, lastStep) = (file.steps.first, file.steps.last)
@@ -84,27 +96,43 @@ package struct LedgerSummary: Encodable, Sendable {
             stayedRight: repeated.count { $0.first > 0 && $0.last > 0 },
             stayedWrong: repeated.count { $0.first <= 0 && $0.last <= 0 })
 
-        strongest = order.prefix(listed).map { index in
+        gradientByWeight = GradientByWeight(coefficients: coefficients, scales: scales)
+        let r = judgements.map { judgements in histories.map { judgements.rewardDifference(of: $0[0]) } }
+        joinedPairs = r.map { $0.count { $0 != nil } }
+        if let judgements, joinedPairs == 0, !histories.isEmpty { throw judgements.strange(to: file.path) }
+        func correlation(with values: [Double]) -> Double? {
+            guard let r else { return nil }
+            let known = r.indices.filter { r[$0] != nil }
+            return known.compactMap { r[$0] }.correlation(with: known.map { values[$0] })
+        }
+        correlationWithGradient = correlation(with: scales)
+        correlationWithMargin = correlation(with: margins.map(\.last))
+
+        func pair(_ index: Int) -> Pair {
             let (first, last) = (histories[index][0], histories[index][histories[index].count - 1])
             return Pair(
                 key: first.key.description, row: first.row, better: first.better, worse: first.worse,
                 visits: histories[index].count, coefficient: last.coefficient, gradientScale: scales[index],
-                gradientShare: total > 0 ? scales[index] / total : 0, firstMargin: first.margin, lastMargin: last.margin
-            )
+                gradientShare: total > 0 ? scales[index] / total : 0, firstMargin: first.margin,
+                lastMargin: last.margin,
+                judgement: judgements?.judgement(of: first))
         }
+        strongest = order.prefix(listed).map(pair)
+        learning = LedgerLearning(dated, pairs: listed, pair)
     }
 
-    /// The visits of each pair, pairs in the order of their first visit.
-    private static func histories(_ visits: [PairVisit]) -> [[PairVisit]] {
+    /// The visits of each pair and their steps, pairs in the order of their first visit.
+    private static func histories(_ file: LedgerFile) -> [[(step: Int, visit: PairVisit)]] {
         struct Identity: Hashable {
             let key: ContentKey
             let better: Int?
             let worse: Int?
         }
+        let visits = file.visits
         let places = Dictionary(grouping: visits.indices) {
             Identity(key: visits[$0].key, better: visits[$0].better, worse: visits[$0].worse)
         }
-        return places.values.sorted { $0[0] < $1[0] }.map { $0.map { visits[$0] } }
+        return places.values.sorted { $0[0] < $1[0] }.map { $0.map { (file.steps[$0], visits[$0]) } }
     }
 
     var lines: [String] {
@@ -122,20 +150,34 @@ package struct LedgerSummary: Encodable, Sendable {
             ("  became wrong", String(changes.becameWrong)), ("  stayed right", String(changes.stayedRight)),
             ("  stayed wrong", String(changes.stayedWrong)),
         ])
-        guard !strongest.isEmpty else { return lines }
-        lines.append("  largest by gradient scale")
+        lines += labelled([
+            ("in the coefficients", joinedPairs.map { "\($0) of \(pairs) pairs" } ?? ""),
+            ("R and gradient, r", joinedPairs == nil ? "" : rounded(correlationWithGradient)),
+            ("R and last margin, r", joinedPairs == nil ? "" : rounded(correlationWithMargin)),
+        ])
+        lines += learning.lines + gradientByWeight.lines
+        let listings = [
+            ("largest by gradient scale", strongest), ("learned first", learning.first),
+            ("never learned", learning.never),
+        ]
+        for (title, pairs) in listings where !pairs.isEmpty { lines += ["", "  " + title] + Self.lines(of: pairs) }
         return lines
-            + table(
+    }
+
+    private static func lines(of pairs: [Pair]) -> [String] {
+        let rows =
+            table(
                 [
                     "key", "row", "responses", "visits", "coefficient", "gradient scale", "share", "first margin",
                     "last margin",
                 ],
-                strongest.map {
+                pairs.map {
                     [
                         $0.key, String($0.row), responses(better: $0.better, worse: $0.worse), String($0.visits),
                         rounded($0.coefficient), significant($0.gradientScale), rounded($0.gradientShare),
                         rounded($0.firstMargin), rounded($0.lastMargin),
                     ]
                 })
+        return [rows[0]] + zip(rows.dropFirst(), pairs).flatMap { [$0] + ($1.judgement?.lines ?? []) }
     }
 }

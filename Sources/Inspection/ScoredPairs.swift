@@ -50,6 +50,20 @@ struct ScoredPairs {
     /// Pairs whose better response is known.
     var labelled: [Int] { labels.indices.filter { labels[$0] != 0 } }
 
+    /// What training weights a pair by; 0 without a label.
+    func weight(_ pair: Int, by rule: CoefficientRule) -> Double {
+        let label = labels[pair]
+        return label == 0 ? 0 : rule.weight(label > 0 ? stored[pair] : stored[pair].exchanged).weight
+    }
+
+    /// Some of the pairs.
+    func selecting(_ rows: [Int]) -> ScoredPairs {
+        ScoredPairs(
+            stored: rows.map { stored[$0] }, labels: rows.map { labels[$0] },
+            lengths: lengths.map { lengths in rows.map { lengths[$0] } },
+            places: places.map { places in rows.map { places[$0] } })
+    }
+
     /// The scorer prefers the response that the label does; a difference of 0 prefers none.
     func agrees(_ pair: Int) -> Bool { differences[pair] * Double(labels[pair]) > 0 }
 }

@@ -23,8 +23,7 @@ package struct WeightForecast: Encodable, Sendable {
             let rule = CoefficientRule(alpha: alpha, symmetric: true, disagreement: disagreement)
             var (sum, squares, zeros) = (0.0, 0.0, 0)
             for pair in labelled {
-                let stored = pairs.stored[pair]
-                let weight = rule.weight(pairs.labels[pair] > 0 ? stored : stored.exchanged).weight
+                let weight = pairs.weight(pair, by: rule)
                 sum += weight
                 squares += weight * weight
                 zeros += weight == 0 ? 1 : 0

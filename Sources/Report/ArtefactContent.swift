@@ -10,7 +10,7 @@ extension ArtefactContent {
     /// - Throws: `RDOError.artefact` when it cannot be read.
     init(file: String, in run: String, pairs: Int) throws {
         let path = run + "/" + file
-        try self.init(ArtefactSummary(of: path, pairs: pairs, browsed: pairs), file: file)
+        try self.init(ArtefactSummary(of: path, browsed: pairs), file: file)
     }
 
     init(_ summary: ArtefactSummary, file: String) throws {
@@ -26,14 +26,32 @@ extension ArtefactContent {
             summary: summary)
     }
 
-    /// The ledger, the newest checkpoint and what was exported.
+    /// The ledger of a pass, with what the run's coefficients say of its pairs; nil where it kept none.
+    ///
+    /// - Parameter coefficients: nil where the run has none.
+    /// - Returns: what keeps it from being joined with them, too.
+    /// - Throws: `RDOError.artefact` when it is there and cannot be read.
+    static func ledger(
+        ofPass pass: String, in run: String, pairs: Int, joining coefficients: String?
+    ) throws -> (content: ArtefactContent, note: String?)? {
+        let (file, path) = (pass + "/ledger.h5", "\(run)/\(pass)/ledger.h5")
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        var note: String?
+        if let coefficients {
+            do {
+                let joined = try ArtefactSummary(of: path, pairs: pairs, joining: coefficients)
+                return (try ArtefactContent(joined, file: file), nil)
+            } catch { note = "\(path): shown without texts: \(error)" }
+        }
+        // Damage shows here too.
+        return (try ArtefactContent(ArtefactSummary(of: path, pairs: pairs), file: file), note)
+    }
+
+    /// The newest checkpoint and what was exported.
     /// - Throws: `RDOError.artefact` when one is there and cannot be read.
-    static func all(ofPass pass: String, in run: String, pairs: Int) throws -> [ArtefactContent] {
+    static func made(byPass pass: String, in run: String) throws -> [ArtefactContent] {
         var all: [ArtefactContent] = []
         let directory = run + "/" + pass
-        if FileManager.default.fileExists(atPath: directory + "/ledger.h5") {
-            all.append(try ArtefactContent(file: pass + "/ledger.h5", in: run, pairs: pairs))
-        }
         if let newest = try CheckpointDirectory.list(in: directory + "/checkpoints").first {
             let name = URL(fileURLWithPath: newest).lastPathComponent
             all.append(try ArtefactContent(checkpoint: newest, file: "\(pass)/checkpoints/\(name)"))

@@ -41,13 +41,18 @@ struct RunDirectory {
         let files = names.filter { name in
             name.hasSuffix(".h5") && ["coefficients", "reference"].contains { name.hasPrefix($0) }
         }.sorted { $0.dropLast(".h5".count) < $1.dropLast(".h5".count) }
+        let coefficients = files.contains("coefficients.h5") ? path + "/coefficients.h5" : nil
+        let ledgers = try directories.compactMap {
+            try ArtefactContent.ledger(ofPass: $0, in: path, pairs: pairs, joining: coefficients)
+        }
         artefacts =
-            try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) }
-            + directories.flatMap { try ArtefactContent.all(ofPass: $0, in: path, pairs: pairs) }
+            try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) } + ledgers.map(\.content)
+            + directories.flatMap { try ArtefactContent.made(byPass: $0, in: path) }
         configuration = try Self.configuration(in: path)
         guard !passes.isEmpty || !artefacts.isEmpty || configuration != nil else { throw Self.nothing(in: path) }
 
         var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
+        notes += ledgers.compactMap(\.note)
         notes += names.filter { $0.hasSuffix(".h5.partial") }.map { Self.unfinished(path + "/" + $0) }
         notes += names.filter { $0.hasSuffix(".h5") && !files.contains($0) }.map {
             "\(path)/\($0): not a name that a run gives its files; left out (see `rdo inspect`)"

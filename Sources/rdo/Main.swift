@@ -14,7 +14,7 @@ import Tensors
 
     private static func run(_ arguments: [String]) -> Int32 {
         do {
-            var command = try RDO.parseAsRoot(arguments)
+            var command = try RDO.parseAsRoot(QueryOptions.completed(arguments))
             if let command = command as? any DistributedCommand, try !command.isAnsweredAlone() {
                 return launch { try command.run(on: $0) }
             }
@@ -92,8 +92,7 @@ struct RDO: ParsableCommand {
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
         subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
-            LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, Verify.self, Export.self,
-            Tokenize.self, Plan.self,
-            Bench.self,
+            LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, ExportPairs.self, Import.self,
+            Diff.self, Merge.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }

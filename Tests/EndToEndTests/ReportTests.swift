@@ -111,8 +111,11 @@ import Testing
                 #expect(files.contains(file), "\(file)")
             }
         }
-        let artefact = try #require((runs[0]["artefacts"] as? [[String: Any]])?.first)
-        let summary = (artefact["summary"] as? [String: Any])?["coefficients"] as? [String: Any]
+        let artefacts = try #require(runs[0]["artefacts"] as? [[String: Any]])
+        let ledger = artefacts.compactMap { ($0["summary"] as? [String: Any])?["ledger"] as? [String: Any] }
+        // The pairs of the ledger are those of the coefficients beside it.
+        #expect(ledger.count == 1 && ledger[0]["joined_pairs"] as? Int == ledger[0]["pairs"] as? Int)
+        let summary = (artefacts[0]["summary"] as? [String: Any])?["coefficients"] as? [String: Any]
         let browsed = try #require(summary?["browsed"] as? [String: Any])
         #expect(browsed["total"] as? Int == 25 && (browsed["strongest"] as? [Int])?.count == 4)
 

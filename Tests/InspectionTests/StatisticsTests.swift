@@ -1,6 +1,10 @@
+import Coding
+import Columns
+import Diagnostics
 import Foundation
 import Objectives
 import Storage
+import TestSupport
 import Testing
 
 @testable import Inspection
@@ -22,8 +26,19 @@ import Testing
             let triples, contradictions: Int
             let residual: Double
         }
+        struct Ledger: Decodable {
+            let learned, never, forgotten, start: Int
+            let steps, weight, gradient: [Double]
+            let correlation, judged_gradient, judged_margin: Double
+        }
+        struct Comparison: Decodable {
+            let pearson, spearman, distance: Double
+            let flips: GoldenShare
+        }
         let pairs: Pairs
         let lists: Lists
+        let ledger: Ledger
+        let comparison: Comparison
     }
 
     private struct GoldenShare: Decodable { let share, low, high: Double, count: Int }
@@ -120,6 +135,79 @@ import Testing
         #expect(found.lists == 20 && found.triples == golden.triples && found.contradictions == golden.contradictions)
         #expect(isNear(found.residual, golden.residual))
         #expect(ListConsistency(of: Self.pairs) == nil)
+    }
+
+    @Test func ledgers() throws {
+        let golden = try Self.golden().ledger
+        let directory = try TemporaryDirectory()
+        let (path, judged) = (directory.path + "/ledger.h5", directory.path + "/c.h5")
+        let keys = (0..<80).map { ContentKey.pair(query: [Int32($0)], first: [1], second: [2]) }
+        let writer = try LedgerWriter(
+            path: path, header: ArtefactHeader(schema: "", software: "test", config: "", worldSize: 1), pass: "dpo",
+            keepingStepsBefore: 0)
+        for (place, step) in [3, 10, 40].enumerated() {
+            let visited = (0..<80).filter { place < 2 || $0 % 4 != 3 }
+            let visits = visited.map { pair -> PairVisit in
+                let margin = Double((pair * 29 + step * 13) % 23 - 11) + Double(step) / 8
+                let scale = Double((pair * 17 + step) % 31) / 32
+                return PairVisit(
+                    row: pair, key: keys[pair], better: 0, worse: 1, coefficient: Double(pair * 11 % 40) / 8,
+                    margin: margin / 4, loss: 1, gradientScale: scale)
+            }
+            try writer.append(visits, step: step)
+        }
+        try writer.flush()
+        try CoefficientContents(
+            scorer: "difference",
+            provenance: Provenance(modelDigest: nil, tokenizerDigest: nil, dataDigest: nil, template: nil),
+            keys: Rows(keys), tables: nil, differences: ScratchColumn((0..<80).map { Float($0 * 37 % 50 - 20) / 8 }),
+            reversed: nil
+        ).write(toNew: judged, header: ArtefactHeader(schema: "", software: "test", config: "", worldSize: 1))
+        let summary = try #require(try ArtefactSummary(of: path, pairs: 4, joining: judged).ledger)
+        let learning = summary.learning
+        #expect(learning.learned == golden.learned && learning.neverLearned == golden.never)
+        #expect(learning.forgotten == golden.forgotten && learning.rightFromTheStart == golden.start)
+        #expect(zip(learning.learningSteps.values, golden.steps).allSatisfy { isNear($0.value, $1) })
+        #expect(learning.first.allSatisfy { $0.firstMargin <= 0 && $0.lastMargin > 0 } && learning.first.count == 4)
+        #expect(learning.never.allSatisfy { $0.lastMargin <= 0 } && learning.never.count == min(4, golden.never))
+        let parts = summary.gradientByWeight.parts
+        #expect(parts.map(\.pairs) == [16, 16, 16, 16, 16])
+        #expect(zip(parts, golden.weight).allSatisfy { isNear($0.weightShare, $1) })
+        #expect(zip(parts, golden.gradient).allSatisfy { isNear($0.gradientShare, $1) })
+        #expect(isNear(summary.gradientByWeight.correlation, golden.correlation))
+        #expect(summary.joinedPairs == 80 && isNear(summary.correlationWithGradient, golden.judged_gradient))
+        #expect(isNear(summary.correlationWithMargin, golden.judged_margin))
+        let alone = try #require(try ArtefactSummary(of: path, pairs: 4).ledger)
+        #expect(alone.joinedPairs == nil && alone.strongest[0].judgement == nil)
+        #expect(summary.strongest[0].judgement?.query == nil && summary.strongest[0].judgement != nil)
+        // A file of other pairs, and a file that is no ledger.
+        #expect(throws: RDOError.self) { try ArtefactSummary(of: judged, joining: judged) }
+    }
+
+    @Test func comparisons() throws {
+        let golden = try Self.golden().comparison
+        let directory = try TemporaryDirectory()
+        func make(_ name: String, _ rows: Range<Int>, _ value: (Int) -> Double) throws -> String {
+            let path = directory.path + "/" + name
+            try CoefficientContents(
+                scorer: nil,
+                provenance: Provenance(modelDigest: nil, tokenizerDigest: nil, dataDigest: nil, template: nil),
+                keys: Rows(rows.map { ContentKey.pair(query: [Int32($0)], first: [1], second: [2]) }), tables: nil,
+                labels: Rows(rows.map { _ in 1 }), differences: ScratchColumn(rows.map { Float(value($0)) }),
+                reversed: nil
+            ).write(toNew: path, header: ArtefactHeader(schema: "", software: "test", config: "", worldSize: 1))
+            return path
+        }
+        let a = try make("a.h5", 0..<310) { Double($0 * 7919 % 1009) / 128 - 3.5 }
+        let b = try make("b.h5", 0..<300) {
+            (Double($0 * 7919 % 1009) / 256 + Double($0 * 31 % 17) / 4 - 4).rounded(.toNearestOrEven)
+        }
+        let found = try CoefficientComparison(a, b, pairs: 3)
+        #expect(found.shared == 300 && found.first.alone == 10 && found.second.alone == 0)
+        #expect(isNear(found.pearson, golden.pearson) && isNear(found.spearman, golden.spearman))
+        #expect(isNear(found.meanAbsoluteDifference, golden.distance) && same(found.flips, golden.flips))
+        #expect(found.largest.count == 3 && found.first.agreement?.count == 300)
+        #expect(throws: RDOError.self) { try CoefficientComparison(a, make("c.h5", 400..<410) { _ in 1 }, pairs: 0) }
     }
 
     /// A scorer that knows, one that does not, and one that is far too sure.

@@ -177,7 +177,8 @@ import Testing
         #expect(coefficients.largest[1].label == -1 && coefficients.largest[0].query == "query 8 梨")
         let absolute = try ArtefactSummary(of: scratch.file("c.h5"), pairs: 1, by: .absolute)
         #expect(absolute.coefficients?.smallest.map(\.row) == [4])
-        #expect(summary.text.contains("query: query 8 梨") && summary.text.contains("agrees with label     0.444444"))
+        #expect(
+            summary.text().contains("query: query 8 梨") && summary.text().contains("agrees with label     0.444444"))
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = String(decoding: try encoder.encode(summary), as: UTF8.self)
@@ -192,7 +193,8 @@ import Testing
         let checkpoint = try ArtefactSummary(of: path)
         #expect(checkpoint.checkpoint?.parameterCount == 37 * 8 + 24 * 5 + 8 + 8)
         #expect(
-            checkpoint.text.contains("model.norm.weight [8]") && checkpoint.text.contains("shard-00002-of-00003.h5"))
+            checkpoint.text().contains("model.norm.weight [8]") && checkpoint.text().contains("shard-00002-of-00003.h5")
+        )
         #expect(try Artefacts.kind(of: path + "/shard-00002-of-00003.h5") == .shard)
         #expect(try Artefacts.kind(of: path + "/index.h5") == .checkpoint)
         #expect(try Artefacts.verify(path) == "checkpoint: step 7, 3 shards agree with their digests")

@@ -170,7 +170,7 @@ import Testing
         }
         try writer.append([response(0, nil), response(nil, 1)], step: 5)
         try writer.flush()
-        let summary = LedgerSummary(of: try LedgerFile.read(path), pairs: 3)
+        let summary = try LedgerSummary(of: LedgerFile.read(path), pairs: 3)
         #expect(summary.visits == 42 && summary.pairs == 22)
         #expect(summary.steps == 3 && summary.firstStep == 0 && summary.lastStep == 5)
         #expect(summary.gradientScale == 380)
@@ -185,7 +185,7 @@ import Testing
         #expect(changes.stayedRight == 5 && changes.stayedWrong == 5)
         #expect(summary.strongest.map(\.row) == [19, 18, 17] && summary.strongest[0].visits == 2)
         #expect(summary.strongest[0].gradientShare == 38.0 / 380)
-        let text = try ArtefactSummary(of: path, pairs: 3).text
+        let text = try ArtefactSummary(of: path, pairs: 3).text()
         #expect(text.contains(ContentKey.query([18]).description) && text.contains("became right"))
     }
 

@@ -33,21 +33,18 @@ def share(cases):
     return wilson(np.count_nonzero(cases), len(cases))
 
 
-def statistics():
-    d, r, label, first, second = columns(500)
-    size_of = lambda x: np.abs(x)
-    big_r = (d - r) / 2
+def statistics(d, r, label, first=None, second=None):
+    """Of pairs; `r` is None where one order is stored, `first` and `second` where lengths are not known."""
+    big_r = d if r is None else (d - r) / 2
     known = label != 0
     right = big_r * label > 0
-    size = size_of(big_r)
-    result = {
-        "histogram": np.histogram(d, 20)[0].tolist(),
-        "agreement": share((d * label > 0)[known]),
-        "symmetric": share(right[known]),
-        "bias": float(np.mean((d + r) / 2)), "deviation": float(np.std((d + r) / 2)),
-    }
-    result["ranges"] = [
-        share(right[known & (size >= low) & (size < high)]) for low, high in ((0, 1), (1, 2), (2, 3), (3, np.inf))]
+    size = np.abs(big_r)
+    result = {"histogram": np.histogram(d, 20)[0].tolist(), "agreement": share((d * label > 0)[known])}
+    if r is not None:
+        result["symmetric"] = share(right[known])
+        result["bias"], result["deviation"] = float(np.mean((d + r) / 2)), float(np.std((d + r) / 2))
+    ranges = [known & (size >= low) & (size < high) for low, high in ((0, 1), (1, 2), (2, 3), (3, np.inf))]
+    result["ranges"] = [share(right[part]) for part in ranges if part.any()]
     order = np.argsort(size[known], kind="stable")
     result["deciles"] = [
         share(right[known][part]) for part in
@@ -62,11 +59,12 @@ def statistics():
             bins.append([int(members.sum()), float(mean), float(accuracy)])
             error += abs(mean - accuracy) * members.mean()
     result["bins"], result["ece"] = bins, float(error)
-    longer = first - second
-    result["correlation"] = float(np.corrcoef(big_r, longer)[0, 1])
-    unequal = known & (longer != 0)
-    result["longer"] = share((longer * label > 0)[unequal])
-    result["scorer"] = share(right[unequal])
+    if first is not None:
+        longer = first - second
+        result["correlation"] = float(np.corrcoef(big_r, longer)[0, 1])
+        unequal = known & (longer != 0)
+        result["longer"] = share((longer * label > 0)[unequal])
+        result["scorer"] = share(right[unequal])
     oriented = (big_r * label)[known]
     result["weights"] = {}
     for name in ("zero", "absolute", "flip", "keep"):
@@ -77,6 +75,20 @@ def statistics():
             rows.append([float(c.mean()), float((c == 0).mean()), float(c.sum() ** 2 / (c * c).sum())])
         result["weights"][name] = rows
     return result
+
+
+def circles(values):
+    """Triples of a list, and those of which each is better than the next."""
+    count = len(values)
+    triples = contradictions = 0
+    for i in range(count):
+        for j in range(count):
+            for k in range(count):
+                # Each circle is met once from its least member.
+                if i < j and i < k and j != k:
+                    contradictions += values[i, j] > 0 and values[j, k] > 0 and values[k, i] > 0
+                triples += i < j < k
+    return triples, contradictions
 
 
 def lists():
@@ -100,15 +112,60 @@ def lists():
         fitted = np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0]
         left += float(np.sum((np.array(rows) @ fitted - right) ** 2))
         whole += float(np.sum(np.square(right)))
-        for i in range(6):
-            for j in range(6):
-                for k in range(6):
-                    # Each circle is met once from its least member.
-                    if i < j and i < k and j != k:
-                        contradictions += values[i, j] > 0 and values[j, k] > 0 and values[k, i] > 0
-                    triples += i < j < k
+        found = circles(values)
+        triples, contradictions = triples + found[0], contradictions + found[1]
     return {"triples": int(triples), "contradictions": int(contradictions), "residual": left / whole}
 
 
+def ledger():
+    """Eighty pairs, visited at steps 3, 10 and 40 (every fourth not at the last)."""
+    pairs, steps = np.arange(80), np.array([3, 10, 40])
+    margin = ((pairs[:, None] * 29 + steps * 13) % 23 - 11 + steps / 8) / 4
+    scale = (pairs[:, None] * 17 + steps) % 31 / 32
+    weight = (pairs * 11 % 40) / 8
+    judged = (pairs * 37 % 50 - 20) / 8
+    visited = np.ones((80, 3), bool)
+    visited[pairs % 4 == 3, 2] = False
+    learned, never, forgotten, start, when, sums, last = 0, 0, 0, 0, [], [], []
+    for row, seen, scales in zip(margin, visited, scale):
+        right = row[seen] > 0
+        start += right[0]
+        sums.append(scales[seen].sum())
+        last.append(row[seen][-1])
+        if not right.any():
+            never += 1
+        elif not right[-1]:
+            forgotten += 1
+        else:
+            learned += 1
+            when.append(steps[seen][len(right) - np.argmax(np.append(~right[::-1], True))])
+    order = np.argsort(weight, kind="stable")
+    fifths = [order[len(order) * k // 5:len(order) * (k + 1) // 5] for k in range(5)]
+    sums = np.array(sums)
+    return {
+        "learned": learned, "never": never, "forgotten": forgotten, "start": int(start),
+        "steps": np.quantile(when, [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1]).tolist(),
+        "weight": [float(weight[f].sum() / weight.sum()) for f in fifths],
+        "gradient": [float(sums[f].sum() / sums.sum()) for f in fifths],
+        "correlation": float(np.corrcoef(weight, sums)[0, 1]),
+        "judged_gradient": float(np.corrcoef(judged, sums)[0, 1]),
+        "judged_margin": float(np.corrcoef(judged, last)[0, 1]),
+    }
+
+
+def comparison():
+    """Two scorers, the second with many equal values."""
+    i = np.arange(300)
+    a, b = (i * 7919 % 1009) / 128 - 3.5, np.round((i * 7919 % 1009) / 256 + (i * 31 % 17) / 4 - 4)
+    def ranks(values):
+        # Equal values share the mean of their ranks.
+        return np.array([(values < v).sum() + ((values == v).sum() - 1) / 2 for v in values])
+    return {
+        "pearson": float(np.corrcoef(a, b)[0, 1]), "spearman": float(np.corrcoef(ranks(a), ranks(b))[0, 1]),
+        "distance": float(np.abs(a - b).mean()), "flips": share(a * b < 0),
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps({"pairs": statistics(), "lists": lists()}, indent=1))
+    golden = {"pairs": statistics(*columns(500)), "lists": lists(), "ledger": ledger(), "comparison": comparison()}
+    print(json.dumps(golden, indent=1))

@@ -9,26 +9,6 @@ import Settings
 import Storage
 import Transformer
 
-/// How the model of a directory reads the rows: its tokenizer, its EOS and its limit of positions.
-private struct ModelReading {
-    let conventions: PassConventions
-    let plan: TokenizationPlan
-    let differencePlan: TokenizationPlan
-
-    /// What makes one reading another within a session.
-    struct Key: Hashable {
-        let tokenizer: String
-        let eosTokenID: Int32
-        let maxTokens: Int
-    }
-
-    var key: Key {
-        Key(
-            tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
-            maxTokens: conventions.maxTokens)
-    }
-}
-
 /// What a scorer reads of the rows beside the ids of the model that is trained.
 package struct ScorerReading {
     package enum Form: String, Hashable, Codable, Sendable {
@@ -66,7 +46,10 @@ extension Session {
     ) throws -> PassData {
         let settings = configuration.data
         let (own, scorers) = try world.collectively {
-            (try reading(of: path), try scorer.map { (try reading(of: $0.model), $0.form) })
+            (
+                try ModelReading(of: path, configuration),
+                try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
+            )
         }
         func load(_ files: [String], limit: Int?) throws -> DataSet {
             let key = DataSetKey(
@@ -82,45 +65,12 @@ extension Session {
             conventions: own.conventions)
     }
 
-    private func reading(of path: String) throws -> ModelReading {
-        let settings = configuration.data
-        let model = try ModelDirectory.readConfiguration(path)
-        let source = try tokenizerSource(model: path)
-        let tokenizer = try TokenizerLoader.load(source)
-        guard tokenizer.vocabularySize <= model.vocabularySize else {
-            throw RDOError(
-                .artefact, "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(model.vocabularySize)",
-                at: source, remedy: "use the tokenizer that the model was trained with")
-        }
-        guard let eos = model.eosTokenIDs.first else {
-            throw RDOError(
-                .artefact, "eos_token_id is missing", at: path + "/config.json",
-                remedy: "add the id of the token that ends a response")
-        }
-        guard Int(eos) < model.vocabularySize else {
-            throw RDOError(
-                .artefact, "eos_token_id \(eos) lies outside the vocabulary of \(model.vocabularySize)",
-                at: path + "/config.json")
-        }
-        let maxTokens = min(settings.maxTokens, model.maxPositions)
-        func plan(_ overLong: OverLongPolicy) throws -> TokenizationPlan {
-            try TokenizationPlan(
-                tokenizer: tokenizer, template: settings.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
-                maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
-        }
-        return ModelReading(
-            conventions: PassConventions(
-                tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos,
-                maxTokens: maxTokens),
-            plan: try plan(settings.overLong),
-            // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
-            differencePlan: try plan(.truncate))
-    }
-
     /// A scorer reads the ids of the policy's tokenizer, so it must have been trained with the same one.
     /// - Throws: `RDOError.artefact` when the directory's own tokenizer is another.
     func requireTokenizer(of path: String, toBe expected: any Tokenizer) throws {
-        guard try TokenizerLoader.load(tokenizerSource(model: path)).digest != expected.digest else { return }
+        guard try TokenizerLoader.load(configuration.tokenizerSource(model: path)).digest != expected.digest else {
+            return
+        }
         throw RDOError(
             .artefact, "its tokenizer is not the policy's", at: path,
             remedy: "use a model of the policy's family, or set model.tokenizer for both")
@@ -135,12 +85,6 @@ extension Session {
                 .artefact, "row \(example.row + 1) has \(longest) tokens, this model reads \(limit)", at: path,
                 remedy: "lower data.max_tokens to \(limit)")
         }
-    }
-
-    /// `model.tokenizer`, or the model's own directory.
-    private func tokenizerSource(model path: String) throws -> String {
-        guard let setting = configuration.model.tokenizer, setting != ModelSettings.byteTokenizer else { return path }
-        return setting
     }
 }
 

@@ -4,6 +4,8 @@ package struct BadRow: Error, Codable, Sendable, Equatable {
     package let line: Int
     package let reason: String
 
+    package init(file: String, line: Int, reason: String) { (self.file, self.line, self.reason) = (file, line, reason) }
+
     var place: String { "\(file):\(line)" }
 }
 

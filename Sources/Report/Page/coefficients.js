@@ -17,13 +17,13 @@ function summariesOf(content, kind) {
   });
 }
 
-/// One series for each file that has the figure.
-/// - values: of a summary, null for none; y, and what else a series has
+/// The series of each file that has the figure.
+/// - values: of a summary, null for none: y, and what else a series has; of several in a list each has a `part` for its name
 function fileSeries(files, values) {
-  return files.flatMap((file) => {
-    const own = values(file.summary);
-    return own ? [{ name: file.name, run: file.run, colour: file.colour, look: files.length > 4 ? "line" : "bar", ...own }] : [];
-  });
+  const look = files.length > 4 ? "line" : "bar";
+  return files.flatMap((file) => [values(file.summary)].flat().filter(Boolean).map(({ part, ...own }) => ({
+    name: part ? `${file.name}, ${part}` : file.name, run: file.run, colour: file.colour, look, ...own,
+  })));
 }
 
 const shares = (list) => ({
@@ -137,7 +137,10 @@ function weightCharts(files) {
 function coefficientTable(files) {
   const rows = [
     ["scorer", (s) => s.scorer || "not said"], ["pairs", (s) => number(s.pairs)], ["queries", (s) => number(s.queries)],
-    ["responses", (s) => number(s.responses)], ["repeated pairs", (s) => number(s.repeated_pairs)],
+    ["responses", (s) => number(s.responses)], ["chosen by", (s) => s.condition || "–"],
+    ["pairs with the key of an earlier one", (s) => number(s.duplicates && s.duplicates.repeated_pairs)],
+    ["near-duplicates of an earlier one", (s) => number(s.duplicates && s.duplicates.near_duplicates)],
+    ["duplicates with the other label", (s) => number(s.duplicates && s.duplicates.contradicting_labels)],
     ["mean difference", (s) => number(s.mean_difference)],
     ["agrees with the label, one order", (s) => interval(s.agreement_interval)],
     ["agrees with the label, both orders", (s) => interval(s.symmetric_agreement_interval)],

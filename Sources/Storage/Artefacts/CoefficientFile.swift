@@ -73,6 +73,9 @@ package struct CoefficientFile {
 
     package subscript(key: ContentKey) -> Entry? { rows[key].map(entry(row:)) }
 
+    /// The first row with a key; nil when none has it.
+    package func row(of key: ContentKey) -> Int? { rows[key] }
+
     /// How many rows have the key of an earlier one.
     package var repeatedCount: Int { rows.repeatedCount }
 
@@ -90,9 +93,16 @@ package struct CoefficientFile {
         let file = try HDF5File(opening: path)
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")
     }
+
     /// `/pairs/label`; nil when the file does not say.
     package func readLabels() throws -> ScratchColumn<Int8>? {
         try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
+    }
+
+    /// `/responses/reward` of a reward model's file; nil of others.
+    package func readRewards(responses: Int) throws -> ScratchColumn<Float>? {
+        try HDF5File(opening: path).readListIfPresent(
+            "/responses/reward", Float.self, count: responses, like: "/responses/text")
     }
 }
 

@@ -53,18 +53,12 @@ package final class CoefficientWriter: ChunkedWriter<Float> {
     /// See `ChunkedWriter.finish(_:)`.
     package func finish() throws {
         try finish { file, columns in
-            try file.setAttribute("scorer", .text(scorer.kind.rawValue))
-            try file.setAttribute("symmetric", .integer(scorer.symmetric ? 1 : 0))
-            try provenance.write(to: file)
-            try tables.write(to: file)
-            try file.write(columns[0], to: "/pairs/difference")
-            if scorer.kind == .reward {
-                try file.write(rewards(first: columns[1], second: columns[2]), to: "/responses/reward")
-            } else if scorer.symmetric {
-                try file.write(columns[1], to: "/pairs/difference_reversed")
-                let bias = Rows(count: columns[0].count) { (columns[0][$0] + columns[1][$0]) / 2 }
-                try file.write(bias, to: "/pairs/position_bias")
-            }
+            let isReward = scorer.kind == .reward
+            try CoefficientContents(
+                scorer: scorer.kind.rawValue, provenance: provenance, keys: keys, tables: tables,
+                differences: columns[0], reversed: !isReward && scorer.symmetric ? columns[1] : nil,
+                rewards: isReward ? rewards(first: columns[1], second: columns[2]) : nil
+            ).fill(file)
         }
     }
 

@@ -45,6 +45,12 @@ package enum Durable {
         }
     }
 
+    /// - Throws: `RDOError(.usage)` when there is something at `path`: it may be anybody's.
+    package static func requireAbsent(_ path: String) throws {
+        guard exists(path) else { return }
+        throw RDOError(.usage, "there is a file already", at: path, remedy: "name another one, or remove it first")
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// True when another open HDF5 file, in this process or another, has locked the file: a writer, or also a reader.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import Foundation
 import Inspection
 import Objectives
@@ -30,20 +31,27 @@ struct Inspect: ParsableCommand {
     @Option(help: "What large means in a coefficient file: difference, absolute, bias or contradiction.")
     var by = PairOrder.difference
 
-    @Option(help: "What the weights of a coefficient file are forecast with: zero, absolute, flip or keep.")
-    var disagreement = Disagreement.zero
+    @Option(help: "Of a ledger: the coefficient file that says what its pairs are, with R and texts.")
+    var coefficients: String?
+
+    @Flag(help: "Show texts whole instead of their starts.")
+    var full = false
+
+    @OptionGroup var query: QueryOptions
+    @OptionGroup var weights: WeightOptions
 
     @Option(help: "Of a ledger: every visit to the pair whose key begins with these hexadecimal digits.")
     var pair: String?
 
     func validate() throws {
-        if let pairs, pairs < 0 { throw ValidationError("--pairs \(pairs) is no number of pairs") }
+        if let pairs, pairs < 0 { throw ValidationError("--pairs \(pairs) is negative") }
         if html == nil {
             if page.chartLibrary != nil { throw ValidationError("--chart-library is for --html") }
         } else if json || pair != nil {
             throw ValidationError("--html goes with neither --json nor --pair")
-        } else if by != .difference {
-            throw ValidationError("--by is chosen in the page: it has all orders")
+        } else if by != .difference || query.listsPairs || full {
+            throw ValidationError(
+                "--by, --sort, --limit, --columns and --full are for the terminal: a page has its own")
         }
     }
 
@@ -52,28 +60,38 @@ struct Inspect: ParsableCommand {
             return try page.write(to: html) {
                 let count = pairs ?? 50
                 return try ReportContent(
-                    of: ArtefactSummary(of: path, pairs: count, disagreement: disagreement, browsed: count))
+                    of: ArtefactSummary(
+                        of: path, pairs: count, query.query(), joining: coefficients, rule: weights.rule(),
+                        browsed: count))
             }
         }
         if let pair {
             let history = try PairHistory(of: pair, in: path)
-            return try show(history, text: history.text)
+            return try show(history, text: history.text, asJSON: json)
         }
-        let summary = try ArtefactSummary(of: path, pairs: pairs ?? 0, by: by, disagreement: disagreement)
-        try show(summary, text: summary.text)
-    }
-
-    private func show(_ value: some Encodable, text: String) throws {
-        guard json else { return print(text, terminator: "") }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        let rule = try weights.rule()
+        if try query.listsColumns(of: path, rule) { return }
+        if query.listsPairs {
+            let listing = try PairListing(of: path, query.query(), columns: query.names, rule: rule)
+            return try json
+                ? NewTextFile.write(nil, listing.writeJSONLines) : print(listing.text(isFull: full), terminator: "")
+        }
+        let summary = try ArtefactSummary(
+            of: path, pairs: pairs ?? 0, by: by, query.query(), joining: coefficients, rule: rule)
+        try show(summary, text: summary.text(isFull: full), asJSON: json)
     }
 }
 
+/// Prints what a command found, for people or for programs.
+func show(_ value: some Encodable, text: String, asJSON: Bool) throws {
+    guard asJSON else { return print(text, terminator: "") }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+}
+
 extension PairOrder: ExpressibleByArgument {}
-extension Disagreement: ExpressibleByArgument {}
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -21,7 +21,7 @@ struct ReportCommand: ParsableCommand {
     @OptionGroup var page: PageOptions
 
     func validate() throws {
-        if pairs < 0 { throw ValidationError("--pairs \(pairs) is no number of pairs") }
+        if pairs < 0 { throw ValidationError("--pairs \(pairs) is negative") }
     }
 
     func run() throws {

@@ -1,0 +1,68 @@
+import Diagnostics
+import Methods
+import Preferences
+import Settings
+import Storage
+
+/// How the model of a directory reads the rows: its tokenizer, its EOS and its limit of positions.
+struct ModelReading {
+    let conventions: PassConventions
+    let plan: TokenizationPlan
+    let differencePlan: TokenizationPlan
+
+    /// What makes one reading another within a session.
+    struct Key: Hashable {
+        let tokenizer: String
+        let eosTokenID: Int32
+        let maxTokens: Int
+    }
+
+    var key: Key {
+        Key(
+            tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
+            maxTokens: conventions.maxTokens)
+    }
+
+    /// - Throws: `RDOError.artefact` when the model cannot be read or does not fit its tokenizer.
+    init(of path: String, _ configuration: Configuration) throws {
+        let settings = configuration.data
+        let model = try ModelDirectory.readConfiguration(path)
+        let source = configuration.tokenizerSource(model: path)
+        let tokenizer = try TokenizerLoader.load(source)
+        guard tokenizer.vocabularySize <= model.vocabularySize else {
+            throw RDOError(
+                .artefact, "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(model.vocabularySize)",
+                at: source, remedy: "use the tokenizer that the model was trained with")
+        }
+        guard let eos = model.eosTokenIDs.first else {
+            throw RDOError(
+                .artefact, "eos_token_id is missing", at: path + "/config.json",
+                remedy: "add the id of the token that ends a response")
+        }
+        guard Int(eos) < model.vocabularySize else {
+            throw RDOError(
+                .artefact, "eos_token_id \(eos) lies outside the vocabulary of \(model.vocabularySize)",
+                at: path + "/config.json")
+        }
+        let maxTokens = min(settings.maxTokens, model.maxPositions)
+        func plan(_ overLong: OverLongPolicy) throws -> TokenizationPlan {
+            try TokenizationPlan(
+                tokenizer: tokenizer, template: settings.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
+                maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
+        }
+        conventions = PassConventions(
+            tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos,
+            maxTokens: maxTokens)
+        self.plan = try plan(settings.overLong)
+        // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
+        differencePlan = try plan(.truncate)
+    }
+}
+
+extension Configuration {
+    /// `model.tokenizer`, or the model's own directory.
+    func tokenizerSource(model path: String) -> String {
+        guard let setting = model.tokenizer, setting != ModelSettings.byteTokenizer else { return path }
+        return setting
+    }
+}
