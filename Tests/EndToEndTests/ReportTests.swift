@@ -159,8 +159,7 @@ import Testing
         #expect(opened.console.isEmpty, "\(opened.console)", sourceLocation: sourceLocation)
         let head = opened.document.prefix(600)
         #expect(head.contains(#"data-state="ready""#), "\(head)", sourceLocation: sourceLocation)
-        #expect(
-            !head.contains("data-failure") && !head.contains("data-attack"), "\(head)", sourceLocation: sourceLocation)
+        #expect(!head.contains("data-failure"), "\(head)", sourceLocation: sourceLocation)
         let drawn = try #require(head.firstMatch(of: /data-charts="(\d+) of (\d+)"/), "\(head)")
         #expect(drawn.1 == drawn.2, "\(drawn.0)", sourceLocation: sourceLocation)
         #expect(opened.document.matches(of: /<canvas/).count == Int(drawn.2), sourceLocation: sourceLocation)
