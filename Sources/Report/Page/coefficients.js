@@ -1,6 +1,6 @@
 // Coefficient files: is there something to weight by? Files are laid over each other.
 
-/// Every artefact with a summary of one kind, with its name among all runs: [{ run, colour, file, name, summary }]
+/// Every artefact with a summary of one kind, with its name among all runs: [{ run, colour, file, name, short, summary }]
 function summariesOf(content, kind) {
   const areMany = content.runs.length > 1;
   const files = content.runs.flatMap((run, index) => run.artefacts
@@ -13,7 +13,7 @@ function summariesOf(content, kind) {
   const isOneEach = areMany && files.every(({ place }) => place === 0);
   return files.map((file, index) => {
     const colour = !isOneEach && files.length <= colours ? index : file.run + colours * file.place;
-    return { ...file, colour };
+    return { ...file, colour, short: isOneEach ? content.runs[file.run].name : file.name };
   });
 }
 
@@ -22,7 +22,7 @@ function summariesOf(content, kind) {
 function fileSeries(files, values) {
   const look = files.length > 4 ? "line" : "bar";
   return files.flatMap((file) => [values(file.summary)].flat().filter(Boolean).map(({ part, ...own }) => ({
-    name: part ? `${file.name}, ${part}` : file.name, run: file.run, colour: file.colour, look, ...own,
+    name: part ? `${file.name}, ${part}` : file.name, short: part ? `${file.short}, ${part}` : file.short, run: file.run, colour: file.colour, look, ...own,
   })));
 }
 
