@@ -60,6 +60,21 @@ import Testing
         #expect(try work.bytes("run/coefficients.h5") != scored)
     }
 
+    /// Training and held-out part of one file are two sets of prepared data.
+    @Test func oneFileWithTwoLimits() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        let result = try work.rdo(
+            ["run"], ranks: 2,
+            set: [
+                "data.test=\(work.path("train.jsonl"))", "data.limit=9", "data.test_limit=5", "score.data=both",
+                "passes=[difference, score]", "difference.steps=1",
+            ])
+        #expect(result.status == 0, "\(result.error)")
+        #expect(try CoefficientFile.read(work.path("run/coefficients.h5")).count == 9)
+        #expect(try CoefficientFile.read(work.path("run/coefficients-test.h5")).count == 5)
+    }
+
     /// A policy of fewer positions than its scorer, in one run.
     @Test func limitsDoNotLeakBetweenModels() throws {
         let work = try Workspace(pairs: 16)

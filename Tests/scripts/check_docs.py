@@ -39,6 +39,7 @@ CHARTS = "" if os.path.exists("/usr/share/javascript/chart.js/chart.min.js") els
 # The first pattern that fits decides.
 RULES = [
     (r"make (\w+)", "only that make knows the target: CI runs it itself"),
+    (r"scripts/score_with_transformers\.py .*", "needs transformers: Tests/scripts/check_score_with_transformers.py"),
     (r"sbatch .*", "no Slurm here: the script by `bash -n`, options of rdo by its help"),
     (r"cp cluster/hosts\.example hosts", [("hosts$", "hosts; echo 'localhost slots=1' > hosts")]),
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),
@@ -54,6 +55,17 @@ RULES = [
     (r"rdo report .* --chart-library chart\.min\.js", AS_PRINTED),
     (r"rdo (report .*|inspect .* --html .*)", [("$", CHARTS)]),
     (r"rdo inspect .*", AS_PRINTED),
+    (r"rdo export-pairs .*", AS_PRINTED),
+    # Judgements of others are made of the program's own.
+    (r"rdo import judged\.jsonl .*", [
+        ("^", "rdo export-pairs runs/first/coefficients.h5 | sed 's/\"difference\"/\"strength\"/; s/, \"tokens.*/}/' > judged.jsonl; ")]),
+    (r"rdo import ultrafeedback\.jsonl .*", [
+        ("^", "sed 's/\"strength\"/\"score_chosen\": 4, \"score_rejected\": 2.5, \"other\"/' judged.jsonl > ultrafeedback.jsonl; ")]),
+    (r"rdo import weighted\.jsonl .*", AS_PRINTED),
+    (r"rdo diff .*", AS_PRINTED),
+    (r"rdo merge part-1\.h5 part-2\.h5 .*", [
+        ("^", "for part in '1 row<3' '2 row>=3'; do set -- $part; rdo export-pairs runs/first/coefficients.h5 --where $2 "
+         "--out part-$1.jsonl; rdo import part-$1.jsonl --out part-$1.h5; done; ")]),
     (r"ls .*", AS_PRINTED),
     # With eight leaves align.yaml has no work for 64 ranks; bench measures one rank, the others' rates are made up.
     (r"mpirun -n RANKS_PER_NODE rdo bench .*", [("RANKS_PER_NODE", "1"), ("MODEL", MODEL)]),
@@ -145,7 +157,7 @@ class Checker:
 
     def command(self, where, printed):
         # [brackets] are optional parts: they run too.
-        text = re.sub(r"\[([^\]]*)\]", r"\1", printed) if printed.startswith("rdo inspect") else printed
+        text = re.sub(r"\[([^\]]*)\]", r"\1", printed) if re.match("rdo (inspect|diff)", printed) else printed
         for index, (pattern, how) in enumerate(RULES):
             if not re.fullmatch(pattern, text):
                 continue
@@ -186,7 +198,7 @@ class Checker:
             words = ["run"] + words[words.index("slurm/pipeline.sbatch") + 1:]
         else:
             return
-        subcommands = set(re.findall(r"^  (\w+)", self.help(()).split("SUBCOMMANDS:")[-1], re.M))
+        subcommands = set(re.findall(r"^  ([\w-]+)", self.help(()).split("SUBCOMMANDS:")[-1], re.M))
         if not words or words[0] not in subcommands:
             return self.fail(where, f"`{text}`: no such subcommand")
         page = self.help((words[0],))

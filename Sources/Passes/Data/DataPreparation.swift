@@ -39,7 +39,7 @@ struct DataPreparation {
     private var name: String {
         let key = DigestStream()
         for file in files { key.update(Durable.absolute(file)) }
-        key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form)")
+        key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form) \(limit ?? -1)")
         let file = URL(fileURLWithPath: files[0]).deletingPathExtension().lastPathComponent
         return "\(file)-\(form)-\(key.digest.hex.prefix(8))"
     }
