@@ -14,8 +14,10 @@ func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
 }
 
 /// A module may import only the modules listed before it.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+/// - Parameter embedded: files that become constants of the program (`PackageResources`), so that it stays one file.
+func module(_ name: String, _ dependencies: [Target.Dependency], embedding embedded: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: embedded.map { .embedInCode($0) }, swiftSettings: swift)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = [], excluding: [String] = []) -> Target {
@@ -89,11 +91,17 @@ let package = Package(
                 "Parallel", "Costs",
                 "Transformer", "Tensors", "Columns", "Diagnostics",
             ]),
+        module(
+            "Report", ["Passes", "Settings", "Inspection", "Storage", "Objectives", "Coding", "Diagnostics"],
+            embedding: [
+                "Page/page.html", "Page/page.css", "Page/elements.js", "Page/charts.js", "Page/training.js",
+                "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js", "Page/main.js",
+            ]),
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage", "Preferences",
-                "Parallel", "Tensors", "Diagnostics",
+                "Report", "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage",
+                "Preferences", "Parallel", "Tensors", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -128,6 +136,7 @@ let package = Package(
             ]),
         tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
+        tests(of: "Report", ["Inspection", "Storage", "Columns", "Coding", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -7,6 +7,9 @@ packages=(
     pkg-config make
 )
 
+# Wanted by a command each and by nothing else: installed along with the others, and done without where that fails.
+optional=(libjs-chart.js)
+
 fail() {
     echo "setup: $1" >&2
     exit 1
@@ -58,3 +61,5 @@ apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@";
 apt_get update || echo "setup: apt-get update failed, going on with the lists that are there" >&2
 apt_get install -y --no-install-recommends "${missing[@]}" >/dev/null ||
     fail "apt-get could not install ${missing[*]}: see its message above"
+apt_get install -y --no-install-recommends "${optional[@]}" >/dev/null ||
+    echo "setup: going on without ${optional[*]}: rdo report then needs --chart-library (docs/report.md)" >&2

@@ -24,12 +24,14 @@ package struct ArtefactSummary: Encodable, Sendable {
     ///   - query: counts some pairs of a coefficient file alone.
     ///   - coefficients: a coefficient file that says of the pairs of a ledger what they are.
     ///   - rule: what the weights of a coefficient file are forecast with; the forecast has its own α.
+    ///   - browsed: above 0, how many pairs of each end of every order of a coefficient file to hand over for reading,
+    ///     in place of those lists.
     /// - Throws: `RDOError(.artefact)` when it is none of these or damaged, `.usage` for a wrong query, or one of a file
     ///   without coefficients.
     package init(
         of path: String, pairs: Int = 0, by order: PairOrder = .difference, _ query: PairQuery? = nil,
         joining coefficientPath: String? = nil,
-        rule: CoefficientRule = CoefficientRule(alpha: 0.5, symmetric: true, disagreement: .zero)
+        rule: CoefficientRule = CoefficientRule(alpha: 0.5, symmetric: true, disagreement: .zero), browsed: Int = 0
     ) throws {
         self.path = path
         kind = try Artefacts.kind(of: path)
@@ -43,7 +45,8 @@ package struct ArtefactSummary: Encodable, Sendable {
         case .coefficients:
             let file = try CoefficientFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)
-            coefficients = try CoefficientSummary(of: file, query ?? PairQuery(), pairs: pairs, by: order, rule: rule)
+            coefficients = try CoefficientSummary(
+                of: file, query ?? PairQuery(), pairs: browsed > 0 ? 0 : pairs, by: order, rule: rule, browsed: browsed)
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             (header, provenance, sealed) = (file.header, file.provenance, file.isSealed)

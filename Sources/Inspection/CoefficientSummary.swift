@@ -59,12 +59,17 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let order: PairOrder
     package let largest: [Pair]
     package let smallest: [Pair]
+    /// What a page shows of the pairs; nil where none was asked for.
+    package let browsed: BrowsedPairs?
 
     /// - Parameters:
     ///   - query: counts some of the pairs alone; it can name the columns of the file.
+    ///   - listed: how many of the largest and of the smallest pairs by `order`.
     ///   - rule: what `weight` in the query and the forecast are made with.
+    ///   - browsed: how many pairs of each end of every order to hand over for reading.
     init(
-        of file: CoefficientFile, _ query: PairQuery, pairs listed: Int, by order: PairOrder, rule: CoefficientRule
+        of file: CoefficientFile, _ query: PairQuery, pairs listed: Int, by order: PairOrder, rule: CoefficientRule,
+        browsed: Int
     ) throws {
         scorer = file.scorer
         self.order = order
@@ -99,26 +104,11 @@ package struct CoefficientSummary: Encodable, Sendable {
         duplicates = try rows == nil ? Duplicates(of: file, tables, examples: listed) : nil
         verdict = Verdict(reliability, lengthBias, weights)
 
-        let values: [Double] =
-            switch order {
-            case .difference: differences
-            case .absolute: differences.map(abs)
-            case .bias: bias?.map(abs) ?? []
-            case .contradiction: zip(scored.differences, scored.labels).map { -$0 * Double($1) }
-            }
-        let places = listed == 0 ? [] : values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
-        func pair(_ place: Int) -> Pair {
-            let row = rows?[place] ?? place
-            return Pair(
-                row: row, key: file.keys[row].description, difference: file.differences[row],
-                reversed: file.reversed?[row], bias: bias.map { Float($0[place]) },
-                label: tables.map { Int($0.labels[row]) },
-                query: tables.map { $0.queryTexts[Int($0.pairQueries[row])] },
-                first: tables.map { $0.responseTexts[Int($0.pairFirsts[row])] },
-                second: tables.map { $0.responseTexts[Int($0.pairSeconds[row])] })
-        }
-        largest = places.suffix(listed).reversed().map(pair)
-        smallest = places.prefix(listed).map(pair)
+        let ordered = OrderedPairs(of: file, tables, scored, rows: rows)
+        let places = listed == 0 ? [] : ordered.places(by: order)
+        largest = places.suffix(listed).reversed().map(ordered.pair)
+        smallest = places.prefix(listed).map(ordered.pair)
+        self.browsed = browsed > 0 ? BrowsedPairs(of: ordered, perOrder: browsed) : nil
     }
 
     /// - Parameter isFull: texts whole instead of their starts.

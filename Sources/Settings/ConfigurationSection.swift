@@ -92,6 +92,9 @@ extension ConfigurationSection {
         return (indentation.isEmpty ? "" : "\n") + lines.joined(separator: "\n")
     }
 
+    /// All keys, dotted.
+    package var rows: [SettingRow] { rows(prefix: "") }
+
     func rows(prefix: String) -> [SettingRow] { Self.fields.flatMap { $0.rows(self, prefix) } }
 }
 

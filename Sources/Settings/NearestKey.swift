@@ -3,7 +3,7 @@ struct KnownKeys {
     private let all: [String]
 
     init(of configuration: some ConfigurationSection) {
-        let values = configuration.rows(prefix: "").map(\.key)
+        let values = configuration.rows.map(\.key)
         let sections = values.flatMap { key in
             let parts = key.split(separator: ".")
             return (1..<parts.count).map { parts.prefix($0).joined(separator: ".") }

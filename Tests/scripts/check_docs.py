@@ -32,6 +32,8 @@ AS_PRINTED = []
 FIRST_KEY = (  # the key of some pair in the ledger
     """$(rdo inspect runs/first/dpo/ledger.h5 --pairs 1 --json | sed -n 's/.*"key" : "\\([0-9a-f]*\\)".*/\\1/p' |"""
     " head -n 1)")
+# Where the system has no Chart.js, what stands for it in the fixture.
+CHARTS = "" if os.path.exists("/usr/share/javascript/chart.js/chart.min.js") else " --chart-library chart.min.js"
 
 # How each command is checked: a pattern of the whole command, then replacements before it runs, or why it does not run.
 # The first pattern that fits decides.
@@ -49,6 +51,9 @@ RULES = [
     # A finished pass is not trained again, so it is removed first.
     (r"rdo run align\.yaml --set dpo\.ledger=true", [("^", "rm -r runs/first/dpo; ")]),
     (r"rdo inspect \S+/ledger\.h5 --pair 3fa9 .*", [("3fa9", FIRST_KEY)]),
+    (r"rdo report runs/first runs/other .*", [("^", "cp -r runs/first runs/other; "), ("$", CHARTS)]),
+    (r"rdo report .* --chart-library chart\.min\.js", AS_PRINTED),
+    (r"rdo (report .*|inspect .* --html .*)", [("$", CHARTS)]),
     (r"rdo inspect .*", AS_PRINTED),
     (r"rdo export-pairs .*", AS_PRINTED),
     # Judgements of others are made of the program's own.
@@ -318,6 +323,7 @@ def make_fixture(directory, rdo, readme):
     (directory / "models").mkdir()
     for name in (MODEL, "models/my-model"):
         shutil.copytree(directory / "made/sft/model", directory / name)
+    (directory / "chart.min.js").write_text("/*! Chart.js v3.9.1 */\n")
     rates = {"forward": 5e10, "training": 6e10}
     widths = [dict(rates, size=16), dict(rates, size=4096)]
     profile = {

@@ -75,3 +75,36 @@ package enum PassState {
         }
     }
 }
+
+/// What `.rdo` remembers of one pass, for people.
+package struct RememberedPass: Sendable {
+    package let name: String
+    /// Values of settings and digests of files, by name.
+    package let recipe: [(name: String, value: String)]
+    package let isComplete: Bool
+
+    /// Of the run in a directory, in the order of the records' names; none where it remembers nothing.
+    ///
+    /// - Throws: `RDOError.artefact` when a record is there and cannot be read.
+    package static func all(inRun directory: String) throws -> [RememberedPass] {
+        let names = Configuration.allPasses.map(\.name.rawValue)
+        return try (Durable.files(in: directory + "/.rdo") ?? []).compactMap { path in
+            // NAME-PLACES.json
+            let file = URL(fileURLWithPath: path).lastPathComponent
+            guard file.hasSuffix(".json"), let name = names.first(where: { file.hasPrefix($0 + "-") }) else {
+                return nil
+            }
+            do {
+                let record = try JSONDecoder().decode(
+                    PassRecord.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+                return RememberedPass(
+                    name: name, recipe: record.recipe.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+                    isComplete: record.artefacts != nil)
+            } catch {
+                throw RDOError(
+                    .artefact, "cannot read (\(error.localizedDescription))", at: path,
+                    remedy: "remove it: nothing is lost but what this run remembers of the pass")
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Inspection
 import Objectives
+import Report
 import Storage
 
 struct Inspect: ParsableCommand {
@@ -15,11 +16,17 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print a JSON object.")
     var json = false
 
+    @Option(help: "Write a page with charts to this file, as `rdo report` does of whole runs.")
+    var html: String?
+
+    @OptionGroup var page: PageOptions
+
     @Option(
-        help:
-            "How many of the largest and of the smallest pairs to list; of a ledger, those of the largest gradient scale."
-    )
-    var pairs = 0
+        help: """
+            How many of the largest and of the smallest pairs to list; of a ledger, those of the largest gradient scale. \
+            Default: none, and 50 in a page.
+            """)
+    var pairs: Int?
 
     @Option(help: "What large means in a coefficient file: difference, absolute, bias or contradiction.")
     var by = PairOrder.difference
@@ -36,12 +43,32 @@ struct Inspect: ParsableCommand {
     @Option(help: "Of a ledger: every visit to the pair whose key begins with these hexadecimal digits.")
     var pair: String?
 
+    func validate() throws {
+        if let pairs, pairs < 0 { throw ValidationError("--pairs \(pairs) is negative") }
+        if html == nil {
+            if page.chartLibrary != nil { throw ValidationError("--chart-library is for --html") }
+        } else if json || pair != nil {
+            throw ValidationError("--html goes with neither --json nor --pair")
+        } else if by != .difference || query.listsPairs || full {
+            throw ValidationError(
+                "--by, --sort, --limit, --columns and --full are for the terminal: a page has its own")
+        }
+    }
+
     func run() throws {
+        if let html {
+            return try page.write(to: html) {
+                let count = pairs ?? 50
+                return try ReportContent(
+                    of: ArtefactSummary(
+                        of: path, pairs: count, query.query(), joining: coefficients, rule: weights.rule(),
+                        browsed: count))
+            }
+        }
         if let pair {
             let history = try PairHistory(of: pair, in: path)
             return try show(history, text: history.text, asJSON: json)
         }
-        guard pairs >= 0 else { throw RDOError(.usage, "--pairs \(pairs) is negative") }
         let rule = try weights.rule()
         if try query.listsColumns(of: path, rule) { return }
         if query.listsPairs {
@@ -50,7 +77,7 @@ struct Inspect: ParsableCommand {
                 ? NewTextFile.write(nil, listing.writeJSONLines) : print(listing.text(isFull: full), terminator: "")
         }
         let summary = try ArtefactSummary(
-            of: path, pairs: pairs, by: by, query.query(), joining: coefficients, rule: rule)
+            of: path, pairs: pairs ?? 0, by: by, query.query(), joining: coefficients, rule: rule)
         try show(summary, text: summary.text(isFull: full), asJSON: json)
     }
 }

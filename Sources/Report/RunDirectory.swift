@@ -1,0 +1,128 @@
+import Diagnostics
+import Foundation
+import Inspection
+import Passes
+import Storage
+
+/// What stands in the output directory of a run, read whole but for the curves, which are thinned when all runs are known.
+struct RunDirectory {
+    struct Pass {
+        let name: String
+        let remembered: RememberedPass?
+        let training: MetricsTable?
+        let evaluation: MetricsTable?
+    }
+
+    let path: String
+    let passes: [Pass]
+    let artefacts: [ArtefactContent]
+    /// The configuration of the last start; nil when the run does not remember it.
+    let configuration: String?
+    /// Output directories of other runs below it.
+    let others: [String]
+    let notes: [String]
+
+    static let storedConfiguration = "/.rdo/config.yaml"
+
+    /// - Parameter pairs: how many of each end of every order to hand over for reading.
+    /// - Throws: `RDOError.artefact` when nothing of rdo's is there, or something is there and cannot be read.
+    init(_ path: String, pairs: Int) throws {
+        self.path = path
+        let names = try Self.names(in: path)
+        let remembered = try RememberedPass.all(inRun: path)
+        let directories = names.filter { Self.isPass(path + "/" + $0) }
+        passes = try Self.inOrder(Set(directories + remembered.map(\.name))).map { name in
+            let directory = path + "/" + name
+            return Pass(
+                name: name, remembered: remembered.first { $0.name == name },
+                training: try MetricsTable(directory + "/metrics.jsonl"),
+                evaluation: try MetricsTable(directory + "/evaluation.jsonl"))
+        }
+        let files = names.filter { name in
+            name.hasSuffix(".h5") && ["coefficients", "reference"].contains { name.hasPrefix($0) }
+        }.sorted { $0.dropLast(".h5".count) < $1.dropLast(".h5".count) }
+        let coefficients = files.contains("coefficients.h5") ? path + "/coefficients.h5" : nil
+        let ledgers = try directories.compactMap {
+            try ArtefactContent.ledger(ofPass: $0, in: path, pairs: pairs, joining: coefficients)
+        }
+        artefacts =
+            try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) } + ledgers.map(\.content)
+            + directories.flatMap { try ArtefactContent.made(byPass: $0, in: path) }
+        configuration = try Self.configuration(in: path)
+        guard !passes.isEmpty || !artefacts.isEmpty || configuration != nil else { throw Self.nothing(in: path) }
+
+        var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
+        notes += ledgers.compactMap(\.note)
+        notes += names.filter { $0.hasSuffix(".h5.partial") }.map { Self.unfinished(path + "/" + $0) }
+        notes += names.filter { $0.hasSuffix(".h5") && !files.contains($0) }.map {
+            "\(path)/\($0): not a name that a run gives its files; left out (see `rdo inspect`)"
+        }
+        others = Self.runs(in: path)
+        self.notes = notes
+    }
+
+    private static func names(in path: String) throws -> [String] {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw RDOError(.artefact, "no such directory", at: path, remedy: "name a run's output directory")
+        }
+        guard let files = try Durable.files(in: path) else {
+            throw RDOError(
+                .artefact, "this is a file, not the output directory of a run", at: path,
+                remedy: "`rdo inspect \(path) --html OUT.html` makes a page of an artefact")
+        }
+        return files.map { URL(fileURLWithPath: $0).lastPathComponent }
+    }
+
+    /// What to say of a working file, which the pass that writes it may keep to itself.
+    private static func unfinished(_ partial: String) -> String {
+        do {
+            let done = try Artefacts.progress(of: [String(partial.dropLast(".partial".count))])
+            return "\(partial): unfinished and not in this page (\(done))"
+        } catch { return "\(partial): unfinished and not in this page (\(error))" }
+    }
+
+    private static func has(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    private static func isPass(_ directory: String) -> Bool {
+        let marks = ["metrics.jsonl", "evaluation.jsonl", "ledger.h5", "checkpoints"] + ArtefactContent.models
+        return marks.contains { has(directory + "/" + $0) }
+    }
+
+    /// Those that rdo knows in the order in which it documents them, then others.
+    private static func inOrder(_ names: Set<String>) -> [String] {
+        let known = Configuration.allPasses.map(\.name.rawValue)
+        return known.filter(names.contains) + names.subtracting(known).sorted()
+    }
+
+    private static func configuration(in path: String) throws -> String? {
+        let file = path + storedConfiguration
+        guard has(file) else { return nil }
+        do { return try String(contentsOfFile: file, encoding: .utf8) } catch {
+            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: file)
+        }
+    }
+
+    private static func nothing(in path: String) -> RDOError {
+        if isPass(path) {
+            return RDOError(
+                .artefact, "this is the directory of one pass", at: path,
+                remedy: "name the run's: \(URL(fileURLWithPath: path).deletingLastPathComponent().relativePath)")
+        }
+        let others = runs(in: path)
+        return RDOError(
+            .artefact, "there is nothing of a run here", at: path,
+            remedy: others.isEmpty
+                ? "name a run's output directory" : "name runs in it: \(others.prefix(3).joined(separator: ", "))")
+    }
+
+    /// Such as those of the demo, or of a grid search.
+    private static func runs(in path: String, depth: Int = 3) -> [String] {
+        guard depth > 0, let names = try? FileManager.default.contentsOfDirectory(atPath: path).sorted() else {
+            return []
+        }
+        return names.filter { !["checkpoints", "model", "adapter", "data", ".rdo"].contains($0) }.flatMap { name in
+            let child = path + "/" + name
+            return has(child + storedConfiguration) ? [child] : runs(in: child, depth: depth - 1)
+        }
+    }
+}
