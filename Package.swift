@@ -86,8 +86,7 @@ let package = Package(
             "Tools",
             [
                 "Passes", "Methods", "Training", "Planning", "Inspection", "Storage", "Settings", "Preferences",
-                "Parallel", "Costs",
-                "Transformer", "Tensors", "Columns", "Diagnostics",
+                "Objectives", "Parallel", "Costs", "Transformer", "Tensors", "Columns", "Diagnostics",
             ]),
         .executableTarget(
             name: "rdo",
@@ -127,7 +126,7 @@ let package = Package(
                 "Coding",
             ]),
         tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
-        tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
+        tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Inspection", "Objectives", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -1,0 +1,100 @@
+import Foundation
+
+/// How much better one response of the demo's data is than another: a function of the texts alone.
+///
+/// A response's quality is the sum of its adjectives' values, and 2 more when it names the subject asked for. Where both
+/// responses make a claim, one outdoes the other as in stone, paper, scissors: that part of the difference is no
+/// difference of two scores.
+package enum DemoTruth {
+    static let subjects = ["tea", "inn", "film", "soup", "song", "book", "park", "boat"]
+    static let adjectives: [(value: Int, words: [String])] = [
+        (3, ["superb", "lovely"]), (2, ["fresh", "good"]), (1, ["neat", "fine"]),
+        (-1, ["bland", "slow"]), (-2, ["weak", "poor"]), (-3, ["nasty", "awful"]),
+    ]
+    /// Each claim, in three words, outdoes the next, and the last one the first.
+    static let claims = [
+        ["grand", "vast", "huge"], ["quick", "brisk", "rapid"], ["cheap", "frugal", "modest"],
+    ]
+    private static let subjectValue = 2
+    /// Above what two adjectives of `comparativeAdjectives` can differ by, so that the claims decide.
+    private static let claimValue = 5
+
+    /// Those of the comparative corpus, from the better to the worse.
+    static let comparativeAdjectives = [2, -2].map { value in adjectives.first { $0.value == value }?.words ?? [] }
+
+    /// How much better `first` answers `prompt` than `second` does; below 0 where it is worse.
+    package static func difference(of first: String, over second: String, to prompt: String) -> Double {
+        let asked = words(of: prompt)
+        let (a, b) = (words(of: first), words(of: second))
+        return Double(quality(of: a, to: asked) - quality(of: b, to: asked) + claimValue * outdoing(of: a, over: b))
+    }
+
+    private static func words(of text: String) -> [String] { text.split { !$0.isLetter }.map(String.init) }
+
+    private static func quality(of words: [String], to asked: [String]) -> Int {
+        let subject = subjects.first(where: asked.contains)
+        return words.reduce(subject.map(words.contains) == true ? subjectValue : 0) { sum, word in
+            sum + (adjectives.first { $0.words.contains(word) }?.value ?? 0)
+        }
+    }
+
+    /// 1 where the first claim outdoes the second, −1 where the second outdoes the first.
+    private static func outdoing(of first: [String], over second: [String]) -> Int {
+        guard let a = claim(of: first), let b = claim(of: second) else { return 0 }
+        return switch (b - a + claims.count) % claims.count {
+        case 0: 0
+        case 1: 1
+        default: -1
+        }
+    }
+
+    private static func claim(of words: [String]) -> Int? {
+        claims.firstIndex { $0.contains(where: words.contains) }
+    }
+}
+
+/// The best that scores of single responses can do where the truth compares two of them.
+///
+/// Over all pairs of different kinds of response, each as often as any other. A score that tells responses of one kind
+/// apart does no better: every choice of one response of each kind is an order of the kinds.
+package struct PointwiseCeiling: Sendable, Equatable {
+    /// Greatest share of the pairs that one order of the responses gets right.
+    package let accuracy: Double
+    /// Greatest Pearson correlation of `s(a) − s(b)` with the true difference, over all scores s.
+    package let correlation: Double
+
+    /// - Parameters:
+    ///   - count: of the kinds; all orders of all subsets are gone through, so few.
+    ///   - difference: of one kind over another, of the opposite sign when they are exchanged, 0 only for equal ones.
+    init(kinds count: Int, difference: (Int, Int) -> Double) {
+        let table = (0..<count).map { a in (0..<count).map { difference(a, $0) } }
+        // The most pairs that an order of these kinds, as bits, gets right: the last of it is any of them.
+        var best = [Int](repeating: 0, count: 1 << count)
+        for subset in best.indices.dropFirst() {
+            let members = (0..<count).filter { subset >> $0 & 1 == 1 }
+            best[subset] =
+                members.map { last in best[subset ^ (1 << last)] + members.count { table[$0][last] > 0 } }.max() ?? 0
+        }
+        accuracy = Double(best[best.count - 1]) / Double(count * (count - 1) / 2)
+        // Least squares: the score that comes nearest is the mean difference over all others.
+        let means = table.map { $0.reduce(0, +) / Double(count) }
+        var (explained, total) = (0.0, 0.0)
+        for a in 0..<count {
+            for b in 0..<count {
+                explained += (means[a] - means[b]) * (means[a] - means[b])
+                total += table[a][b] * table[a][b]
+            }
+        }
+        correlation = (explained / total).squareRoot()
+    }
+
+    /// That of the comparative corpus, whose kinds are an adjective's value and a claim.
+    package static let comparative: PointwiseCeiling = {
+        let texts = DemoTruth.comparativeAdjectives.flatMap { words in
+            DemoTruth.claims.map { claims in " \(words[0]), \(claims[0]) \(DemoTruth.subjects[0])." }
+        }
+        return PointwiseCeiling(kinds: texts.count) {
+            DemoTruth.difference(of: texts[$0], over: texts[$1], to: "review \(DemoTruth.subjects[0]):")
+        }
+    }()
+}
