@@ -121,7 +121,4 @@ extension DemoCorpus.Kind {
         case .flips: difference > 0 ? 1 - Self.flipShare : Self.flipShare
         }
     }
-
-    /// What scores of single responses can reach; nil where the truth is such a score.
-    package var pointwiseCeiling: PointwiseCeiling? { self == .comparative ? .comparative : nil }
 }

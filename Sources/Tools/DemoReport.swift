@@ -109,8 +109,7 @@ struct DemoReport {
             let ceiling = PointwiseCeiling.comparative
             return "Responses have a quality and make claims that outdo each other in a circle; " + bradleyTerry
                 + " A score of single responses, which a reward model and a policy are, orders at most "
-                + "\(Self.short(ceiling.accuracy)) of all such pairs rightly, with a Pearson correlation of at most "
-                + "\(Self.short(ceiling.correlation))."
+                + "\(Self.short(ceiling.accuracy)) of all such pairs rightly."
         }
     }
 

@@ -7,7 +7,7 @@ import Storage
 struct DemoScorer {
     /// Of held-out pairs: by the true order.
     let accuracy: Share?
-    /// Of R with the true difference.
+    /// Of R with the true difference, both of the better response over the other: whether R knows how much.
     let pearson, spearman: Double?
     /// Mean cross-entropy of σ(R) with the probability that a label of the corpus has, nats.
     let crossEntropy: Double
@@ -39,8 +39,9 @@ struct DemoScorer {
         let r = held.pairs.differences
         heldOutCount = r.count
         accuracy = Share(r.indices.map(held.pairs.agrees))
-        pearson = r.correlation(with: held.truth)
-        spearman = r.rankCorrelation(with: held.truth)
+        let sizes = held.truth.map(abs)
+        let gains = zip(r, held.truth).map { $1 > 0 ? $0 : -$0 }
+        (pearson, spearman) = (gains.correlation(with: sizes), gains.rankCorrelation(with: sizes))
         let probabilities = held.truth.map(kind.probability)
         crossEntropy = Self.meanCrossEntropy(of: r, with: probabilities)
         leastCrossEntropy = Self.meanCrossEntropy(of: probabilities.map { log($0 / (1 - $0)) }, with: probabilities)

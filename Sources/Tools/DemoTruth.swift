@@ -60,32 +60,19 @@ package enum DemoTruth {
 package struct PointwiseCeiling: Sendable, Equatable {
     /// Greatest share of the pairs that one order of the responses gets right.
     package let accuracy: Double
-    /// Greatest Pearson correlation of `s(a) − s(b)` with the true difference, over all scores s.
-    package let correlation: Double
 
     /// - Parameters:
-    ///   - count: of the kinds; all orders of all subsets are gone through, so few.
-    ///   - difference: of one kind over another, of the opposite sign when they are exchanged, 0 only for equal ones.
-    init(kinds count: Int, difference: (Int, Int) -> Double) {
-        let table = (0..<count).map { a in (0..<count).map { difference(a, $0) } }
+    ///   - count: of the kinds; all their subsets are gone through, so few.
+    ///   - isBetter: one kind than another, or the other way round.
+    init(kinds count: Int, isBetter: (Int, Int) -> Bool) {
         // The most pairs that an order of these kinds, as bits, gets right: the last of it is any of them.
         var best = [Int](repeating: 0, count: 1 << count)
         for subset in best.indices.dropFirst() {
             let members = (0..<count).filter { subset >> $0 & 1 == 1 }
             best[subset] =
-                members.map { last in best[subset ^ (1 << last)] + members.count { table[$0][last] > 0 } }.max() ?? 0
+                members.map { last in best[subset ^ (1 << last)] + members.count { isBetter($0, last) } }.max() ?? 0
         }
         accuracy = Double(best[best.count - 1]) / Double(count * (count - 1) / 2)
-        // Least squares: the score that comes nearest is the mean difference over all others.
-        let means = table.map { $0.reduce(0, +) / Double(count) }
-        var (explained, total) = (0.0, 0.0)
-        for a in 0..<count {
-            for b in 0..<count {
-                explained += (means[a] - means[b]) * (means[a] - means[b])
-                total += table[a][b] * table[a][b]
-            }
-        }
-        correlation = (explained / total).squareRoot()
     }
 
     /// That of the comparative corpus, whose kinds are an adjective's value and a claim.
@@ -94,7 +81,7 @@ package struct PointwiseCeiling: Sendable, Equatable {
             DemoTruth.claims.map { claims in " \(words[0]), \(claims[0]) \(DemoTruth.subjects[0])." }
         }
         return PointwiseCeiling(kinds: texts.count) {
-            DemoTruth.difference(of: texts[$0], over: texts[$1], to: "review \(DemoTruth.subjects[0]):")
+            DemoTruth.difference(of: texts[$0], over: texts[$1], to: "review \(DemoTruth.subjects[0]):") > 0
         }
     }()
 }
