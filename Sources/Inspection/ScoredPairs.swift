@@ -51,5 +51,5 @@ package struct ScoredPairs {
     var labelled: [Int] { labels.indices.filter { labels[$0] != 0 } }
 
     /// The scorer prefers the response that the label does; a difference of 0 prefers none.
-    func agrees(_ pair: Int) -> Bool { differences[pair] * Double(labels[pair]) > 0 }
+    package func agrees(_ pair: Int) -> Bool { differences[pair] * Double(labels[pair]) > 0 }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Inspection
 import Methods
 import Objectives
-import Storage
+import Settings
 import Training
 
 /// What the demo found, as one table: a column for each source of weights, from the scorers to the policies.

@@ -1,5 +1,6 @@
 import Foundation
 import Inspection
+import Methods
 import Objectives
 import Storage
 
