@@ -5,7 +5,7 @@ import Tensors
 
 /// The demo's own preference data: short reviews whose true difference is read off their words (`DemoTruth`).
 ///
-/// A prompt names a subject ("review tea:"), a response reviews some subject with two words (" fresh, bland tea.").
+/// A prompt names a subject ("review tea:"), a response reviews some subject (" fresh, bland tea.", " quick boat.").
 /// Training labels err as the corpus's kind says; held-out labels are true.
 package struct DemoCorpus: Sendable {
     package enum Kind: String, SettingChoice, Sendable {
@@ -69,8 +69,10 @@ package struct DemoCorpus: Sendable {
     private static func response(_ kind: Kind, _ source: inout Source, about subject: String) -> String {
         switch kind {
         case .comparative:
-            let adjective = source.element(of: source.element(of: DemoTruth.comparativeAdjectives))
-            return " \(adjective), \(source.element(of: source.element(of: DemoTruth.claims))) \(subject)."
+            // Each of the six kinds of response as often as any other: what `PointwiseCeiling` takes for granted.
+            let others = DemoTruth.subjects.filter { $0 != subject }
+            let named = source.uniform() < 0.5 ? subject : source.element(of: others)
+            return " \(source.element(of: source.element(of: DemoTruth.claims).words)) \(named)."
         case .bradleyTerry, .flips:
             let named = source.uniform() < 0.75 ? subject : source.element(of: DemoTruth.subjects)
             let words = DemoTruth.adjectives.flatMap(\.words)

@@ -107,7 +107,8 @@ struct DemoReport {
                 + "\(DemoCorpus.Kind.flipShare), whatever the difference."
         case .comparative:
             let ceiling = PointwiseCeiling.comparative
-            return "Responses have a quality and make claims that outdo each other in a circle; " + bradleyTerry
+            return "Responses make claims that outdo each other in a circle, like stone, paper and scissors; "
+                + bradleyTerry
                 + " A score of single responses, which a reward model and a policy are, orders at most "
                 + "\(Self.short(ceiling.accuracy)) of all such pairs rightly."
         }

@@ -2,7 +2,7 @@ import Foundation
 
 /// How much better one response of the demo's data is than another: a function of the texts alone.
 ///
-/// A response's quality is the sum of its adjectives' values, and 2 more when it names the subject asked for. Where both
+/// A response's quality is the sum of its words' values, and 2 more when it names the subject asked for. Where both
 /// responses make a claim, one outdoes the other as in stone, paper, scissors: that part of the difference is no
 /// difference of two scores.
 package enum DemoTruth {
@@ -11,22 +11,19 @@ package enum DemoTruth {
         (3, ["superb", "lovely"]), (2, ["fresh", "good"]), (1, ["neat", "fine"]),
         (-1, ["bland", "slow"]), (-2, ["weak", "poor"]), (-3, ["nasty", "awful"]),
     ]
-    /// Each claim, in three words, outdoes the next, and the last one the first.
-    static let claims = [
-        ["grand", "vast", "huge"], ["quick", "brisk", "rapid"], ["cheap", "frugal", "modest"],
+    /// Each claim outdoes the next, and the last one the first, whatever they are worth.
+    static let claims: [(value: Int, words: [String])] = [
+        (1, ["grand", "vast", "huge"]), (0, ["quick", "brisk", "rapid"]), (-1, ["cheap", "frugal", "modest"]),
     ]
     private static let subjectValue = 2
-    /// Above what two adjectives of `comparativeAdjectives` can differ by, so that the claims decide.
-    private static let claimValue = 5
-
-    /// Those of the comparative corpus, from the better to the worse.
-    static let comparativeAdjectives = [2, -2].map { value in adjectives.first { $0.value == value }?.words ?? [] }
+    /// More than claims and subjects can differ by otherwise, so that the circle decides.
+    private static let outdoingValue = 5
 
     /// How much better `first` answers `prompt` than `second` does; below 0 where it is worse.
     package static func difference(of first: String, over second: String, to prompt: String) -> Double {
         let asked = words(of: prompt)
         let (a, b) = (words(of: first), words(of: second))
-        return Double(quality(of: a, to: asked) - quality(of: b, to: asked) + claimValue * outdoing(of: a, over: b))
+        return Double(quality(of: a, to: asked) - quality(of: b, to: asked) + outdoingValue * outdoing(of: a, over: b))
     }
 
     private static func words(of text: String) -> [String] { text.split { !$0.isLetter }.map(String.init) }
@@ -34,7 +31,7 @@ package enum DemoTruth {
     private static func quality(of words: [String], to asked: [String]) -> Int {
         let subject = subjects.first(where: asked.contains)
         return words.reduce(subject.map(words.contains) == true ? subjectValue : 0) { sum, word in
-            sum + (adjectives.first { $0.words.contains(word) }?.value ?? 0)
+            sum + ((adjectives + claims).first { $0.words.contains(word) }?.value ?? 0)
         }
     }
 
@@ -49,7 +46,7 @@ package enum DemoTruth {
     }
 
     private static func claim(of words: [String]) -> Int? {
-        claims.firstIndex { $0.contains(where: words.contains) }
+        claims.firstIndex { $0.words.contains(where: words.contains) }
     }
 }
 
@@ -75,10 +72,10 @@ package struct PointwiseCeiling: Sendable, Equatable {
         accuracy = Double(best[best.count - 1]) / Double(count * (count - 1) / 2)
     }
 
-    /// That of the comparative corpus, whose kinds are an adjective's value and a claim.
+    /// That of the comparative corpus, whose kinds are a claim and whether the subject is the one asked for.
     package static let comparative: PointwiseCeiling = {
-        let texts = DemoTruth.comparativeAdjectives.flatMap { words in
-            DemoTruth.claims.map { claims in " \(words[0]), \(claims[0]) \(DemoTruth.subjects[0])." }
+        let texts = DemoTruth.claims.flatMap { claim in
+            DemoTruth.subjects.prefix(2).map { " \(claim.words[0]) \($0)." }
         }
         return PointwiseCeiling(kinds: texts.count) {
             DemoTruth.difference(of: texts[$0], over: texts[$1], to: "review \(DemoTruth.subjects[0]):") > 0

@@ -27,12 +27,12 @@ import Testing
         #expect(difference(" fresh, bland tea.", " fresh, bland inn.") == 2)
         #expect(difference(" nasty, slow boat.", " superb, fine tea.") == (-3 - 1) - (3 + 1 + 2))
         // Grand outdoes quick, quick outdoes cheap, cheap outdoes grand.
-        #expect(difference(" good, vast tea.", " good, quick tea.") == 5)
-        #expect(difference(" good, quick tea.", " good, modest tea.") == 5)
-        #expect(difference(" good, modest tea.", " good, vast tea.") == 5)
-        #expect(difference(" weak, rapid tea.", " fresh, cheap tea.") == -4 + 5)
-        #expect(difference(" weak, rapid tea.", " fresh, huge tea.") == -4 - 5)
-        #expect(difference(" weak, rapid tea.", " poor, brisk tea.") == 0)
+        #expect(difference(" vast tea.", " quick tea.") == 1 + 5)
+        #expect(difference(" quick tea.", " modest tea.") == 1 + 5)
+        #expect(difference(" modest tea.", " vast tea.") == -2 + 5)
+        #expect(difference(" rapid inn.", " cheap tea.") == 1 - 2 + 5)
+        #expect(difference(" rapid inn.", " huge tea.") == -1 - 2 - 5)
+        #expect(difference(" rapid tea.", " brisk tea.") == 0)
     }
 
     @Test(arguments: DemoCorpus.Kind.allCases) func exchangingResponsesChangesTheSign(_ kind: DemoCorpus.Kind) throws {
@@ -95,7 +95,7 @@ import Testing
             texts.sorted().map { DemoTruth.difference(of: text, over: $0, to: prompt) }
         }
         let responses = kinds.values.compactMap(\.first).sorted()
-        #expect(texts.count == 36 && responses.count == 6 && kinds.values.allSatisfy { $0.count == 6 })
+        #expect(texts.count == 72 && kinds.values.map(\.count).sorted() == [3, 3, 3, 21, 21, 21])
         func isBetter(_ a: Int, _ b: Int) -> Bool {
             DemoTruth.difference(of: responses[a], over: responses[b], to: prompt) > 0
         }
