@@ -6,7 +6,7 @@ import Settings
 /// The demo's own settings; no other configuration has them.
 package struct DemoSettings: ConfigurationSection {
     package var corpus = DemoCorpus.Kind.bradleyTerry
-    package var trainPairs = 3072
+    package var trainPairs = 2560
     package var heldOutPairs = 512
     package var seeds = [1, 2, 3]
 
@@ -97,7 +97,7 @@ package struct DemoConfiguration: ConfigurationSection {
           micro_batches: 4
           learning_rate: 5e-3
         difference:
-          epochs: 6
+          epochs: 7
           batch_size: 16
           micro_batches: 4
           learning_rate: 1e-3
