@@ -47,6 +47,7 @@ package struct DemoCorpus: Sendable {
             }
             return pairs
         }
+        // Held-out pairs first: those of rare kinds would be rarer still without the ones that are trained on.
         test = pairs(testPairs) { $0 > 0 ? 1 : 0 }
         train = pairs(trainPairs, probability: kind.probability, without: Set(test.map(\.comparison)))
         supervised = pairs((trainPairs + 1) / 2) { _ in 0.5 }
