@@ -85,8 +85,7 @@ import Testing
     }
 
     /// All 720 orders of the six kinds of response of the comparative corpus: none gets more than 11 of 15 pairs right,
-    /// while the difference itself gets all. (Some order that tells texts of one kind apart is no better: it is a mixture of
-    /// these.)
+    /// while the difference itself gets all.
     @Test func noScoreOfSingleResponsesOrdersComparisons() throws {
         let own = try corpus(.comparative)
         // A kind, by what the difference to every response is.
