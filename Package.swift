@@ -88,8 +88,7 @@ let package = Package(
             "Tools",
             [
                 "Passes", "Methods", "Training", "Planning", "Inspection", "Storage", "Settings", "Preferences",
-                "Parallel", "Costs",
-                "Transformer", "Tensors", "Columns", "Diagnostics",
+                "Objectives", "Parallel", "Costs", "Transformer", "Tensors", "Columns", "Diagnostics",
             ]),
         module(
             "Report", ["Passes", "Settings", "Inspection", "Storage", "Objectives", "Coding", "Diagnostics"],
@@ -135,7 +134,7 @@ let package = Package(
                 "Coding",
             ]),
         tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
-        tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Diagnostics"]),
+        tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Inspection", "Objectives", "Diagnostics"]),
         tests(of: "Report", ["Inspection", "Storage", "Columns", "Coding", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",

@@ -47,7 +47,7 @@ extension [Double] {
     }
 
     /// Nil when there are none.
-    var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
+    package var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
 
     /// Pearson's; nil where either side never changes.
     package func correlation(with others: [Double]) -> Double? {
@@ -59,5 +59,22 @@ extension [Double] {
             bb += (y - other) * (y - other)
         }
         return aa > 0 && bb > 0 ? ab / (aa * bb).squareRoot() : nil
+    }
+
+    /// Spearman's; nil where either side never changes.
+    package func rankCorrelation(with others: [Double]) -> Double? { ranks.correlation(with: others.ranks) }
+
+    /// From 0; equal numbers share their mean rank.
+    private var ranks: [Double] {
+        let order = indices.sorted { self[$0] < self[$1] }
+        var ranks = [Double](repeating: 0, count: count)
+        var start = 0
+        while start < order.count {
+            var end = start
+            while end < order.count && self[order[end]] == self[order[start]] { end += 1 }
+            for index in order[start..<end] { ranks[index] = Double(start + end - 1) / 2 }
+            start = end
+        }
+        return ranks
     }
 }

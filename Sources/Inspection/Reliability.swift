@@ -1,5 +1,3 @@
-import Foundation
-
 /// Whether a scorer that is surer is right more often: what weighting by differences rests on (arXiv 2408.09385, section 3).
 package struct Reliability: Encodable, Sendable {
     /// Pairs with |R| from `from` to below `to`.
@@ -10,26 +8,16 @@ package struct Reliability: Encodable, Sendable {
         package let accuracy: Share
     }
 
-    /// Pairs whose better response the scorer gives the probability σ(|R|) from `from` to below `to`.
-    package struct Bin: Encodable, Sendable {
-        package let from: Double
-        package let to: Double
-        package let count: Int
-        package let confidence: Double
-        package let accuracy: Double
-    }
-
     /// In the ranges of the paper: 0 to 1, 1 to 2, 2 to 3, from 3. Those without a pair are left out.
     package let ranges: [Range]
     /// In ten parts of equal size by |R|.
     package let deciles: [Range]
-    /// In ten parts of 0.5 to 1.
-    package let bins: [Bin]
-    /// Mean distance of confidence and accuracy over the bins, each by its share of the pairs (expected calibration error).
+    /// Of σ(|R|), the probability that the scorer gives the response it prefers.
+    package let bins: [Calibration.Bin]
     package let calibrationError: Double
 
     /// Nil when no pair has a label.
-    init?(of pairs: ScoredPairs) {
+    package init?(of pairs: ScoredPairs) {
         let sorted = pairs.labelled.sorted {
             (abs(pairs.differences[$0]), $0) < (abs(pairs.differences[$1]), $1)
         }
@@ -47,17 +35,7 @@ package struct Reliability: Encodable, Sendable {
             guard let first = members.first, let last = members.last, let share = accuracy(members) else { return nil }
             return Range(from: size(first), to: size(last), accuracy: share)
         }
-        func confidence(_ pair: Int) -> Double { 1 / (1 + exp(-size(pair))) }
-        let binned = Dictionary(grouping: sorted) { min(9, Int((confidence($0) - 0.5) * 20)) }
-        bins = binned.keys.sorted().map { bin in
-            let members = binned[bin] ?? []
-            return Bin(
-                from: 0.5 + Double(bin) / 20, to: 0.55 + Double(bin) / 20, count: members.count,
-                confidence: members.reduce(0) { $0 + confidence($1) } / Double(members.count),
-                accuracy: Double(members.count(where: pairs.agrees)) / Double(members.count))
-        }
-        calibrationError = bins.reduce(0) { sum, bin in
-            sum + abs(bin.confidence - bin.accuracy) * Double(bin.count) / Double(sorted.count)
-        }
+        let calibration = Calibration(of: sorted.map { (sureness: size($0), right: pairs.agrees($0) ? 1 : 0) })
+        (bins, calibrationError) = (calibration.bins, calibration.error)
     }
 }

@@ -4,13 +4,13 @@ import Objectives
 import Storage
 
 /// The pairs of a coefficient file as statistics read them: columns of equal length, no texts.
-struct ScoredPairs {
+package struct ScoredPairs {
     /// As the scorer gave it: d(x, first, second), and d(x, second, first) where it was computed.
-    let stored: [RewardDifference]
+    package let stored: [RewardDifference]
     /// R of the first response over the second: ½ (d(x, first, second) − d(x, second, first)) where both are there.
-    let differences: [Double]
+    package let differences: [Double]
     /// +1: the first is preferred, −1: the second, 0: unknown. Without labels the first is taken for the preferred one.
-    let labels: [Int8]
+    package let labels: [Int8]
     /// Tokens of both responses; nil when the file does not say.
     let lengths: [(first: Int, second: Int)]?
     /// Rows of the query and of both responses; nil when the file does not say.
@@ -19,7 +19,7 @@ struct ScoredPairs {
     var count: Int { stored.count }
 
     /// - Throws: `RDOError(.artefact)` when the file's columns contradict each other.
-    init(of file: CoefficientFile, _ tables: CoefficientTables?) throws {
+    package init(of file: CoefficientFile, _ tables: CoefficientTables?) throws {
         if let tables, tables.pairCount != file.count {
             throw RDOError(.artefact, "/pairs has columns of different lengths", at: file.path)
         }
@@ -39,7 +39,7 @@ struct ScoredPairs {
         }
     }
 
-    init(
+    package init(
         stored: [RewardDifference], labels: [Int8], lengths: [(first: Int, second: Int)]? = nil,
         places: [(query: Int32, first: Int32, second: Int32)]? = nil
     ) {
@@ -65,5 +65,5 @@ struct ScoredPairs {
     }
 
     /// The scorer prefers the response that the label does; a difference of 0 prefers none.
-    func agrees(_ pair: Int) -> Bool { differences[pair] * Double(labels[pair]) > 0 }
+    package func agrees(_ pair: Int) -> Bool { differences[pair] * Double(labels[pair]) > 0 }
 }

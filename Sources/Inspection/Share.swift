@@ -16,7 +16,7 @@ package struct Share: Encodable, Sendable, Equatable {
         (share, low, high, self.count) = (p, max(0, centre - half), min(1, centre + half), count)
     }
 
-    init?(_ cases: some Collection<Bool>) { self.init(of: cases.count { $0 }, among: cases.count) }
+    package init?(_ cases: some Collection<Bool>) { self.init(of: cases.count { $0 }, among: cases.count) }
 
     var text: String {
         func short(_ value: Double) -> String { String(format: "%.3f", value) }

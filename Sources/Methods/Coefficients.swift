@@ -149,7 +149,7 @@ struct CoefficientSources {
 }
 
 extension CoefficientRule {
-    init(_ settings: CoefficientSettings) {
+    package init(_ settings: CoefficientSettings) {
         self.init(alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
     }
 }

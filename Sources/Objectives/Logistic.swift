@@ -1,7 +1,7 @@
 import Foundation
 
 /// `log σ(x)` without overflow or cancellation for any finite `x`.
-func logSigmoid(_ x: Double) -> Double { min(x, 0) - log1p(exp(-abs(x))) }
+package func logSigmoid(_ x: Double) -> Double { min(x, 0) - log1p(exp(-abs(x))) }
 
 /// `σ(x)` without overflow for any finite `x`.
 func sigmoid(_ x: Double) -> Double {

@@ -1,101 +1,102 @@
 import Diagnostics
 import Foundation
+import Settings
 import Tensors
 
-/// The demo's own preference data: short reviews whose true quality is known because it is read off their words.
+/// The demo's own preference data: short reviews whose true difference is read off their words (`DemoTruth`).
 ///
-/// A prompt names a subject ("review the tea:"), a response reviews some subject with three adjectives ("the tea is
-/// fresh, bland and lovely."). Its quality is the sum of the adjectives' values, and 2 more when it is about the subject
-/// asked for. A share of the training labels is flipped at random, whatever the difference; held-out labels are true.
+/// A prompt names a subject ("review tea:"), a response reviews some subject (" fresh, bland tea.", " quick boat.").
+/// Training labels err as the corpus's kind says; held-out labels are true.
 package struct DemoCorpus: Sendable {
-    package struct Pair: Sendable, Equatable {
-        package let prompt: String
-        /// As labelled: the better response unless the label is flipped.
-        package let chosen: String
-        package let rejected: String
-        package let isFlipped: Bool
-
-        /// True quality of the response labelled chosen minus the other's; below 0 where the label is flipped.
-        package var trueDifference: Double {
-            DemoCorpus.quality(of: chosen, to: prompt) - DemoCorpus.quality(of: rejected, to: prompt)
-        }
+    package enum Kind: String, SettingChoice, Sendable {
+        /// Quality is a sum over a response's own words; the label is drawn from Bradley and Terry's model of it.
+        case bradleyTerry = "bradley-terry"
+        /// The same quality; a share of the labels is turned round, whatever the difference.
+        case flips
+        /// What a response claims counts by what the other one claims; labels as of `bradleyTerry`.
+        case comparative
     }
 
+    package struct Pair: Sendable, Equatable {
+        package let prompt: String
+        /// As labelled.
+        package let chosen: String
+        package let rejected: String
+        /// How much better the chosen response is; below 0 where the label is wrong.
+        package let trueDifference: Double
+
+        /// Equal for the same comparison in either order.
+        fileprivate var comparison: Set<String> { [prompt, chosen, rejected] }
+    }
+
+    package let kind: Kind
     package let train: [Pair]
+    /// None of them is among the training pairs, in either order.
     package let test: [Pair]
     /// For supervised fine-tuning: responses of every quality, none preferred.
     package let supervised: [Pair]
-    package let flipShare: Double
 
-    private static let subjects = ["tea", "inn", "film", "soup", "song", "book", "park", "boat"]
-    private static let values: [(word: String, value: Double)] = [
-        ("superb", 3), ("lovely", 2.5), ("fresh", 2), ("good", 1.5), ("neat", 1), ("fine", 0.5),
-        ("bland", -0.5), ("slow", -1), ("weak", -1.5), ("poor", -2), ("nasty", -2.5), ("awful", -3),
-    ]
-    private static let subjectValue = 2.0
-
-    /// - Parameter flipShare: probability that a training label is flipped.
-    package init(seed: UInt64, trainPairs: Int, testPairs: Int, flipShare: Double) {
-        self.flipShare = flipShare
+    package init(_ kind: Kind, seed: UInt64, trainPairs: Int, testPairs: Int) {
+        self.kind = kind
         var source = Source(random: KeyedRandom(seed: seed, stream: 0xDE30))
-        train = (0..<trainPairs).map { _ in Self.pair(&source, flipShare: flipShare) }
-        test = (0..<testPairs).map { _ in Self.pair(&source, flipShare: 0) }
-        supervised = (0..<(trainPairs / 2)).map { _ in Self.pair(&source, flipShare: 0.5) }
+        func pairs(_ count: Int, probability: (Double) -> Double, without others: Set<Set<String>> = []) -> [Pair] {
+            var pairs: [Pair] = []
+            while pairs.count < count {
+                let pair = Self.pair(kind, &source, probability)
+                if !others.contains(pair.comparison) { pairs.append(pair) }
+            }
+            return pairs
+        }
+        // Held-out pairs first: those of rare kinds would be rarer still without the ones that are trained on.
+        test = pairs(testPairs) { $0 > 0 ? 1 : 0 }
+        train = pairs(trainPairs, probability: kind.probability, without: Set(test.map(\.comparison)))
+        supervised = pairs((trainPairs + 1) / 2) { _ in 0.5 }
     }
 
-    /// True quality of a response, from its words alone.
-    package static func quality(of response: String, to prompt: String) -> Double {
-        let words = response.split { !$0.isLetter }.map(String.init)
-        let asked = subjects.first { prompt.split { !$0.isLetter }.map(String.init).contains($0) }
-        let adjectives = words.reduce(0.0) { sum, word in sum + (values.first { $0.word == word }?.value ?? 0) }
-        return adjectives + (asked.map(words.contains) == true ? subjectValue : 0)
-    }
-
-    private static func pair(_ source: inout Source, flipShare: Double) -> Pair {
-        let subject = subjects[source.below(subjects.count)]
-        let prompt = "review the \(subject):"
+    /// - Parameter probability: that a response is chosen over another, by its true difference.
+    private static func pair(_ kind: Kind, _ source: inout Source, _ probability: (Double) -> Double) -> Pair {
+        let subject = source.element(of: DemoTruth.subjects)
+        let prompt = "review \(subject):"
         while true {
-            let (a, b) = (response(&source, about: subject), response(&source, about: subject))
-            let difference = quality(of: a, to: prompt) - quality(of: b, to: prompt)
+            let (a, b) = (response(kind, &source, about: subject), response(kind, &source, about: subject))
+            let difference = DemoTruth.difference(of: a, over: b, to: prompt)
             if difference == 0 { continue }
-            let (better, worse) = difference > 0 ? (a, b) : (b, a)
-            let isFlipped = source.uniform() < flipShare
-            return Pair(
-                prompt: prompt, chosen: isFlipped ? worse : better, rejected: isFlipped ? better : worse,
-                isFlipped: isFlipped)
+            return source.uniform() < probability(difference)
+                ? Pair(prompt: prompt, chosen: a, rejected: b, trueDifference: difference)
+                : Pair(prompt: prompt, chosen: b, rejected: a, trueDifference: -difference)
         }
     }
 
-    private static func response(_ source: inout Source, about subject: String) -> String {
-        let named = source.uniform() < 0.75 ? subject : subjects[source.below(subjects.count)]
-        var words: [String] = []
-        while words.count < 3 {
-            let word = values[source.below(values.count)].word
-            if !words.contains(word) { words.append(word) }
+    private static func response(_ kind: Kind, _ source: inout Source, about subject: String) -> String {
+        switch kind {
+        case .comparative:
+            // Each of the six kinds of response as often as any other: what `PointwiseCeiling` takes for granted.
+            let others = DemoTruth.subjects.filter { $0 != subject }
+            let named = source.uniform() < 0.5 ? subject : source.element(of: others)
+            return " \(source.element(of: source.element(of: DemoTruth.claims).words)) \(named)."
+        case .bradleyTerry, .flips:
+            let named = source.uniform() < 0.75 ? subject : source.element(of: DemoTruth.subjects)
+            let words = DemoTruth.adjectives.flatMap(\.words)
+            let first = source.element(of: words)
+            return " \(first), \(source.element(of: words.filter { $0 != first })) \(named)."
         }
-        return " the \(named) is \(words[0]), \(words[1]) and \(words[2])."
     }
 
-    /// Writes train.jsonl, test.jsonl and sft.jsonl, rows `{prompt, chosen, rejected, quality_chosen, quality_rejected,
-    /// flipped}`.
-    /// - Throws: `RDOError.usage` when the directory cannot be written.
+    /// Writes train.jsonl, test.jsonl and sft.jsonl, rows `{prompt, chosen, rejected, true_difference}`.
+    ///
+    /// - Throws: `RDOError.artefact` when a file of another making stands there, `.usage` when one cannot be written.
     package func write(to directory: String) throws {
         for (name, pairs) in [("train", train), ("test", test), ("sft", supervised)] {
             let rows = pairs.map { pair in
                 "{\"prompt\": \"\(pair.prompt)\", \"chosen\": \"\(pair.chosen)\", \"rejected\": \"\(pair.rejected)\", "
-                    + "\"quality_chosen\": \(Self.quality(of: pair.chosen, to: pair.prompt)), "
-                    + "\"quality_rejected\": \(Self.quality(of: pair.rejected, to: pair.prompt)), "
-                    + "\"flipped\": \(pair.isFlipped)}\n"
+                    + "\"\(Self.mark)\": \(pair.trueDifference)}\n"
             }
-            let path = directory + "/\(name).jsonl"
-            do {
-                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-                try Data(rows.joined().utf8).write(to: URL(fileURLWithPath: path))
-            } catch {
-                throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
-            }
+            try DemoFile(directory + "/\(name).jsonl") { $0.contains("\"\(Self.mark)\": ") }.write(rows.joined())
         }
     }
+
+    /// What no other data set has.
+    private static let mark = "true_difference"
 
     /// A stream of draws: the stateless generator and a counter.
     private struct Source {
@@ -107,6 +108,20 @@ package struct DemoCorpus: Sendable {
             return random.uniform(at: counter)
         }
 
-        mutating func below(_ bound: Int) -> Int { Int(uniform() * Double(bound)) }
+        mutating func element<Element>(of list: [Element]) -> Element { list[Int(uniform() * Double(list.count))] }
+    }
+}
+
+extension DemoCorpus.Kind {
+    /// Bradley-Terry labels choose a response over another with probability σ(difference / temperature).
+    package static let temperature = 2.0
+    package static let flipShare = 0.2
+
+    /// Probability that a training label chooses a response that is better by `difference`, or worse by −`difference`.
+    package func probability(_ difference: Double) -> Double {
+        switch self {
+        case .bradleyTerry, .comparative: 1 / (1 + exp(-difference / Self.temperature))
+        case .flips: difference > 0 ? 1 - Self.flipShare : Self.flipShare
+        }
     }
 }

@@ -1,118 +1,134 @@
-import Diagnostics
 import Foundation
 import Inspection
 import Methods
+import Objectives
 import Settings
-import Storage
 import Training
 
-/// What the demo found, as a table.
+/// What the demo found, as one table: a column for each source of weights, from the scorers to the policies.
 struct DemoReport {
-    let output: String
-    let seeds: [Int]
-    let corpus: DemoCorpus
+    /// How the text begins.
+    static let heading = "# Demo: "
+
+    private let configuration: DemoConfiguration
+    private let scorers: [DemoArm.Weights: DemoScorer]
+    /// Share of the held-out pairs that a policy orders rightly, for each seed.
+    private let policies: [PassName: [DemoArm.Weights: [Double]]]
+
+    /// - Throws: `RDOError.artefact` when something that the demo leaves is missing.
+    init(of configuration: DemoConfiguration) throws {
+        self.configuration = configuration
+        let shared = configuration.shared
+        let rule = CoefficientRule(shared.dpo.coefficients)
+        var scorers: [DemoArm.Weights: DemoScorer] = [:]
+        for weights in DemoArm.Weights.allCases where weights != .none {
+            scorers[weights] = try DemoScorer(
+                ArtefactPath(weights.file(in: shared.output)), of: configuration.demo.corpus, rule: rule)
+        }
+        var policies: [PassName: [DemoArm.Weights: [Double]]] = [:]
+        for arm in DemoArm.all {
+            policies[arm.method, default: [:]][arm.weights] = try configuration.demo.seeds.map { seed in
+                let directory = arm.directory(in: shared.output, seed: seed) + "/\(arm.method)"
+                return try RecordedFigures(directory).lastEvaluation().testAccuracy ?? .nan
+            }
+        }
+        (self.scorers, self.policies) = (scorers, policies)
+    }
 
     /// Markdown.
-    func text() throws -> String {
-        let scorers = try [
-            Scorer(output: output, pass: DifferenceMethod.name, file: "coefficients", corpus: corpus),
-            Scorer(output: output, pass: RewardMethod.name, file: "coefficients-reward", corpus: corpus),
+    func text() -> String {
+        let output = configuration.shared.output
+        let seeds = configuration.demo.seeds
+        let alpha = configuration.shared.dpo.coefficients.alpha
+        var lines = [Self.heading + title, "", explanation, ""]
+        lines += [
+            "| | " + DemoArm.Weights.allCases.map(\.title).joined(separator: " | ") + " |",
+            "|---|" + String(repeating: "---|", count: DemoArm.Weights.allCases.count),
         ]
-        func row(_ name: String, _ figure: (Scorer) -> Double) -> String {
-            "| \(name) | " + scorers.map { format(figure($0)) }.joined(separator: " | ") + " |"
-        }
-        var lines = [
-            "# Demo: \(corpus.train.count) training pairs, \(corpus.test.count) held-out pairs, "
-                + "\(Int(100 * corpus.flipShare)) % of the training labels flipped", "",
-            "## Scorers", "", "| on held-out pairs, true labels | difference model | reward model |",
-            "|---|---|---|",
-            row("accuracy") { $0.accuracy },
-            row("Pearson correlation with the true difference") { $0.pearson },
-            row("Spearman correlation with the true difference") { $0.spearman },
-            row("loss at the end of training") { $0.loss },
-            row("mean stored difference, training pairs with a true label") { $0.keptMean },
-            row("mean stored difference, training pairs with a flipped label") { $0.flippedMean }, "",
-            "## Policy, on held-out pairs with true labels", "",
-            "Accuracy of the order that the policy gives a pair; the loss is the method's own, unweighted.", "",
-            "| method | " + seeds.map { "seed \($0)" }.joined(separator: " | ") + " | accuracy | loss |",
-            "|---|" + seeds.map { _ in "---|" }.joined() + "---|---|",
+        lines += [
+            row("**The scorer on held-out pairs**") { _ in nil },
+            row("ordered rightly") { Self.short($0.accuracy?.share) },
+            row("Pearson correlation of R with the true difference") { Self.short($0.pearson) },
+            row("Spearman correlation") { Self.short($0.spearman) },
+            row("cross-entropy with a label's probability, at least \(Self.short(anyScorer?.leastCrossEntropy))") {
+                Self.short($0.crossEntropy)
+            },
+            row("distance of σ(∣R∣) and that probability (calibration)") { Self.short($0.calibrationError) },
         ]
-        for arm in DemoArm.all {
-            let figures = try seeds.map { seed in
-                try RecordedFigures(arm.directory(in: output, seed: seed) + "/\(arm.pass)").lastEvaluation()
+        lines += [(0, "0 to 1"), (1, "1 to 2"), (2, "2 to 3"), (3, "from 3")].map { from, title in
+            row("ordered rightly where ∣R∣ is \(title)") { scorer in
+                scorer.ranges.first { $0.from == from }.map {
+                    Self.short($0.accuracy.share) + " of \($0.accuracy.count)"
+                }
             }
-            let accuracies = figures.map { $0.testAccuracy ?? .nan }
-            let means = [accuracies, figures.map { $0.testLoss ?? .nan }].map(meanAndDeviation)
-            lines.append("| \(arm.title) | " + (accuracies.map(format) + means).joined(separator: " | ") + " |")
         }
         lines += [
-            "", "The last two columns are mean ± standard deviation over seeds.", "",
-            "Files: \(output)/coefficients.h5, coefficients-reward.h5, reference.h5, difference/model, reward/model, "
-                + "a directory for every method and seed, metrics.jsonl beside each model.",
+            row("**The weights of training pairs**, α = \(alpha)", none: "") { _ in nil },
+            row("mean where the label is right", none: "1") { Self.short($0.rightWeight) },
+            row("mean where the label is wrong", none: "1") { Self.short($0.wrongWeight) },
+            row("**The policy on held-out pairs**, ordered rightly") { _ in nil },
+        ]
+        lines += DemoArm.methods.map { method in
+            let cells = DemoArm.Weights.allCases.map { Self.spread(policies[method]?[$0] ?? []) }
+            return "| \("\(method)".uppercased()) | " + cells.joined(separator: " | ") + " |"
+        }
+        lines += [
+            "",
+            seeds.count > 1
+                ? "Policies: mean ± standard deviation over the seeds \(seeds.map(String.init).joined(separator: ", "))."
+                : "Policies: seed \(seeds.map(String.init).joined()).",
+            "",
+            "Files in \(output): coefficients.h5 and coefficients-reward.h5 (and -test.h5 of each), reference.h5, "
+                + "difference/model, reward/model, data/*.jsonl, a directory for every method and seed, metrics.jsonl "
+                + "beside each model.",
         ]
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func format(_ value: Double) -> String { String(format: "%.3f", value) }
+    private var anyScorer: DemoScorer? { scorers[.difference] }
 
-    private func meanAndDeviation(_ values: [Double]) -> String {
-        let mean = values.reduce(0, +) / Double(values.count)
-        let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(values.count - 1, 1))
-        return "\(format(mean)) ± \(format(variance.squareRoot()))"
+    private var title: String {
+        let counts = anyScorer.map { scorer in
+            let wrong = String(format: "%.1f", 100 * scorer.wrongShare)
+            return ", \(scorer.trainingCount) training pairs, \(wrong) % of their labels wrong, "
+                + "\(scorer.heldOutCount) held-out pairs with true labels"
+        }
+        return configuration.demo.corpus.rawValue + (counts ?? "")
+    }
+
+    private var explanation: String {
+        let bradleyTerry =
+            "a label prefers the better response with probability σ(difference / "
+            + "\(Int(DemoCorpus.Kind.temperature))): close pairs are noisy, clear ones are not."
+        switch configuration.demo.corpus {
+        case .bradleyTerry: return "A response's quality is the sum of its words' values; " + bradleyTerry
+        case .flips:
+            return "A response's quality is the sum of its words' values; a label is wrong with probability "
+                + "\(DemoCorpus.Kind.flipShare), whatever the difference."
+        case .comparative:
+            let ceiling = PointwiseCeiling.comparative
+            return "Responses make claims that outdo each other in a circle, like stone, paper and scissors; "
+                + bradleyTerry
+                + " A score of single responses, which a reward model and a policy are, orders at most "
+                + "\(Self.short(ceiling.accuracy)) of all such pairs rightly."
+        }
+    }
+
+    /// - Parameter none: the cell of no weights.
+    private func row(_ name: String, none: String = "", _ figure: (DemoScorer) -> String?) -> String {
+        let cells = DemoArm.Weights.allCases.map { $0 == .none ? none : scorers[$0].flatMap(figure) ?? "" }
+        return "| \(name) | " + cells.joined(separator: " | ") + " |"
+    }
+
+    private static func short(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "none" }
+
+    private static func spread(_ values: [Double]) -> String {
+        guard let mean = values.mean, values.count > 1 else { return short(values.mean) }
+        let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
+        return "\(short(mean)) ± \(short(variance.squareRoot()))"
     }
 }
 
-/// What a scorer learned.
-private struct Scorer {
-    /// Of the stored differences of held-out pairs, against the truth.
-    let accuracy, pearson, spearman: Double
-    /// On held-out pairs, at the end of training.
-    let loss: Double
-    /// Mean stored difference of training pairs by whether their label stands.
-    let keptMean, flippedMean: Double
-
-    /// - Parameter file: name of its coefficient file.
-    init(output: String, pass: PassName, file: String, corpus: DemoCorpus) throws {
-        let truth = corpus.test.map(\.trueDifference)
-        let path = "\(output)/\(file)-test.h5"
-        let held = try CoefficientFile.read(path)
-        let predicted = (0..<held.count).map(held.symmetricDifference)
-        guard predicted.count == truth.count else {
-            throw RDOError(.artefact, "\(predicted.count) pairs instead of \(truth.count)", at: path)
-        }
-        accuracy = Double(zip(predicted, truth).count { $0 * $1 > 0 }) / Double(truth.count)
-        pearson = predicted.correlation(with: truth) ?? .nan
-        spearman = Self.ranks(predicted).correlation(with: Self.ranks(truth)) ?? .nan
-        loss = try RecordedFigures("\(output)/\(pass)").lastEvaluation().testLoss ?? .nan
-        let training = try CoefficientFile.read("\(output)/\(file).h5")
-        var sums = [0.0, 0], counts = [0.0, 0]
-        for (row, pair) in corpus.train.enumerated() where row < training.count {
-            let index = pair.isFlipped ? 1 : 0
-            sums[index] += training.symmetricDifference(row: row)
-            counts[index] += 1
-        }
-        (keptMean, flippedMean) = (sums[0] / counts[0], sums[1] / counts[1])
-    }
-
-    /// Ranks from 0; equal values share their mean rank.
-    private static func ranks(_ values: [Double]) -> [Double] {
-        let order = values.indices.sorted { values[$0] < values[$1] }
-        var ranks = [Double](repeating: 0, count: values.count)
-        var start = 0
-        while start < order.count {
-            var end = start
-            while end < order.count && values[order[end]] == values[order[start]] { end += 1 }
-            for index in order[start..<end] { ranks[index] = Double(start + end - 1) / 2 }
-            start = end
-        }
-        return ranks
-    }
-}
-
-extension CoefficientFile {
-    /// The difference of a pair without the position bias.
-    fileprivate func symmetricDifference(row: Int) -> Double {
-        let entry = entry(row: row)
-        return Double(entry.difference - (entry.reversed ?? -entry.difference)) / 2
-    }
+extension DemoArm.Weights {
+    fileprivate var title: String { self == .none ? "no coefficients" : "\(rawValue) model" }
 }

@@ -7,28 +7,6 @@ import TestSupport
 import Testing
 
 @testable import Planning
-@testable import Tools
-
-@Suite("Demo") struct DemoConfigurationTests {
-    /// The corpus is read from where it is written, whatever the output directory is called.
-    @Test(arguments: ["runs/demo", "elsewhere", "a: b", "[x]", "null"]) func dataStandInOutput(_ output: String) throws
-    {
-        var shared = try Demo.configuration(output == "runs/demo" ? [] : ["output=\"\(output)\""])
-        #expect(shared.output == output)
-        #expect(shared.data.train == [output + "/data/train.jsonl"])
-        #expect(shared.data.test == [output + "/data/test.jsonl"])
-        #expect(shared.sft.data == [output + "/data/sft.jsonl"])
-        for arm in DemoArm.all {
-            let own = arm.configuration(shared, seed: 2)
-            #expect(own.output.hasPrefix(output + "/\(arm.pass)") && own.seed == 2)
-            #expect(own.training(of: arm.pass)?.model == output + "/sft/model")
-            #expect(own.data == shared.data)
-            try own.validate("test")
-        }
-        shared = try Demo.configuration(["data.train=own.jsonl"])
-        #expect(shared.data.train == ["own.jsonl"])
-    }
-}
 
 @Suite("Machine files") struct MachineFileTests {
     /// `rdo bench --out` replaces profiles in a file of its own kind and nothing else.

@@ -44,7 +44,9 @@ struct Run: DistributedCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func validate() throws {
-        if dryRun && config == nil { throw ValidationError("--dry-run needs a configuration") }
+        guard config == nil else { return }
+        if dryRun { throw ValidationError("--dry-run needs a configuration") }
+        if options.trace != nil { throw ValidationError("--trace needs a configuration") }
     }
 
     func isAnsweredAlone() throws -> Bool {
@@ -58,7 +60,7 @@ struct Run: DistributedCommand {
         if let config {
             try Pipeline(try options.session(config, world: world)).run()
         } else {
-            try Demo.run(settings: options.settings, resume: ResumeChoice(options.resume), on: world)
+            try Demo(settings: options.settings, resume: ResumeChoice(options.resume), on: world).run()
         }
     }
 }
