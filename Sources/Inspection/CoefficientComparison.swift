@@ -82,7 +82,7 @@ package struct CoefficientComparison: Encodable, Sendable {
         second = side(1, b, shared: Set(matches.map(\.second)).count)
         shared = matches.count
         pearson = a.correlation(with: b)
-        spearman = a.ranks.correlation(with: b.ranks)
+        spearman = a.rankCorrelation(with: b)
         meanAbsoluteDifference = zip(a, b).map { abs($0 - $1) }.mean
         flips = Share(zip(a, b).map { $0 * $1 < 0 })
         contradictingLabels =

@@ -32,20 +32,6 @@ package struct Quantiles: Encodable, Sendable {
 }
 
 extension [Double] {
-    /// Ranks from 0; equal values share their mean rank.
-    package var ranks: [Double] {
-        let order = indices.sorted { self[$0] < self[$1] }
-        var ranks = [Double](repeating: 0, count: count)
-        var start = 0
-        while start < order.count {
-            var end = start
-            while end < order.count && self[order[end]] == self[order[start]] { end += 1 }
-            for index in order[start..<end] { ranks[index] = Double(start + end - 1) / 2 }
-            start = end
-        }
-        return ranks
-    }
-
     /// Nil when there are none.
     package var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
 
