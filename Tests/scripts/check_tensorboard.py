@@ -16,6 +16,7 @@ import sys
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.context import RequestContext
 from tensorboard.data import server_ingester
 from tensorboard.util import grpc_util
 
@@ -106,7 +107,8 @@ def data_server(root):
         server_binary=server_ingester.get_server_binary(), logdir=str(root), reload_interval=0,
         channel_creds_type=grpc_util.ChannelCredsType.LOCAL, samples_per_plugin={"scalars": 0})
     ingester.start()
-    read = ingester.data_provider.read_scalars(experiment_id="", plugin_name="scalars", downsample=10**9)
+    read = ingester.data_provider.read_scalars(
+        RequestContext(), experiment_id="", plugin_name="scalars", downsample=10**9)
     return {
         run: {tag: [(point.step, point.value) for point in points] for tag, points in tags.items()}
         for run, tags in read.items()
