@@ -61,8 +61,8 @@ function plainFigures(value, prefix = "") {
 
 /// What people look for first; JSON has names in the order of their letters. Others follow.
 const firstNames = [
-  "key", "from", "to", "pairs", "row", "visits", "coefficient", "weight_share", "gradient_scale", "gradient_share", "first_margin",
-  "last_margin", "reward_difference", "judgement", "query", "better", "worse",
+  "key", "from", "to", "pairs", "row", "judgement", "visits", "coefficient", "weight_share", "gradient_scale", "gradient_share",
+  "first_margin", "last_margin", "reward_difference", "query", "better", "worse",
 ];
 const inOrder = (names) => [...firstNames.filter((name) => names.includes(name)), ...names.filter((name) => !firstNames.includes(name))];
 
