@@ -118,7 +118,8 @@ import Testing
         #expect(ledger.count == 1 && ledger[0]["joined_pairs"] as? Int == ledger[0]["pairs"] as? Int)
         let summary = (artefacts[0]["summary"] as? [String: Any])?["coefficients"] as? [String: Any]
         let browsed = try #require(summary?["browsed"] as? [String: Any])
-        #expect(browsed["total"] as? Int == 25 && (browsed["strongest"] as? [Int])?.count == 4)
+        #expect(browsed["total"] as? Int == 25)
+        try pairsAreThoseOfInspect(browsed, work.path("one/coefficients.h5"))
 
         // Again in its own place; nothing else is replaced.
         #expect(try CommandRunner.run("rdo", arguments).status == 0)
@@ -132,6 +133,29 @@ import Testing
         let nothing = try CommandRunner.run(
             "rdo", ["report", work.path("nowhere"), "--out", work.path("x.html")] + made.library)
         #expect(nothing.status == 4 && nothing.error.split(separator: "\n").count == 1, "\(nothing.error)")
+    }
+
+    /// The ends of every order, each pair once, as `rdo inspect` lists them.
+    private func pairsAreThoseOfInspect(_ browsed: [String: Any], _ path: String) throws {
+        let pairs = try #require(browsed["pairs"] as? [[String: Any]])
+        let rows = pairs.compactMap { $0["row"] as? Int }
+        #expect(rows == Set(rows).sorted() && rows.count <= 16)
+        for (name, order, end) in [
+            ("strongest", "absolute", "largest"), ("weakest", "absolute", "smallest"), ("biased", "bias", "largest"),
+            ("contradicted", "contradiction", "largest"),
+        ] {
+            let result = try CommandRunner.run("rdo", ["inspect", path, "--json", "--pairs", "4", "--by", order])
+            let whole = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+            let listed = try #require((whole?["coefficients"] as? [String: Any])?[end] as? [[String: Any]])
+            // What the scorer agrees with is not contradicted.
+            let wanted = listed.filter { pair in
+                guard name == "contradicted", let d = pair["difference"] as? Double else { return true }
+                return (d - (pair["reversed"] as? Double ?? -d)) * Double(pair["label"] as? Int ?? 1) < 0
+            }
+            let places = try #require(browsed[name] as? [Int])
+            #expect(places.map { rows[$0] } == wanted.compactMap { $0["row"] as? Int }, "\(name)")
+            #expect(name == "contradicted" || places.count == 4)
+        }
     }
 
     private func inspectMakesTheSamePage(_ made: Made, _ file: String) throws {

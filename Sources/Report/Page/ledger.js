@@ -59,19 +59,27 @@ function plainFigures(value, prefix = "") {
   });
 }
 
+/// What people look for first; JSON has names in the order of their letters. Others follow.
+const firstNames = [
+  "key", "from", "to", "pairs", "row", "judgement", "visits", "coefficient", "weight_share", "gradient_scale", "gradient_share",
+  "first_margin", "last_margin", "reward_difference", "query", "better", "worse",
+];
+const inOrder = (names) => [...firstNames.filter((name) => names.includes(name)), ...names.filter((name) => !firstNames.includes(name))];
+
 /// A table of a list of equal objects.
 function objectTable(title, list) {
-  const keys = [...new Set(list.flatMap((one) => Object.keys(one)))];
+  const keys = inOrder([...new Set(list.flatMap((one) => Object.keys(one)))]);
   const isNumber = (key) => list.every((one) => !has(one[key]) || typeof one[key] === "number");
   const cell = (key, value) => key === "key" ? pairLink(value) : has(value) && typeof value === "object" ? objectCell(value) : number(value);
   return table(title, keys.map((key) => (isNumber(key) ? [words(key)] : words(key))),
     list.map((one) => keys.map((key) => cell(key, one[key]))));
 }
 
-/// The members of an object within a table, a line each: what a scorer said of a pair, and its texts.
+/// An object within a table: what a scorer said of a pair, with the pair's texts behind the first figure.
 function objectCell(value) {
-  return element("div", { class: "members" }, Object.entries(value).map(([key, inner]) =>
-    element("p", { dir: "auto" }, element("span", { class: "soft" }, words(key) + ": "), number(inner))));
+  const names = inOrder(Object.keys(value));
+  const line = (name) => element("p", { dir: "auto" }, element("span", { class: "soft" }, words(name) + ": "), number(value[name]));
+  return details(`${words(names[0])} ${number(value[names[0]])}`, () => element("div", { class: "members" }, names.slice(1).map(line)));
 }
 
 /// A key, which leads to the pair's texts where they are in the page.

@@ -88,7 +88,7 @@ function pairSection(content) {
     const found = places.map((place) => browsed.pairs[place]).filter((pair) => agrees(pair) && matches(pair, wanted));
     list.replaceChildren(...found.slice(0, shown).map((pair) => pairCard(pair, wanted)));
     const count = Math.min(shown, found.length);
-    status.textContent = `${number(count)} of ${number(found.length)} found are shown; ${number(browsed.pairs.length)} of the file's ${number(browsed.total)} pairs are in this page (--pairs sets how many).`;
+    status.textContent = `${number(count)} of ${number(found.length)} found are shown; ${number(browsed.pairs.length)} of ${number(browsed.total)} pairs are in this page (--pairs sets how many).`;
     more.hidden = found.length <= shown;
     more.textContent = `Show ${number(Math.min(pageSize, found.length - shown))} more`;
   }
