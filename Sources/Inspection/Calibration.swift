@@ -18,13 +18,18 @@ package struct Calibration: Sendable {
 
     /// - Parameter pairs: |R|, and 1 where the scorer is right and 0 where it is not, or the probability that it is.
     package init(of pairs: [(sureness: Double, right: Double)]) {
-        let cases = pairs.map { (confidence: 1 / (1 + exp(-$0.sureness)), right: $0.right) }
-        let binned = Dictionary(grouping: cases) { min(9, Int(($0.confidence - 0.5) * 20)) }
-        bins = binned.sorted { $0.key < $1.key }.map { bin, members in
+        var sums = [(count: Int, confidence: Double, right: Double)](repeating: (0, 0, 0), count: 10)
+        for (sureness, right) in pairs {
+            let confidence = 1 / (1 + exp(-sureness))
+            let bin = min(9, Int((confidence - 0.5) * 20))
+            sums[bin].count += 1
+            sums[bin].confidence += confidence
+            sums[bin].right += right
+        }
+        bins = sums.enumerated().filter { $1.count > 0 }.map { bin, sum in
             Bin(
-                from: 0.5 + Double(bin) / 20, to: 0.55 + Double(bin) / 20, count: members.count,
-                confidence: members.reduce(0) { $0 + $1.confidence } / Double(members.count),
-                accuracy: members.reduce(0) { $0 + $1.right } / Double(members.count))
+                from: 0.5 + Double(bin) / 20, to: 0.55 + Double(bin) / 20, count: sum.count,
+                confidence: sum.confidence / Double(sum.count), accuracy: sum.right / Double(sum.count))
         }
         error = bins.reduce(0) { sum, bin in
             sum + abs(bin.confidence - bin.accuracy) * Double(bin.count) / Double(pairs.count)

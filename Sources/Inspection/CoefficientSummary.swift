@@ -101,7 +101,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         lengthBias = LengthBias(of: scored)
         lists = ListConsistency(of: scored)
         weights = WeightForecast(of: scored, disagreement: rule.disagreement)
-        duplicates = try rows == nil ? Duplicates(of: file, tables, examples: listed) : nil
+        duplicates = rows == nil ? Duplicates(of: file, tables, examples: listed) : nil
         verdict = Verdict(reliability, lengthBias, weights)
 
         let ordered = OrderedPairs(of: file, tables, scored, rows: rows)

@@ -1,5 +1,4 @@
 import Coding
-import Columns
 import Storage
 
 /// Pairs that say the same as earlier ones.
@@ -14,7 +13,18 @@ package struct Duplicates: Encodable, Sendable {
     /// Rows of some near-duplicates and of the earlier pairs.
     package let examples: [[Int]]
 
-    init(of file: CoefficientFile, _ tables: CoefficientTables?, examples limit: Int) throws {
+    private struct Pair: Comparable {
+        let essence: Digest
+        let row: Int
+        /// Of the response of the lesser digest over the other one.
+        let label: Int
+
+        static func < (a: Pair, b: Pair) -> Bool {
+            (a.essence.high, a.essence.low, a.row) < (b.essence.high, b.essence.low, b.row)
+        }
+    }
+
+    init(of file: CoefficientFile, _ tables: CoefficientTables?, examples limit: Int) {
         repeatedPairs = file.repeatedCount
         guard let tables else {
             (nearDuplicates, contradictingLabels, examples) = (nil, nil, [])
@@ -22,29 +32,29 @@ package struct Duplicates: Encodable, Sendable {
         }
         let queries = tables.queryTexts.map(Self.essence)
         let responses = tables.responseTexts.map(Self.essence)
-        func sides(_ row: Int) -> (first: Digest, second: Digest) {
-            (responses[Int(tables.pairFirsts[row])], responses[Int(tables.pairSeconds[row])])
+        // A pair by what it says: the query, the response of the lesser digest, and the other one.
+        var pairs = zip(tables.pairQueries, zip(tables.pairFirsts, tables.pairSeconds)).enumerated().map {
+            row, places in
+            let (first, second) = (responses[Int(places.1.0)], responses[Int(places.1.1)])
+            let isTurned = (first.high, first.low) > (second.high, second.low)
+            let query = queries[Int(places.0)]
+            let whole = isTurned ? (query, second, first) : (query, first, second)
+            let label = isTurned ? -tables.labels[row] : tables.labels[row]
+            return Pair(essence: withUnsafeBytes(of: whole) { Digest.of($0) }, row: row, label: Int(label))
         }
-        func isTurned(_ row: Int) -> Bool {
-            let (first, second) = sides(row)
-            return (first.high, first.low) > (second.high, second.low)
-        }
-        let essences = (0..<tables.pairCount).lazy.map { row in
-            let (first, second) = sides(row)
-            let query = queries[Int(tables.pairQueries[row])]
-            let whole = isTurned(row) ? (query, second, first) : (query, first, second)
-            return ContentKey(withUnsafeBytes(of: whole) { Digest.of($0) })
-        }
+        pairs.sort()
         var (near, contradicting) = (0, 0)
         var found: [[Int]] = []
-        _ = try KeyIndex(essences) { earlier, row in
-            if Int(tables.labels[earlier]) * Int(tables.labels[row]) * (isTurned(earlier) == isTurned(row) ? 1 : -1) < 0
-            {
-                contradicting += 1
+        var first: Pair?
+        for pair in pairs {
+            guard let earlier = first, earlier.essence == pair.essence else {
+                first = pair
+                continue
             }
-            guard file.keys[earlier] != file.keys[row] else { return }
+            contradicting += earlier.label * pair.label < 0 ? 1 : 0
+            guard file.keys[earlier.row] != file.keys[pair.row] else { continue }
             near += 1
-            if found.count < limit { found.append([row, earlier]) }
+            if found.count < limit { found.append([pair.row, earlier.row]) }
         }
         (nearDuplicates, contradictingLabels, examples) = (near, contradicting, found)
     }

@@ -24,7 +24,7 @@ struct CoefficientSources {
         rule = CoefficientRule(settings)
         let named = settings.file?.map { ArtefactPath($0) } ?? [context.coefficientFile]
         let paths = needsFiles || settings.column != .only ? named.map { $0.of(role).path } : []
-        guard needsFiles || !paths.isEmpty || settings.column == .only else {
+        guard !paths.isEmpty || !needsFiles && settings.column == .only else {
             throw RDOError(
                 .usage, "coefficients.file names no file",
                 remedy: "name one, remove the key, or set coefficients.use to false")

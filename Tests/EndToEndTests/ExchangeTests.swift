@@ -117,6 +117,10 @@ import Testing
         _ = try succeeds("import", work.path("back.jsonl"), "--out", work.path("again.h5"))
         #expect(try Content(work.path("again.h5")) == Content(work.path("judge.h5")))
 
+        let some = try succeeds(
+            "import", work.path("back.jsonl"), "--out", work.path("some.h5"), "--set", "data.limit=7")
+        #expect(some.contains("7 pairs"))
+
         // Keys and numbers alone are a file too.
         _ = try succeeds(
             "export-pairs", work.path("judge.h5"), "--columns", "key,difference,label", "--out", work.path("keys.jsonl")
@@ -158,7 +162,7 @@ import Testing
             (
                 "{\"key\": \"\(key)\", \"difference\": 1}\n{\"key\": \"\(other)\", \"difference\": 2, \"label\": 1}", 3,
                 "the row has a label, line 1 has a key and a difference alone"
-            ), ("", 3, "none of 0 rows"), ("not JSON", 3, "not a JSON object"),
+            ), ("", 3, "the file has no rows"), ("not JSON", 3, "not a JSON object"),
         ]
         for (rows, status, what) in cases {
             let found = try problem(rows + "\n")

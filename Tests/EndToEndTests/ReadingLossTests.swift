@@ -46,6 +46,15 @@ import Testing
         }
     }
 
+    /// A loss that reads R needs a file that says it, whatever weights are made of.
+    @Test func noFileIsRefused() throws {
+        let work = try Self.prepared()
+        for set in [["dpo.variant=odpo"], []] {
+            let result = try Self.train(work, "none", set + ["dpo.coefficients.file=[]"])
+            #expect(result.status == 2 && result.error.contains("coefficients.file names no file"), "\(result.error)")
+        }
+    }
+
     /// An offset of nothing is DPO, bit for bit; one of something is not.
     @Test func noOffsetIsPlainDPO() throws {
         let work = try Self.prepared()

@@ -220,7 +220,7 @@ import Testing
             keys: tables.pairKeys, tables: tables, differences: ScratchColumn([1, 1, 1, 1, 1, 1]), reversed: nil
         ).write(toNew: path, header: ArtefactHeader(schema: "", software: "test", config: "", worldSize: 1))
         let file = try CoefficientFile.read(path)
-        let found = try Duplicates(of: file, file.readTables(), examples: 5)
+        let found = Duplicates(of: file, try file.readTables(), examples: 5)
         #expect(found.nearDuplicates == 2 && found.contradictingLabels == 1 && found.repeatedPairs == 0)
         #expect(found.examples.sorted { $0[0] < $1[0] } == [[1, 0], [2, 0]])
     }

@@ -66,6 +66,16 @@ enum Sample {
 }
 
 @Suite("Coefficient and reference files") struct ArtefactTests {
+    @Test func aFileThatIsBeingWrittenIsNoError() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("coefficients.h5")
+        var writer: CoefficientWriter? = try Sample.writer(path, pairs: 9)
+        #expect(try Artefacts.progress(of: [path]) == "coefficients.h5: being written")
+        try Sample.fill(try #require(writer), 0..<4)
+        writer = nil
+        #expect(try Artefacts.progress(of: [path]) == "coefficients.h5: 1 of 3 chunks")
+    }
+
     @Test func coefficientsComeBack() throws {
         let scratch = try Scratch()
         let path = scratch.file("coefficients.h5")

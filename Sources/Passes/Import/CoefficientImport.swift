@@ -45,7 +45,7 @@ package struct CoefficientImport {
         var rows = 0
         let lines = try LineReader(path: file)
         let progress = Progress("import", total: try LineReader.lineCount(file), log: log)
-        while let line = try lines.next() {
+        while rows - bad.count < configuration.data.limit ?? .max, let line = try lines.next() {
             progress.update(line.number)
             guard let parsed = parser.parse(line) else { continue }
             rows += 1
@@ -58,6 +58,9 @@ package struct CoefficientImport {
                 continue
             }
             for pair in found { try collected.append(pair, line: line.number) }
+        }
+        guard rows > 0 else {
+            throw RDOError(.data, "the file has no rows", at: file, remedy: "name a file with data")
         }
         var report = DataReport()
         report.count(DataReport.File(path: file, format: parser.format, rows: rows), kept: rows - bad.count, bad: bad)

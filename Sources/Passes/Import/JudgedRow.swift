@@ -1,6 +1,7 @@
 import Coding
 import Diagnostics
 import Preferences
+import Storage
 
 /// A row of preference data with somebody's judgements: what it says beside the texts that every reader knows.
 struct JudgedRow {
@@ -179,7 +180,7 @@ struct JudgedRow {
         }
         guard let first else { throw missing }
         // The two rewards may have been computed in other batches than this difference.
-        if let rewards, abs(first - (rewards.0 - rewards.1)) > 1e-3 * max(1, abs(first)) {
+        if let rewards, !isRounding(first, rewards.0 - rewards.1) {
             throw bad("field \"\(fields.difference)\" is not the difference of the rewards")
         }
         return (first, second, rewards)

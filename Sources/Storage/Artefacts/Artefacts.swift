@@ -88,6 +88,8 @@ package enum Artefacts {
         try paths.compactMap { path in
             let partial = path + ".partial"
             let name = (path as NSString).lastPathComponent
+            // HDF5 opens no file for reading that another process writes.
+            if Durable.isLocked(partial, byReaders: false) { return "\(name): being written" }
             if Durable.exists(partial) {
                 let (done, count) = try WorkingFile.progress(partial)
                 return "\(name): \(done) of \(count) chunks"

@@ -108,15 +108,14 @@ package struct CoefficientFile {
 
 /// Rows by key, the first of equals.
 ///
-/// - Throws: `RDOError(.artefact)` when two rows with one key differ by more than rounding (1e-3, relative above 1): the
-///   same texts computed in two batches need not agree to the last bit.
+/// - Throws: `RDOError(.artefact)` when two rows with one key differ by more than rounding.
 func index<T: BinaryFloatingPoint>(
     of keys: ScratchColumn<ContentKey>, _ name: String, values: [ScratchColumn<T>], at path: String
 ) throws -> KeyIndex {
     try KeyIndex(keys) { earlier, row in
         for values in values {
             let (a, b) = (values[earlier], values[row])
-            if abs(a - b) > 1e-3 * max(1, abs(a)) {
+            if !isRounding(a, b) {
                 throw RDOError(
                     .artefact,
                     "\(name)[\(earlier)] and [\(row)] are equal (\(keys[row])) but have the values \(a) and \(b)",
@@ -131,3 +130,7 @@ func requireFinite<T: BinaryFloatingPoint>(_ values: ScratchColumn<T>, _ name: S
     guard let row = values.firstIndex(where: { !$0.isFinite }) else { return }
     throw RDOError(.artefact, "\(name)[\(row)] is \(values[row])", at: path)
 }
+
+/// Whether two values of one pair differ by no more than 1e-3, relative above 1: the same texts computed in two batches need
+/// not agree to the last bit.
+package func isRounding<T: BinaryFloatingPoint>(_ a: T, _ b: T) -> Bool { abs(a - b) <= 1e-3 * max(1, abs(a)) }

@@ -53,7 +53,7 @@ package struct CoefficientMerge {
                     .artefact, "the pair \(all[row]) has the \(what) \(b), and \(a) in \(places.name(earlier, files))",
                     at: places.name(row, files), remedy: "merge files of one scorer over one data set")
             }
-            for (name, values) in values where !Self.agree(values[earlier], values[row]) {
+            for (name, values) in values where !isRounding(values[earlier], values[row]) {
                 throw contradiction(name, values[earlier], values[row])
             }
             if !allLabels.isEmpty, allLabels[earlier] != allLabels[row] {
@@ -73,9 +73,6 @@ package struct CoefficientMerge {
             differences: try kept(differences), reversed: files[0].reversed == nil ? nil : try kept(reversed),
             rewards: try rewards[0] == nil ? nil : merged.rewards(of: rewards.compactMap { $0 }))
     }
-
-    /// The same texts computed in two batches need not agree to the last bit.
-    private static func agree(_ a: Float, _ b: Float) -> Bool { abs(a - b) <= 1e-3 * max(1, abs(a)) }
 
     private static func requireSame(_ first: CoefficientFile, _ other: CoefficientFile) throws {
         func require(_ name: String, _ a: String?, _ b: String?) throws {
