@@ -53,7 +53,7 @@ package struct CoefficientComparison: Encodable, Sendable {
                 .artefact, "its keys are of another tokenizer than those of \(firstPath)", at: secondPath,
                 remedy: "score with models of one family, or with model.tokenizer set for both")
         }
-        let tables = try files.map { try $0.hasTables() ? $0.readTables() : nil }
+        let tables = try files.map { try $0.readTablesIfPresent() }
         let scored = try zip(files, tables).map { try ScoredPairs(of: $0, $1) }
         let labelled = try zip(files, tables).map { file, tables in try tables != nil || file.readLabels() != nil }
 

@@ -74,7 +74,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         scorer = file.scorer
         self.order = order
         condition = query.condition
-        let tables = try file.hasTables() ? file.readTables() : nil
+        let tables = try file.readTablesIfPresent()
         let all = try ScoredPairs(of: file, tables)
         let rows = try query.condition.map { _ in
             try query.rows(of: PairColumns(of: file, tables, all, rule: rule))

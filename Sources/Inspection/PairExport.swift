@@ -28,7 +28,7 @@ package struct PairExport {
     package init(of path: String, _ query: PairQuery, rule: CoefficientRule) throws {
         let file = try CoefficientFile.read(path)
         self.file = file
-        let tables = try file.hasTables() ? file.readTables() : nil
+        let tables = try file.readTablesIfPresent()
         self.tables = tables
         // Another reader for the second responses' texts: neighbouring rows ask for neighbouring texts.
         seconds = try tables == nil ? nil : file.readTables()

@@ -27,7 +27,7 @@ package struct PairJudgements {
     /// - Throws: `RDOError(.artefact)` when it is no coefficient file or damaged.
     init(_ path: String) throws {
         file = try CoefficientFile.read(path)
-        tables = try file.hasTables() ? file.readTables() : nil
+        tables = try file.readTablesIfPresent()
     }
 
     /// The key compares the earlier response of the row with the later one; the visit says which is better.

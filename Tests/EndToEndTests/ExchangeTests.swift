@@ -238,6 +238,12 @@ import Testing
         let wrong = try rdo("inspect", path, "--where", "tokenz > 3")
         #expect(wrong.status == 2 && wrong.error.contains("--where, character 1: there is no column"), "\(wrong.error)")
         #expect(try rdo("inspect", work.path("run/reference.h5"), "--where", "r > 3").status == 4)
+        // No option is without effect.
+        for options in [
+            ["--limit", "2", "--pairs", "3"], ["--pair", "ab", "--where", "r > 0"], ["--sort", "r", "--by", "bias"],
+        ] {
+            #expect(try CommandRunner.run("rdo", ["inspect", path] + options).status == 2, "\(options)")
+        }
         #expect(try succeeds("inspect", path, "--where", "row < 5").contains("pairs                 5"))
         let whole = try succeeds("inspect", path, "--pairs", "1", "--full")
         #expect(whole.contains("      query: say "))

@@ -72,7 +72,7 @@ extension PairColumns {
     /// - Throws: `RDOError(.artefact)` when the file is no coefficient file or damaged.
     package init(of path: String, rule: CoefficientRule) throws {
         let file = try CoefficientFile.read(path)
-        let tables = try file.hasTables() ? file.readTables() : nil
+        let tables = try file.readTablesIfPresent()
         try self.init(of: file, tables, ScoredPairs(of: file, tables), rule: rule)
     }
 }

@@ -85,10 +85,14 @@ package struct CoefficientFile {
     ///
     /// - Throws: `RDOError(.artefact)` when a dataset is missing or they contradict each other.
     package func readTables() throws -> CoefficientTables {
-        try CoefficientTables(of: SealedFile.open(path, schemas: [CoefficientFile.schema]).file)
+        // Its digest was compared when the differences were read.
+        try CoefficientTables(of: HDF5File(opening: path))
     }
 
-    /// True when the file has all of `readTables()`.
+    /// The same; nil when the file has no texts.
+    package func readTablesIfPresent() throws -> CoefficientTables? { try hasTables() ? readTables() : nil }
+
+    /// True when the file has texts.
     package func hasTables() throws -> Bool {
         let file = try HDF5File(opening: path)
         return try file.exists("/queries/text") && file.exists("/responses/text") && file.exists("/pairs/first")

@@ -25,7 +25,7 @@ package struct CoefficientMerge {
         precondition(!paths.isEmpty, "a merge has files")
         let files = try paths.map(CoefficientFile.read)
         for file in files.dropFirst() { try Self.requireSame(files[0], file) }
-        let tables = try files.map { try $0.hasTables() ? $0.readTables() : nil }
+        let tables = try files.map { try $0.readTablesIfPresent() }
         let labels = try files.map { try $0.readLabels() }
         try Self.requireAlike(files, "texts", tables.map { $0 != nil })
         try Self.requireAlike(files, "labels", labels.map { $0 != nil })
@@ -67,9 +67,11 @@ package struct CoefficientMerge {
             left.isEmpty ? column : try ScratchColumn(Rows(column).leavingOut(left))
         }
         let merged = try MergedTables(tables.compactMap { $0 }, leavingOut: left)
+        let (keys, keptLabels) = (Rows(try kept(all)), Rows(try kept(allLabels)))
         contents = CoefficientContents(
-            scorer: files[0].scorer, provenance: Self.provenance(files.map(\.provenance)), keys: Rows(try kept(all)),
-            tables: tables[0] == nil ? nil : merged.tables, labels: allLabels.isEmpty ? nil : Rows(try kept(allLabels)),
+            scorer: files[0].scorer, provenance: Self.provenance(files.map(\.provenance)), keys: keys,
+            tables: tables[0] == nil ? nil : merged.tables(labels: keptLabels, keys: keys),
+            labels: labels[0] == nil ? nil : keptLabels,
             differences: try kept(differences), reversed: files[0].reversed == nil ? nil : try kept(reversed),
             rewards: try rewards[0] == nil ? nil : merged.rewards(of: rewards.compactMap { $0 }))
     }
@@ -152,7 +154,8 @@ private struct MergedTables {
         }
     }
 
-    var tables: CoefficientTables {
+    /// - Parameters: of the pairs that are left.
+    func tables(labels: Rows<Int8>, keys: Rows<ContentKey>) -> CoefficientTables {
         func value<Value>(_ places: ScratchColumn<Place>, _ column: @escaping (CoefficientTables) -> Rows<Value>)
             -> Rows<
                 Value
@@ -164,21 +167,12 @@ private struct MergedTables {
                 return columns[Int(place.source)][Int(place.row)]
             }
         }
-        func all<Value>(_ column: (CoefficientTables) -> Rows<Value>) -> Rows<Value> {
-            let columns = sources.map(column)
-            var starts = [0]
-            for column in columns { starts.append(starts[starts.count - 1] + column.count) }
-            return Rows(count: starts[columns.count]) { row in
-                let source = (starts.firstIndex { $0 > row } ?? starts.count) - 1
-                return columns[source][row - starts[source]]
-            }.leavingOut(left)
-        }
         return CoefficientTables(
             queryTexts: value(queryPlaces, \.queryTexts), queryKeys: Rows(queryKeys),
             responseTexts: value(responsePlaces, \.responseTexts), responseQueries: Rows(responseQueries),
             responseTokenCounts: value(responsePlaces, \.responseTokenCounts),
             pairQueries: Rows(pairQueries).leavingOut(left), pairFirsts: Rows(firsts).leavingOut(left),
-            pairSeconds: Rows(seconds).leavingOut(left), labels: all(\.labels), pairKeys: all(\.pairKeys))
+            pairSeconds: Rows(seconds).leavingOut(left), labels: labels, pairKeys: keys)
     }
 
     func rewards(of sources: [ScratchColumn<Float>]) throws -> ScratchColumn<Float> {

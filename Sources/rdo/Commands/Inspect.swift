@@ -53,6 +53,14 @@ struct Inspect: ParsableCommand {
             throw ValidationError(
                 "--by, --sort, --limit, --columns and --full are for the terminal: a page has its own")
         }
+        let ofSummaries = pairs != nil || by != .difference || coefficients != nil
+        if query.listsPairs && ofSummaries {
+            throw ValidationError(
+                "--sort, --limit and --columns list pairs; --pairs, --by and --coefficients are for summaries")
+        }
+        if pair != nil && (query.listsPairs || query.condition != nil || ofSummaries || full) {
+            throw ValidationError("--pair shows one pair of a ledger: of other options it goes with --json alone")
+        }
     }
 
     func run() throws {
