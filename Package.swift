@@ -64,7 +64,7 @@ let package = Package(
             "Settings",
             ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
         module("Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CHDF5"]),
-        module("Inspection", ["Storage", "Objectives", "Columns", "Coding", "Diagnostics"]),
+        module("Inspection", ["Storage", "Objectives", "Tensors", "Columns", "Coding", "Diagnostics"]),
         module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Diagnostics"]),
         module(
             "Training",
@@ -81,8 +81,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer",
-                "Tensors", "Columns", "Coding", "Diagnostics",
+                "Methods", "Training", "Inspection", "Storage", "Settings", "Objectives", "Preferences", "Parallel", "Costs",
+                "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Tools",
@@ -94,7 +94,7 @@ let package = Package(
             "Report", ["Passes", "Settings", "Inspection", "Storage", "Objectives", "Coding", "Diagnostics"],
             embedding: [
                 "Page/page.html", "Page/page.css", "Page/elements.js", "Page/charts.js", "Page/training.js",
-                "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js", "Page/main.js",
+                "Page/evaluation.js", "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js", "Page/main.js",
             ]),
         .executableTarget(
             name: "rdo",
@@ -124,7 +124,7 @@ let package = Package(
         tests(
             of: "Storage", ["Inspection", "Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics"]),
         tests(
-            of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"], excluding: ["inspection-goldens.json"]),
+            of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"], excluding: ["inspection-goldens.json", "evaluation-goldens.json"]),
         tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Training", ["Settings", "Transformer", "Diagnostics"]),
         tests(

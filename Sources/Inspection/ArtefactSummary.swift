@@ -59,6 +59,10 @@ package struct ArtefactSummary: Encodable, Sendable {
             let opened = try Checkpoint.open(path)
             (header, sealed) = (opened.header, true)
             checkpoint = CheckpointSummary(of: opened)
+        case .measurements:
+            throw RDOError(
+                .artefact, "these are figures of an evaluation, without a summary of their own", at: path,
+                remedy: "read evaluation.json of the same run, or the file with h5py (docs/files.md)")
         case .shard:
             throw RDOError(.artefact, "this is one shard of a checkpoint", at: path, remedy: "name its directory")
         case .unfinished: throw try Artefacts.unfinished(path)

@@ -14,15 +14,18 @@ package struct Quantiles: Encodable, Sendable {
     init(of numbers: [Double], named name: String) {
         self.name = name
         let sorted = numbers.sorted()
-        let last = sorted.count - 1
         let shares = sorted.isEmpty ? [] : [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1]
-        values = shares.map { share in
-            let position = share * Double(last)
-            let lower = min(Int(position), last)
-            let upper = min(lower + 1, last)
-            let weight = position - Double(lower)
-            return Quantile(share: share, value: sorted[lower] + weight * (sorted[upper] - sorted[lower]))
-        }
+        values = shares.map { Quantile(share: $0, value: Self.quantile($0, ofSorted: sorted)) }
+    }
+
+    /// - Precondition: there is a number.
+    static func quantile(_ share: Double, ofSorted sorted: [Double]) -> Double {
+        let last = sorted.count - 1
+        let position = share * Double(last)
+        let lower = min(Int(position), last)
+        let upper = min(lower + 1, last)
+        let weight = position - Double(lower)
+        return sorted[lower] + weight * (sorted[upper] - sorted[lower])
     }
 
     package func encode(to encoder: any Encoder) throws {

@@ -23,6 +23,7 @@ package struct Configuration: ConfigurationSection {
     package var dpo = PairwiseSettings()
     package var rrhf = ListSettings()
     package var kto = UnpairedSettings()
+    package var evaluate = EvaluateSettings()
 
     package init() {}
 
@@ -47,6 +48,8 @@ package struct Configuration: ConfigurationSection {
             .section(\.dpo, "dpo", "DPO and its pairwise relatives, weighted by the coefficients."),
             .section(\.rrhf, "rrhf", "RRHF: ranks the responses of a list, weighted by the coefficients."),
             .section(\.kto, "kto", "KTO: judges each response alone, weighted by the coefficients."),
+            .section(
+                \.evaluate, "evaluate", "Policies compared by scorers and by held-out data (docs/evaluating.md)."),
         ]
     }
 
@@ -55,7 +58,7 @@ package struct Configuration: ConfigurationSection {
         TrainingPass<SupervisedMethod>(\.sft), TrainingPass<RewardMethod>(\.reward),
         TrainingPass<DifferenceMethod>(\.difference), ScorePass(), ReferencePass(),
         TrainingPass<PairwiseMethod>(\.dpo), TrainingPass<RRHFMethod>(\.rrhf), TrainingPass<KTOMethod>(\.kto),
-        PreparePass(),
+        PreparePass(), EvaluatePass(),
     ]
 
     /// Reads a configuration file.
@@ -108,6 +111,7 @@ package struct Configuration: ConfigurationSection {
             }
         }
         for pass in Self.trainingPasses { try validate(pass.name, pass.settings(in: self), fail) }
+        try evaluate.validate { fail($0, remedy: $1) }
         if score.data != .train && data.test.isEmpty {
             throw fail("score.data is \(score.data.rawValue) but data.test is empty", remedy: "name the held-out data")
         }

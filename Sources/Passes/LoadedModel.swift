@@ -81,7 +81,8 @@ struct FrozenModel {
         let files = try ModelFiles(path, head: head, headFile: nil, adaptation: nil, session: session)
         // How long its trees are shows only when they run: a chunk of responses, none of them longer than allowed.
         let settings = session.configuration
-        let tokens = max(settings.score.chunk, settings.reference.chunk) * settings.data.maxTokens
+        let chunk = max(settings.score.chunk, settings.reference.chunk, settings.evaluate.chunk)
+        let tokens = chunk * settings.data.maxTokens
         let mesh = try session.mesh(
             for: MemoryDemand(
                 files.model, .forward, leafTokens: tokens, gathersBlocks: session.gatherPolicy == .block))

@@ -21,10 +21,13 @@ package protocol Pass: Sendable {
     /// Collective.
     /// - Throws: its first error; `RDOError.stopped` when a signal came and everything is saved.
     func run(_ session: Session) throws
+    /// What a start says of what is complete and passed over. Rank 0 calls it.
+    func showComplete(in configuration: Configuration) throws
 }
 
 extension Pass {
     package func startsAnew(_ changed: [RecipeDifference], in configuration: Configuration) -> Bool { true }
+    package func showComplete(in configuration: Configuration) throws {}
 }
 
 /// A pass with a command of its own: `rdo NAME CONFIG`. (Training passes share `rdo train`.)

@@ -39,6 +39,7 @@ package struct Pipeline {
         }
         if isComplete {
             session.log.info("\(pass.name): complete and unchanged")
+            try world.onRankZero { try pass.showComplete(in: configuration) }
             return
         }
         func remember(isComplete: Bool) throws {

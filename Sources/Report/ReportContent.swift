@@ -29,6 +29,8 @@ package struct RunContent: Encodable {
     package let path: String
     package let passes: [PassContent]
     package let artefacts: [ArtefactContent]
+    /// What `rdo evaluate` found; nil where it has not run.
+    package let evaluation: Evaluation?
     package let configurations: [ConfigurationContent]
 }
 

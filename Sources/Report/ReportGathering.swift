@@ -57,7 +57,7 @@ extension ReportContent {
         let configuration = ConfigurationContent(yaml: yaml, statedBy: [file])
         runs = [
             RunContent(
-                name: file, path: summary.path, passes: [], artefacts: [artefact],
+                name: file, path: summary.path, passes: [], artefacts: [artefact], evaluation: nil,
                 configurations: yaml.isEmpty ? [] : [configuration])
         ]
         (differences, notes) = (nil, [])
@@ -129,7 +129,7 @@ extension RunContent {
                     evaluation: pass.evaluation.map {
                         CurveTable($0, file: pass.name + "/evaluation.jsonl", limit: limit)
                     })
-            }, artefacts: run.artefacts, configurations: Self.configurations(of: run))
+            }, artefacts: run.artefacts, evaluation: run.evaluation, configurations: Self.configurations(of: run))
     }
 
     /// Every configuration once, the last start's first.
@@ -148,6 +148,7 @@ extension RunContent {
             add(isComment ? String(yaml.drop { $0 != "\n" }.dropFirst()) : yaml, "the last start")
         }
         for artefact in run.artefacts { add(artefact.summary?.header.config ?? "", artefact.file) }
+        if let evaluation = run.evaluation { add(evaluation.config, EvaluationFile.name) }
         return found.map { ConfigurationContent(yaml: $0.yaml, statedBy: $0.statedBy) }
     }
 }

@@ -16,6 +16,7 @@ struct RunDirectory {
     let path: String
     let passes: [Pass]
     let artefacts: [ArtefactContent]
+    let evaluation: Evaluation?
     /// The configuration of the last start; nil when the run does not remember it.
     let configuration: String?
     /// Output directories of other runs below it.
@@ -48,8 +49,10 @@ struct RunDirectory {
         artefacts =
             try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) } + ledgers.map(\.content)
             + directories.flatMap { try ArtefactContent.made(byPass: $0, in: path) }
+        let evaluated = path + "/" + EvaluationFile.name
+        evaluation = Self.has(evaluated) ? try EvaluationFile.read(evaluated) : nil
         configuration = try Self.configuration(in: path)
-        guard !passes.isEmpty || !artefacts.isEmpty || configuration != nil else { throw Self.nothing(in: path) }
+        guard !passes.isEmpty || !artefacts.isEmpty || evaluation != nil || configuration != nil else { throw Self.nothing(in: path) }
 
         var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
         notes += ledgers.compactMap(\.note)

@@ -26,7 +26,7 @@ extension ConfigurationSection {
     package init(reading yaml: String, settings: [String], source: String) throws {
         self.init()
         if let root = try Node.composed(of: yaml, source) {
-            try assign([], root, SettingPlace(source: source, key: "", keys: KnownKeys(of: self)))
+            try assign([], root, SettingPlace(source: source, keys: KnownKeys(of: Self())))
         }
         try apply(settings)
     }
@@ -34,7 +34,7 @@ extension ConfigurationSection {
     /// - Parameter settings: `section.key=value`.
     /// - Throws: `RDOError.usage` naming the key.
     package mutating func apply(_ settings: [String]) throws {
-        let place = SettingPlace(source: SettingPlace.commandLine, key: "", keys: KnownKeys(of: self))
+        let place = SettingPlace(source: SettingPlace.commandLine, keys: KnownKeys(of: Self()))
         for setting in settings {
             guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
                 throw RDOError(.usage, "--set \(setting): expected section.key=value")
@@ -79,7 +79,7 @@ extension ConfigurationSection {
         guard let field = Self.fields.first(where: { $0.key == key }) else {
             throw place.error(
                 "unknown key \(place.child(key).key)", line: line,
-                remedy: "the nearest known key is \(place.keys.nearest(to: key, in: place.key))")
+                remedy: "the nearest known key is \(place.keys.nearest(to: key, in: place.known))")
         }
         try field.assign(&self, rest, node, place.child(key))
     }

@@ -62,6 +62,16 @@ package struct Field<Section> {
             rows: { ($0[keyPath: path] ?? Part()).rows(prefix: $1 + key + ".") })
     }
 
+    /// Sections under names of the user's own.
+    package static func named<Part: ConfigurationSection>(
+        _ path: WritableKeyPath<Section, Named<Part>>, _ key: String, _ help: String
+    ) -> Field {
+        Field(
+            key: key, help: help, kind: nil, assign: { try $0[keyPath: path].assign($1, $2, $3) },
+            yaml: { $0[keyPath: path].yaml(indentation: $1) },
+            rows: { $0[keyPath: path].rows(prefix: $1 + key + ".") })
+    }
+
     /// The same field, for settings that a resumed run need not share with the run that it continues.
     package var neutral: Field { marked(asCosmetic: false) }
 

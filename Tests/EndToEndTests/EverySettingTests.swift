@@ -20,6 +20,7 @@ import Testing
         passes: all,
         dependent: [
             "seed": all, "metrics": [], "model": all, "data": all, "parallel": [], "prepare": [],
+            "evaluate": [],
             "difference": ["difference", "score", "dpo"],
             "score": ["score", "dpo"], "reference": ["reference", "dpo"], "dpo": ["dpo"],
         ])
@@ -68,6 +69,11 @@ import Testing
         "dpo.ledger": "true", "rrhf.ranking": "difference", "rrhf.ranking_weight": "2", "rrhf.length": "padded",
         "rrhf.length_exponent": "0.5", "rrhf.ledger": "true", "kto.beta": "0.3", "kto.desirable_weight": "2",
         "kto.undesirable_weight": "2", "kto.kl_scope": "micro", "kto.kl_pairing": "rotated", "kto.ledger": "true",
+        // No other pass reads them; EvaluateTests changes them.
+        "evaluate.policies.NAME.responses": "chosen", "evaluate.policies.NAME.model": nil,
+        "evaluate.scorers.NAME.model": nil, "evaluate.scorers.NAME.kind": nil, "evaluate.compare": "[]",
+        "evaluate.baseline": nil, "evaluate.tie_margin": nil, "evaluate.reference": nil, "evaluate.beta": "0.3",
+        "evaluate.out_of_domain.NAME.files": nil, "evaluate.bootstrap": "9", "evaluate.chunk": "3",
     ]
 
     /// The value to try; nil where the key alone makes no other run of the kind (docs beside `own`): paths of files that a

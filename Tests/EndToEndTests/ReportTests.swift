@@ -65,6 +65,47 @@ import Testing
         try pageHoldsWhatRunsLeft(made)
     }
 
+    /// Two runs' evaluations under the same names, one of them with another scorer.
+    @Test func evaluationsAreShown() throws {
+        let work = try Workspace(pairs: 8)
+        try work.writeConfiguration()
+        let hasLibrary = Self.systemLibrary != nil
+        if !hasLibrary { try work.directory.write(Self.stand, to: "chart.min.js") }
+        for (output, scorers) in [("one", ["difference"]), ("two", ["difference", "other"])] {
+            let trained = try work.rdo(["run"], output: output, set: ["passes=[difference]", "difference.steps=1"])
+            #expect(trained.status == 0, "\(trained.error)")
+            let model = work.path(output + "/difference/model")
+            let set = [
+                "evaluate.policies.chosen={responses: chosen, model: \(work.path(output + "/initial-model"))}",
+                "evaluate.policies.rejected={responses: rejected, model: \(work.path(output + "/initial-model"))}",
+                "evaluate.bootstrap=20",
+            ]
+            let result = try work.rdo(
+                ["evaluate"], output: output, set: set + scorers.map { "evaluate.scorers.\($0)=\(model)" })
+            #expect(result.status == 0, "\(result.error)")
+        }
+        let page = work.path("report.html")
+        let library = hasLibrary ? [] : ["--chart-library", work.path("chart.min.js")]
+        let made = try CommandRunner.run("rdo", ["report", work.path("one"), work.path("two"), "--out", page] + library)
+        #expect(made.status == 0, "\(made.error)")
+        let runs = try #require(try content(page)["runs"] as? [[String: Any]])
+        let evaluations = try runs.map { try #require($0["evaluation"] as? [String: Any]) }
+        #expect(evaluations.map { ($0["scorers"] as? [Any])?.count } == [1, 2])
+        let comparisons = try #require(evaluations[1]["comparisons"] as? [[String: Any]])
+        let judgements = try #require(comparisons.first?["judgements"] as? [[String: Any]])
+        let rate = try #require(judgements.first?["win_rate"] as? [String: Double])
+        #expect(Set(rate.keys) == ["value", "low", "high"])
+        try open(page)
+        guard let browser = Browser.path, hasLibrary else { return }
+        let document = try Browser.open(page, fragment: "all", in: browser).document
+        #expect(document.contains(#"<h2 id="evaluation">"#) && document.contains("Win rate at equal length"))
+        #expect(document.contains("rejected over chosen") && document.contains("two: other"))
+        // What is no evaluation is not taken for one.
+        try work.directory.write("{}", to: "one/evaluation.json")
+        let refused = try CommandRunner.run("rdo", ["report", work.path("one"), "--out", page] + library)
+        #expect(refused.status == 4 && refused.error.contains("no evaluation"), "\(refused.error)")
+    }
+
     private func pageHoldsWhatRunsLeft(_ made: Made) throws {
         let (work, page) = (made.work, made.work.path("report.html"))
         // A run that was killed while it wrote.

@@ -91,7 +91,10 @@ import Testing
     /// Every key is written: a default that changes one day does not change a stored run.
     @Test func effectiveYAMLHasEveryKey() throws {
         let configuration = try Configuration(
-            yaml: required, settings: ["model.path=null", "model.init={}", "dpo.lora={}"])
+            yaml: required, settings: [
+                "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a=chosen",
+                "evaluate.scorers.s=m", "evaluate.out_of_domain.t=f",
+            ])
         let lines = Set(
             configuration.yaml.split(separator: "\n").map { $0.drop { $0 == " " }.prefix { $0 != ":" } })
         for field in Configuration.fields {

@@ -38,6 +38,11 @@ import Testing
             "rrhf.length_exponent": "0.5",
             "kto.beta": "0.3", "kto.desirable_weight": "1.33", "kto.undesirable_weight": "0.5",
             "kto.kl_scope": "micro", "kto.kl_pairing": "rotated",
+            "evaluate.policies.a.responses": "f", "evaluate.policies.a.model": "m",
+            "evaluate.policies.b.responses": "chosen", "evaluate.policies.b.model": "n",
+            "evaluate.compare": "[[b, a]]", "evaluate.scorers.s.model": "m", "evaluate.scorers.s.kind": "difference",
+            "evaluate.baseline": "b", "evaluate.tie_margin": "0.1", "evaluate.reference": "b", "evaluate.beta": "0.3",
+            "evaluate.out_of_domain.t.files": "[f, g]", "evaluate.bootstrap": "10", "evaluate.chunk": "99",
         ]
         for pass in ["dpo", "rrhf", "kto"] {
             let coefficients = [
@@ -104,6 +109,10 @@ import Testing
         check(PairwiseSettings())
         check(ListSettings())
         check(UnpairedSettings())
+        check(EvaluateSettings())
+        check(EvaluatedPolicySettings())
+        check(EvaluationScorerSettings())
+        check(OutOfDomainSettings())
     }
 
     /// Property names in snake case are the keys; those of `training` stand beside a pass's own.
@@ -190,7 +199,7 @@ import Testing
     @Test func aListNamesTheItem() {
         #expect(
             failure(required + "passes:\n  - dpo\n  - dop")
-                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, prepare, or a list of such, not \"dop\""
+                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, prepare, evaluate, or a list of such, not \"dop\""
         )
     }
 

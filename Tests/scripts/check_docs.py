@@ -45,6 +45,12 @@ RULES = [
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),
     (r"mpirun -n 4 rdo run align\.yaml", AS_PRINTED),
     (r"mpirun --mca odls_base_sigkill_timeout 10 -n 8 rdo run align\.yaml", AS_PRINTED),
+    # The page's own configuration; the policies' responses are the held-out data's.
+    (r"mpirun -n 4 rdo evaluate evaluate\.yaml", [
+        ("^", "sed -n '/^# evaluate.yaml/,/^```/p' docs/evaluating.md | grep -v '```' > evaluate.yaml; "
+         "sed 's/\"chosen\": \\(\"[^\"]*\"\\).*/\"responses\": [\\1]}/' held-out.jsonl > start.jsonl; "
+         "sed 's/\"chosen\".*\"rejected\": \\(\"[^\"]*\"\\).*/\"responses\": [\\1]}/' held-out.jsonl > dpo.jsonl; "
+         "sed 's/\"prompt\"/\"text\"/' pairs.jsonl > texts.jsonl; cp -r runs/first/difference/model models/reward-model; ")]),
     (r"rdo run align\.yaml --dry-run", AS_PRINTED),
     (r"rdo status runs/first", AS_PRINTED),
     (r"mpirun -n 4 rdo grid .*", AS_PRINTED),
@@ -76,7 +82,7 @@ RULES = [
 PYTHON = {
     "docs/files.md": [("step-00000100", "step-00000002")], "docs/ledger.md": AS_PRINTED,
     "docs/lora.md": "needs peft and a base model", "docs/scorers.md": "needs transformers"}
-SECTIONS = "model data parallel prepare sft reward difference score reference dpo rrhf kto".split()
+SECTIONS = "model data parallel prepare sft reward difference score reference dpo rrhf kto evaluate".split()
 STARTS = r"(?:[A-Z]+=\S+ )?(?:rdo|mpirun|srun|sbatch|scancel|make)(?: |$)"
 SCRIPTS = r"(?:Benchmarks|Tests|scripts|cluster|slurm)/\S+\.(?:py|sh|sbatch)"
 
@@ -300,7 +306,7 @@ def make_fixture(directory, rdo, readme):
     """The files that the pages speak of, small enough for seconds."""
     (directory / "bin").mkdir()
     (directory / "bin/rdo").symlink_to(rdo)
-    for name in ("cluster", "configs", "slurm"):
+    for name in ("cluster", "configs", "docs", "slurm"):
         (directory / name).symlink_to(ROOT / name)
     colours = ["amber", "cobalt", "ivory", "russet", "teal"]
     for name, count in (("pairs.jsonl", 40), ("held-out.jsonl", 8)):

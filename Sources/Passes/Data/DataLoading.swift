@@ -51,18 +51,27 @@ extension Session {
                 try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
             )
         }
-        func load(_ files: [String], limit: Int?) throws -> DataSet {
-            let key = DataSetKey(
-                files: files, limit: limit, reader: own.key, scorer: scorers?.0.key, form: scorers?.1)
-            if let known = dataSets[key] { return known }
-            let loaded = try DataSetLoader(session: self, own: own, scorer: scorers).load(files, limit: limit)
-            dataSets[key] = loaded
-            return loaded
-        }
         return PassData(
-            train: try load(trainFiles ?? settings.train, limit: settings.limit),
-            test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit),
+            train: try load(trainFiles ?? settings.train, limit: settings.limit, own, scorers),
+            test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit, own, scorers),
             conventions: own.conventions)
+    }
+
+    /// Collective: the held-out files alone; nil where there are none.
+    /// - Throws: as `dataSets`.
+    func heldOutData(as reading: ModelReading) throws -> DataSet? {
+        let settings = configuration.data
+        return settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit, reading, nil)
+    }
+
+    private func load(
+        _ files: [String], limit: Int?, _ own: ModelReading, _ scorer: (ModelReading, ScorerReading.Form)?
+    ) throws -> DataSet {
+        let key = DataSetKey(files: files, limit: limit, reader: own.key, scorer: scorer?.0.key, form: scorer?.1)
+        if let known = dataSets[key] { return known }
+        let loaded = try DataSetLoader(session: self, own: own, scorer: scorer).load(files, limit: limit)
+        dataSets[key] = loaded
+        return loaded
     }
 
     /// A scorer reads the ids of the policy's tokenizer, so it must have been trained with the same one.
@@ -78,7 +87,12 @@ extension Session {
 
     /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them.
     func requireReadable(_ data: PassData, at path: String, limit: Int) throws {
-        for example in data.parts.joined() {
+        try requireReadable(data.parts.joined(), at: path, limit: limit)
+    }
+
+    /// - Throws: as for data of a pass.
+    func requireReadable(_ examples: some Sequence<TokenizedExample>, at path: String, limit: Int) throws {
+        for example in examples {
             let longest = example.prompt.count + (example.responses.map(\.count).max() ?? 0)
             guard longest > limit else { continue }
             throw RDOError(

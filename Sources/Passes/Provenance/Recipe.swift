@@ -35,19 +35,32 @@ package struct Recipe {
         }
         for (index, file) in configuration.data.test.enumerated() { try add(file: file, as: "data.test[\(index)]") }
         try add(file: reader + "/config.json", as: "reader")
-        let tokenizer = configuration.model.tokenizer ?? reader
+        try add(tokenizerOf: reader, as: "")
+    }
+
+    /// What the texts that a model reads become ids by.
+    ///
+    /// - Parameter prefix: of the files' names.
+    mutating func add(tokenizerOf model: String, as prefix: String) throws {
+        let tokenizer = configuration.model.tokenizer ?? model
         var isDirectory: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: tokenizer, isDirectory: &isDirectory)
         for name in ["tokenizer.json", "tokenizer.model", "tokenizer_config.json"] where exists && isDirectory.boolValue
         {
-            try add(file: tokenizer + "/" + name, as: name)
+            try add(file: tokenizer + "/" + name, as: prefix + name)
         }
-        if exists && !isDirectory.boolValue { try add(file: tokenizer, as: "tokenizer") }
+        if exists && !isDirectory.boolValue { try add(file: tokenizer, as: prefix + "tokenizer") }
     }
 
     /// The keys of a section that have to do with what is computed.
     mutating func add(settingsOf section: String) {
         for row in configuration.rows(of: section) where !row.isCosmetic { parts[row.key] = row.value }
+    }
+
+    /// A key of another section.
+    mutating func add(setting key: String) {
+        let section = String(key.prefix { $0 != "." })
+        for row in configuration.rows(of: section) where row.key == key { parts[key] = row.value }
     }
 
     mutating func add(file path: String, as name: String) throws {

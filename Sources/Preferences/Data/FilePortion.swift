@@ -86,7 +86,7 @@ package struct RowParser: Sendable {
 
     /// Nil for a blank line.
     package func parse(_ line: LineReader.Line) -> Result<PreferenceRecord, BadRow>? {
-        if line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { return nil }
+        if line.isBlank { return nil }
         do throws(RowError) {
             let row = try JSONRow(line, file: file)
             guard line.number >= recognised else { throw RowError(DataFormat.unrecognised) }

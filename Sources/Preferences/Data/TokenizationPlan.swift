@@ -17,6 +17,15 @@ package struct TokenizationPlan: Sendable {
     /// By default half of `maxTokens`, and a third in the difference model's input, which holds two responses.
     package let maxPromptTokens: Int?
     package let overLong: OverLongPolicy
+    /// Responses are a policy's own, which may be empty or equal; those of preference data may not.
+    private var readsPolicies = false
+
+    /// The same plan for what policies answered.
+    package var forPolicies: TokenizationPlan {
+        var plan = self
+        plan.readsPolicies = true
+        return plan
+    }
 
     /// - Throws: `RDOError.usage` when the limits leave no room.
     package init(
@@ -106,7 +115,7 @@ package struct TokenizationPlan: Sendable {
     /// The ids of a response's text, without EOS.
     private func responseIDs(_ text: String) throws(RowError) -> [Int32] {
         let ids = tokenizer.encode(text)
-        if ids.isEmpty { throw RowError("a response has no tokens") }
+        if ids.isEmpty && !readsPolicies { throw RowError("a response has no tokens") }
         if ids.contains(eosTokenID) { throw RowError("a response's text contains the EOS token") }
         return ids
     }
@@ -117,6 +126,6 @@ package struct TokenizationPlan: Sendable {
 
     /// A pair whose responses are the same tokens says nothing, whatever the texts were.
     private func checkDistinct(_ responses: [[Int32]]) throws(RowError) {
-        if Set(responses).count < responses.count { throw RowError("identical responses after tokenization") }
+        if Set(responses).count < responses.count && !readsPolicies { throw RowError("identical responses after tokenization") }
     }
 }

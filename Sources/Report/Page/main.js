@@ -34,7 +34,7 @@ function build() {
   runControls();
   const main = document.getElementById("main");
   const sections = [
-    overviewSection(), trainingSection(content), coefficientSection(content), ledgerSection(content), pairSection(content),
+    overviewSection(), trainingSection(content), evaluationSection(content), coefficientSection(content), ledgerSection(content), pairSection(content),
     provenanceSection(content),
   ].filter(Boolean);
   main.append(...[noteSection(), ...sections].filter(Boolean));

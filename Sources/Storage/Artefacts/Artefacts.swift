@@ -4,10 +4,10 @@ import Foundation
 /// What a file or directory of the program is, and whether it is intact.
 package enum Artefacts {
     package enum Kind: String, Sendable, Encodable {
-        case coefficients, reference, logprobs, ledger, checkpoint
+        case coefficients, reference, logprobs, measurements, ledger, checkpoint
         /// One shard file of a checkpoint.
         case shard
-        /// The working file of an interrupted scoring or reference pass.
+        /// The working file of an interrupted scoring, reference or evaluation pass.
         case unfinished
     }
 
@@ -34,6 +34,7 @@ package enum Artefacts {
         case CoefficientFile.schema?: return .coefficients
         case ReferenceFile.schema?: return .reference
         case ReferenceFile.logprobsSchema?: return .logprobs
+        case MeasurementFile.schema?: return .measurements
         case LedgerFile.schema?: return .ledger
         case CheckpointLayout.schema?: return .checkpoint
         case CheckpointLayout.shardSchema?: return .shard
@@ -64,6 +65,9 @@ package enum Artefacts {
         case .reference, .logprobs:
             let file = try ReferenceFile.read(path)
             return "\(kind.rawValue): \(file.count) responses, \(guarantee(file.isSealed))"
+        case .measurements:
+            let file = try MeasurementFile.read(path)
+            return "\(file.measure.rawValue): \(file.keys.count) items, \(guarantee(file.isSealed))"
         case .ledger:
             let file = try LedgerFile.read(path)
             return "ledger: \(file.count) visits, \(guarantee(file.isSealed))"
