@@ -81,7 +81,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Inspection", "Storage", "Settings", "Objectives", "Preferences", "Parallel", "Costs",
+                "Methods", "Training", "Inspection", "Storage", "Settings", "Objectives", "Preferences", "Parallel",
+                "Costs",
                 "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
@@ -94,7 +95,8 @@ let package = Package(
             "Report", ["Passes", "Settings", "Inspection", "Storage", "Objectives", "Coding", "Diagnostics"],
             embedding: [
                 "Page/page.html", "Page/page.css", "Page/elements.js", "Page/charts.js", "Page/training.js",
-                "Page/evaluation.js", "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js", "Page/main.js",
+                "Page/evaluation.js", "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js",
+                "Page/main.js",
             ]),
         .executableTarget(
             name: "rdo",
@@ -124,7 +126,8 @@ let package = Package(
         tests(
             of: "Storage", ["Inspection", "Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics"]),
         tests(
-            of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"], excluding: ["inspection-goldens.json", "evaluation-goldens.json"]),
+            of: "Inspection", ["Storage", "Objectives", "Columns", "Coding"],
+            excluding: ["inspection-goldens.json", "evaluation-goldens.json"]),
         tests(of: "Planning", ["Costs", "Transformer", "Diagnostics"]),
         tests(of: "Training", ["Settings", "Transformer", "Diagnostics"]),
         tests(

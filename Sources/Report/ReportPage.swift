@@ -41,7 +41,8 @@ package enum ReportPage {
         let nonce = (0..<2).map { _ in String(format: "%016lx", UInt64.random(in: 0 ... .max)) }.joined()
         let scripts = [
             PackageResources.elements_js, PackageResources.charts_js, PackageResources.training_js,
-            PackageResources.evaluation_js, PackageResources.coefficients_js, PackageResources.ledger_js, PackageResources.pairs_js,
+            PackageResources.evaluation_js, PackageResources.coefficients_js, PackageResources.ledger_js,
+            PackageResources.pairs_js,
             PackageResources.provenance_js, PackageResources.main_js,
         ].map(text)
         return filled(

@@ -52,7 +52,9 @@ struct RunDirectory {
         let evaluated = path + "/" + EvaluationFile.name
         evaluation = Self.has(evaluated) ? try EvaluationFile.read(evaluated) : nil
         configuration = try Self.configuration(in: path)
-        guard !passes.isEmpty || !artefacts.isEmpty || evaluation != nil || configuration != nil else { throw Self.nothing(in: path) }
+        guard !passes.isEmpty || !artefacts.isEmpty || evaluation != nil || configuration != nil else {
+            throw Self.nothing(in: path)
+        }
 
         var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
         notes += ledgers.compactMap(\.note)

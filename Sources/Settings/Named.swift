@@ -55,7 +55,8 @@ package struct Named<Part: ConfigurationSection>: Equatable, Sendable {
 
     func yaml(indentation: String) -> String {
         if entries.isEmpty { return "{}" }
-        return entries.map { "\n" + indentation + $0.name + ":" + $0.part.yaml(indentation: indentation + "  ") }.joined()
+        return entries.map { "\n" + indentation + $0.name + ":" + $0.part.yaml(indentation: indentation + "  ") }
+            .joined()
     }
 
     func rows(prefix: String) -> [SettingRow] {

@@ -25,7 +25,8 @@ import Testing
         // In another order, with an empty response and one that the other policy has too.
         try work.directory.write(rows(prompts.reversed()) { $0 % 2 == 0 ? [""] : [" oak"] }, to: "b.jsonl")
         try work.directory.write(
-            "{\"text\": \"\(String(repeating: "the old oak. ", count: 40))\"}\n{\"text\": \"fir\"}\n", to: "texts.jsonl")
+            "{\"text\": \"\(String(repeating: "the old oak. ", count: 40))\"}\n{\"text\": \"fir\"}\n", to: "texts.jsonl"
+        )
         return work
     }
 
@@ -58,7 +59,9 @@ import Testing
     }
 
     private func forget(_ work: Workspace) throws {
-        for file in ["run/evaluation.json", "run/evaluate"] { try FileManager.default.removeItem(atPath: work.path(file)) }
+        for file in ["run/evaluation.json", "run/evaluate"] {
+            try FileManager.default.removeItem(atPath: work.path(file))
+        }
     }
 
     @Test func figuresDoNotDependOnRanksOrInterruptions() throws {
@@ -102,9 +105,13 @@ import Testing
     private func agreesWithOtherPasses(_ work: Workspace) throws {
         #expect(try work.rdo(["evaluate"], ranks: 2, set: settings(work)).status == 0)
         let found = try evaluation(work)
-        func policy(_ name: String) throws -> Evaluation.Policy { try #require(found.policies.first { $0.name == name }) }
+        func policy(_ name: String) throws -> Evaluation.Policy {
+            try #require(found.policies.first { $0.name == name })
+        }
         func near(_ a: Double?, _ b: Double?, _ what: String) {
-            #expect(a != nil && b != nil && abs((a ?? 0) - (b ?? 1)) < 1e-4 * max(1, abs(b ?? 1)), "\(what): \(a ?? .nan), \(b ?? .nan)")
+            #expect(
+                a != nil && b != nil && abs((a ?? 0) - (b ?? 1)) < 1e-4 * max(1, abs(b ?? 1)),
+                "\(what): \(a ?? .nan), \(b ?? .nan)")
         }
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
         // The difference model, by the scoring pass.
@@ -124,7 +131,8 @@ import Testing
                 "score.scorer=reward", "score.data=test", "score.file=\(work.path("run/rewards.h5"))",
             ])
         #expect(scored.status == 0, "\(scored.error)")
-        let rewards = try HDF5File(opening: work.path("run/rewards-test.h5")).dataset("/responses/reward").read(Float.self)
+        let rewards = try HDF5File(opening: work.path("run/rewards-test.h5")).dataset("/responses/reward").read(
+            Float.self)
         near(
             try policy("chosen").score(by: "reward")?.value,
             mean(stride(from: 0, to: rewards.count, by: 2).map { Double(rewards[$0]) }), "chosen rewards")
@@ -138,7 +146,9 @@ import Testing
         let tokens = chosen.reduce(0) { $0 + Int(counts[$1]) }
         let start = try #require(try policy("start").heldOut)
         #expect(start.tokens == tokens && start.ratio == nil)
-        near(start.perplexity.value, exp(-chosen.reduce(0) { $0 + reference.logprobs[$1] } / Double(tokens)), "perplexity")
+        near(
+            start.perplexity.value, exp(-chosen.reduce(0) { $0 + reference.logprobs[$1] } / Double(tokens)),
+            "perplexity")
         // The policy, by what training said of it.
         let last = try #require(try work.metrics("run/dpo/evaluation.jsonl").last)
         let preference = try #require(try policy("dpo").preference)
@@ -168,7 +178,9 @@ import Testing
         let more = settings(work) + ["evaluate.policies.more=\(work.path("a.jsonl"))"]
         let result = try work.rdo(["evaluate"], ranks: 2, set: more)
         #expect(result.status == 0, "\(result.error)")
-        #expect(result.error.contains("reward.reward.more") && result.error.contains("difference.reward.start.h5 is complete") == false)
+        #expect(
+            result.error.contains("reward.reward.more")
+                && result.error.contains("difference.reward.start.h5 is complete") == false)
         #expect(result.error.contains("reward.reward.start.h5 is complete and unchanged"), "\(result.error)")
         #expect(try evaluation(work).policies.count == 5)
     }
@@ -177,10 +189,11 @@ import Testing
     @Test func thePolicyItselfDoesNotDiffer() throws {
         let work = try made()
         let own = "{responses: \(work.path("a.jsonl")), model: \(work.path("run/dpo/model"))}"
-        let set = settings(work) + [
-            "evaluate.policies=null", "evaluate.policies={one: \(own), two: \(own)}", "evaluate.compare=null",
-            "evaluate.baseline=one",
-        ]
+        let set =
+            settings(work) + [
+                "evaluate.policies=null", "evaluate.policies={one: \(own), two: \(own)}", "evaluate.compare=null",
+                "evaluate.baseline=one",
+            ]
         let result = try work.rdo(["evaluate"], ranks: 2, set: set)
         #expect(result.status == 0, "\(result.error)")
         let found = try evaluation(work)
@@ -189,7 +202,8 @@ import Testing
         #expect(comparison.policy == "two" && comparison.against == "one" && comparison.lengthDifference == none)
         #expect(comparison.judgements.count == 2)
         for judgement in comparison.judgements {
-            #expect(judgement.tie == whole && judgement.margin == none && judgement.win == none && judgement.lose == none)
+            #expect(
+                judgement.tie == whole && judgement.margin == none && judgement.win == none && judgement.lose == none)
             #expect(judgement.lengthControlledWinRate == Interval(value: 0.5, low: 0.5, high: 0.5))
         }
         let two = try #require(found.policies.last)
@@ -216,20 +230,23 @@ import Testing
             "a.jsonl:6")
         try work.directory.write(text + rows(["another"]) { _ in [" fir"] }, to: "longer.jsonl")
         try fails(
-            ["evaluate.policies.dpo.responses=\(work.path("longer.jsonl"))"], code: 3, "1 of 7 queries", "longer.jsonl:7")
+            ["evaluate.policies.dpo.responses=\(work.path("longer.jsonl"))"], code: 3, "1 of 7 queries",
+            "longer.jsonl:7")
         try work.directory.write(text + "{\"query\": \"x\", \"responses\": [\"y\"], \"ends\": []}\n", to: "bad.jsonl")
         try fails(
             ["evaluate.policies.dpo.responses=\(work.path("bad.jsonl"))"], code: 3, "bad.jsonl:7", "differ in number")
         try fails(["evaluate.policies.dpo.responses=\(work.path("none.jsonl"))"], code: 3, "none.jsonl")
         try fails(["evaluate.scorers.reward=\(work.path("nowhere"))"], code: 4, "nowhere")
-        try fails(["evaluate.scorers.reward=\(work.path("run/initial-model"))"], code: 4, "no score.weight", "scorers.reward")
+        try fails(
+            ["evaluate.scorers.reward=\(work.path("run/initial-model"))"], code: 4, "no score.weight", "scorers.reward")
         try fails(["evaluate.scorers.reward.kind=difference"], code: 4, "the pass reward made this model")
         try fails(["evaluate.policies=null"], code: 2, "no policy with responses")
         try fails(["data.test=[]"], code: 2, "data.test is empty")
         // A tokenizer that differs in a byte is another one.
         let other = work.path("other")
         try FileManager.default.copyItem(atPath: work.path("run/dpo/model"), toPath: other)
-        try (work.bytes("other/tokenizer.json") + Data("\n".utf8)).write(to: URL(fileURLWithPath: other + "/tokenizer.json"))
+        try (work.bytes("other/tokenizer.json") + Data("\n".utf8)).write(
+            to: URL(fileURLWithPath: other + "/tokenizer.json"))
         try fails(["evaluate.policies.dpo.model=\(other)"], code: 4, "its tokenizer is not the policy's", "other")
         try work.directory.write("{}", to: "run/evaluation.json")
         try fails([], code: 4, "evaluation.json", "no evaluation")

@@ -86,7 +86,8 @@ import Testing
         }
         let page = work.path("report.html")
         let library = hasLibrary ? [] : ["--chart-library", work.path("chart.min.js")]
-        let made = try CommandRunner.run("rdo", ["report", work.path("one"), work.path("two"), "--out", page] + library)
+        let made = try CommandRunner.run(
+            "rdo", ["report", work.path("one"), work.path("two"), "--out", page] + library)
         #expect(made.status == 0, "\(made.error)")
         let runs = try #require(try content(page)["runs"] as? [[String: Any]])
         let evaluations = try runs.map { try #require($0["evaluation"] as? [String: Any]) }

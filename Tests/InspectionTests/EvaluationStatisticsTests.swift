@@ -104,7 +104,9 @@ import Testing
     @Test func lengthAloneIsTakenOut() throws {
         // The longer response nearly always wins, and both are longer equally often.
         let longer = (0..<200).map { Double($0 % 2 == 0 ? 10 : -10) }
-        let outcomes = (0..<200).map { row -> Double in row % 20 < 2 ? (longer[row] > 0 ? 0 : 1) : longer[row] > 0 ? 1 : 0 }
+        let outcomes = (0..<200).map { row -> Double in
+            row % 20 < 2 ? (longer[row] > 0 ? 0 : 1) : longer[row] > 0 ? 1 : 0
+        }
         let fit = try #require(LengthControl(outcomes: outcomes, lengthDifferences: longer).fit)
         #expect(isNear(fit.winRate, 0.5) && fit.slope ?? 0 > 2)
     }

@@ -31,7 +31,8 @@ import Testing
     @Test(arguments: [
         (#"{"query": "q"}"#, "missing field \"responses\""), (#"{"responses": ["a"]}"#, "missing field \"prompt\""),
         (#"{"query": "q", "responses": []}"#, "no responses"), (#"{"query": " ", "responses": ["a"]}"#, "empty prompt"),
-        (#"{"query": "q", "responses": [1]}"#, "not an array of strings"), ("[]", "not a JSON object"), ("{", "malformed"),
+        (#"{"query": "q", "responses": [1]}"#, "not an array of strings"), ("[]", "not a JSON object"),
+        ("{", "malformed"),
         (#"{"query": "q", "responses": ["a"], "ends": ["eos", "eos"]}"#, "responses and ends differ in number"),
         (#"{"query": "q", "responses": ["a"], "ends": ["end"]}"#, "none of eos, length and stop"),
     ]) func badRows(_ row: String, _ reason: String) throws {
@@ -63,9 +64,11 @@ import Testing
     // MARK: - Tokens
 
     private func plan(_ maxTokens: Int) throws -> TokenizationPlan {
-        let path = try directory.write(String(decoding: ByteTokenizer.tokenizerJSON(), as: UTF8.self), to: "tokenizer.json")
+        let path = try directory.write(
+            String(decoding: ByteTokenizer.tokenizerJSON(), as: UTF8.self), to: "tokenizer.json")
         return try TokenizationPlan(
-            tokenizer: TokenizerLoader.load(path), template: .plain, eosTokenID: ByteTokenizer.eosTokenID, bosTokenID: nil,
+            tokenizer: TokenizerLoader.load(path), template: .plain, eosTokenID: ByteTokenizer.eosTokenID,
+            bosTokenID: nil,
             maxTokens: maxTokens)
     }
 
@@ -82,7 +85,8 @@ import Testing
     @Test func textsBecomePieces() throws {
         let plan = try plan(10)
         let text = "0123456789abcdefghij"
-        let path = try directory.write("{\"text\": \"\(text)\"}\n\n{\"prompt\": \"q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n", to: "t.jsonl")
+        let path = try directory.write(
+            "{\"text\": \"\(text)\"}\n\n{\"prompt\": \"q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n", to: "t.jsonl")
         let examples = try TextCorpus.examples(of: path, plan, format: .auto)
         #expect(examples[0].prompt == [ByteTokenizer.eosTokenID] && examples[0].responses.map(\.count) == [9, 9, 2])
         #expect(examples[0].responses.flatMap { $0 } == plan.tokenizer.encode(text))

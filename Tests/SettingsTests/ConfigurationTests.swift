@@ -91,7 +91,8 @@ import Testing
     /// Every key is written: a default that changes one day does not change a stored run.
     @Test func effectiveYAMLHasEveryKey() throws {
         let configuration = try Configuration(
-            yaml: required, settings: [
+            yaml: required,
+            settings: [
                 "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a=chosen",
                 "evaluate.scorers.s=m", "evaluate.out_of_domain.t=f",
             ])

@@ -68,7 +68,8 @@ import Testing
     @Test func nearestKeyAfterNamesWereGiven() {
         #expect(
             failure(required + two, settings: ["evaluate.policies.b_2.modle=x"])
-                == "--set: unknown key evaluate.policies.b_2.modle; the nearest known key is evaluate.policies.NAME.model")
+                == "--set: unknown key evaluate.policies.b_2.modle; the nearest known key is evaluate.policies.NAME.model"
+        )
     }
 
     @Test func comparisonsByDefault() throws {

@@ -7,6 +7,7 @@ import Preferences
 import Settings
 import Storage
 import Tensors
+import Transformer
 
 /// Compares policies: scores of their responses by reward and difference models, who wins and how far length decides it, how their
 /// models order held-out pairs, how far they have moved from the reference, perplexity within and out of the domain. What models
@@ -38,7 +39,9 @@ package struct EvaluatePass: CommandPass {
             }
         }
         for (name, texts) in settings.outOfDomain.entries.map({ ($0.name, $0.part) }) {
-            for (index, file) in texts.files.enumerated() { try recipe.add(file: file, as: "out of domain \(name)[\(index)]") }
+            for (index, file) in texts.files.enumerated() {
+                try recipe.add(file: file, as: "out of domain \(name)[\(index)]")
+            }
         }
         return recipe
     }
@@ -68,6 +71,10 @@ package struct EvaluatePass: CommandPass {
         }
         let answers = try world.collectively {
             try PolicyAnswers(settings.policies) { try session.heldOutRecords() }
+        }
+        if answers.unansweredCount > 0 {
+            session.log.info(
+                "evaluate: \(answers.unansweredCount) queries of data.test are not in the response files, and left out")
         }
         let bootstrap = Bootstrap(resamples: settings.bootstrap, seed: session.seed)
         let scorings = try settings.scorers.entries.map { entry in

@@ -54,7 +54,8 @@ struct Measurement {
     ///
     /// - Throws: `RDOError` when the model cannot be read or gives a value that is not finite, or a signal came.
     static func run(
-        _ measurements: [Measurement], model path: String, head: HeadKind, _ conventions: PassConventions, _ session: Session
+        _ measurements: [Measurement], model path: String, head: HeadKind, _ conventions: PassConventions,
+        _ session: Session
     ) throws {
         let world = session.world
         let measurements = measurements.filter { $0.count > 0 }
@@ -119,7 +120,9 @@ struct Measurement {
             let ends = groups.flatMap { group, items in
                 DifferenceTree.append(
                     examples[group].example,
-                    comparisons: examples[group].comparisons[items].flatMap { [($0.first, $0.second), ($0.second, $0.first)] },
+                    comparisons: examples[group].comparisons[items].flatMap {
+                        [($0.first, $0.second), ($0.second, $0.first)]
+                    },
                     eos: eos, to: &forest)
             }
             return ForestRequest(forest: forest, outputs: .scalars(ends))
@@ -156,6 +159,8 @@ struct Measurement {
         return counts
     }
 }
+
+extension MeasurementWriter: ChunkWriter {}
 
 extension DifferenceExample {
     /// The key of two of its responses as the difference model reads them.

@@ -33,6 +33,8 @@ struct PolicyAnswers {
     /// Different ones: those of the first file in its order, else of the held-out data.
     let queries: [PreferenceRecord]
     let policies: [Policy]
+    /// Queries of the held-out data that the files do not answer, and that count for no policy.
+    let unansweredCount: Int
 
     subscript(name: String) -> Policy? { policies.first { $0.name == name } }
 
@@ -66,8 +68,9 @@ struct PolicyAnswers {
         let records = try answered.contains { $0.part.isChosen != nil } ? heldOut() : []
         let sources = try answered.map { entry in try Self.source(entry.part, records) }
         // The held-out data may have more rows than were generated for.
-        guard let lead = zip(answered, sources).first(where: { $0.0.part.responseFile != nil })?.1 ?? sources.first else {
-            (queries, policies) = ([], [])
+        guard let lead = zip(answered, sources).first(where: { $0.0.part.responseFile != nil })?.1 ?? sources.first
+        else {
+            (queries, policies, unansweredCount) = ([], [], 0)
             return
         }
         queries = lead.queries
@@ -75,10 +78,12 @@ struct PolicyAnswers {
             try Self.require(lead.queries, in: source)
             if entry.part.responseFile != nil { try Self.require(source.queries, in: lead) }
         }
+        unansweredCount = sources.map { $0.queries.count - lead.queries.count }.max() ?? 0
         policies = zip(answered, sources).map { entry, source in
             let places = lead.queries.compactMap { source.places[$0.queryDigest] }
             return Policy(
-                name: entry.name, records: places.map { source.queries[$0] }, answers: places.map { source.answers[$0] })
+                name: entry.name, records: places.map { source.queries[$0] }, answers: places.map { source.answers[$0] }
+            )
         }
     }
 

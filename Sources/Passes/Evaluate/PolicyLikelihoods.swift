@@ -1,6 +1,7 @@
 import Coding
 import Columns
 import Diagnostics
+import Foundation
 import Inspection
 import Methods
 import Objectives
@@ -54,7 +55,9 @@ struct PolicyLikelihoods {
             }
         }
         heldOut = try session.heldOutData(as: reading)
-        if heldOut == nil { session.log.info("evaluate: data.test is empty: no accuracy and perplexity on held-out data") }
+        if heldOut == nil {
+            session.log.info("evaluate: data.test is empty: no accuracy and perplexity on held-out data")
+        }
         corpora = try world.collectively {
             try settings.outOfDomain.entries.map { entry in
                 let examples = try entry.part.files.flatMap {
@@ -65,7 +68,9 @@ struct PolicyLikelihoods {
         }
         own = try world.collectively { [models] in
             try models.compactMap { model in
-                guard let policy = answers[model.name], settings.policies[model.name]?.isChosen == nil else { return nil }
+                guard let policy = answers[model.name], settings.policies[model.name]?.isChosen == nil else {
+                    return nil
+                }
                 return try Self.own(policy, answers.queries.count, reading)
             }
         }
@@ -136,7 +141,9 @@ struct PolicyLikelihoods {
 
     // MARK: - What was found
 
-    private func values(_ measurement: Measurement) throws -> MeasuredValues { try MeasuredValues(of: measurement, session) }
+    private func values(_ measurement: Measurement) throws -> MeasuredValues {
+        try MeasuredValues(of: measurement, session)
+    }
 
     /// Adds it to what is known of a policy with a model. On rank 0.
     func add(to policy: inout Evaluation.Policy) throws {
@@ -145,7 +152,9 @@ struct PolicyLikelihoods {
         policy.modelDigest = try session.knownDigests.digest(ofModel: model.path) {
             try ModelDirectory.open(model.path, head: .languageModel).digest()
         }
-        if let heldOut, let own = try heldOutMeasurement(model.name), let others = try heldOutMeasurement(reference.name) {
+        if let heldOut, let own = try heldOutMeasurement(model.name),
+            let others = try heldOutMeasurement(reference.name)
+        {
             let (ours, theirs) = (try values(own), try values(others))
             policy.heldOut = try likelihood(
                 of: heldOut.examples, ours, model.name == reference.name ? nil : theirs
@@ -209,7 +218,9 @@ struct PolicyLikelihoods {
         _ examples: Rows<TokenizedExample>, _ ours: MeasuredValues, _ theirs: MeasuredValues
     ) throws -> Evaluation.Preference? {
         let beta = session.configuration.evaluate.beta ?? session.configuration.dpo.beta
-        var (right, margins, rightPerToken, marginsPerToken): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
+        var (right, margins, rightPerToken, marginsPerToken): ([Double], [Double], [Double], [Double]) = (
+            [], [], [], []
+        )
         var pairs = 0
         for example in examples where example.responses.count > 1 {
             let ordered = ListRanking.pairs(example.listScores)

@@ -148,7 +148,8 @@ struct PolicyScoring {
         let (scored, compared) = try session.world.collectively {
             let baseline = settings.baseline.flatMap { answers[$0] }
             return (
-                try baseline.map { other in try answers.policies.map { try pairing($0, other, isBaseline: true) } } ?? [],
+                try baseline.map { other in try answers.policies.map { try pairing($0, other, isBaseline: true) } }
+                    ?? [],
                 try settings.comparisons.compactMap { pair -> Pairing? in
                     guard let first = answers[pair.first], let second = answers[pair.second] else { return nil }
                     return try pairing(first, second, isBaseline: false)

@@ -26,8 +26,9 @@ package struct PolicyResponses: Sendable {
         var rows: [PolicyResponses] = []
         while let line = try lines.next() {
             if line.isBlank { continue }
-            do throws(RowError) { rows.append(try PolicyResponses(JSONRow(line, file: path), file: path, line: line.number)) }
-            catch {
+            do throws(RowError) {
+                rows.append(try PolicyResponses(JSONRow(line, file: path), file: path, line: line.number))
+            } catch {
                 throw RDOError(
                     .data, error.reason, at: "\(path):\(line.number)",
                     remedy: "a row of a response file is {\"query\": …, \"responses\": […]} (docs/evaluating.md)")
@@ -49,7 +50,8 @@ package struct PolicyResponses: Sendable {
         let responses = try row.strings("responses")
         if responses.isEmpty { throw RowError("no responses") }
         record = PreferenceRecord(
-            file: file, line: line, row: line - 1, kind: .list, prompt: prompt, messages: messages, responses: responses)
+            file: file, line: line, row: line - 1, kind: .list, prompt: prompt, messages: messages, responses: responses
+        )
         guard row.has("ends") else {
             ends = nil
             return
@@ -91,7 +93,9 @@ extension PreferenceRecord {
         case .pair: return [responses[chosen ? 0 : 1]]
         case .list:
             let scores = scores ?? []
-            guard let end = chosen ? scores.max() : scores.min(), let place = scores.firstIndex(of: end) else { return [] }
+            guard let end = chosen ? scores.max() : scores.min(), let place = scores.firstIndex(of: end) else {
+                return []
+            }
             return [responses[place]]
         case .unpaired: return label == chosen ? responses : []
         }

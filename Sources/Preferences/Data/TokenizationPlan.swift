@@ -126,6 +126,8 @@ package struct TokenizationPlan: Sendable {
 
     /// A pair whose responses are the same tokens says nothing, whatever the texts were.
     private func checkDistinct(_ responses: [[Int32]]) throws(RowError) {
-        if Set(responses).count < responses.count && !readsPolicies { throw RowError("identical responses after tokenization") }
+        if Set(responses).count < responses.count && !readsPolicies {
+            throw RowError("identical responses after tokenization")
+        }
     }
 }
