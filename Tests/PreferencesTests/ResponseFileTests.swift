@@ -17,19 +17,19 @@ import Testing
 
     @Test func rowsAreRead() throws {
         let rows = try read(
-            #"{"query": "q", "responses": ["a", "", "a"], "token_counts": [2, 1, 2], "ends": ["eos", "length", "stop"]}"#,
+            #"{"query": "q", "responses": ["a", "", "a"], "token_counts": [2, 1, 2], "ends": ["eos", "length", null]}"#,
             "", #"{"prompt": "p", "responses": ["b"]}"#,
             #"{"messages": [{"role": "user", "content": "q"}], "responses": ["c"]}"#)
         #expect(rows.map(\.record.prompt) == ["q", "p", "q"] && rows.map(\.record.line) == [1, 3, 4])
         #expect(rows.map(\.record.responses) == [["a", "", "a"], ["b"], ["c"]])
-        #expect(rows[0].ends == [.eos, .length, .stop] && rows[1].ends == nil)
+        #expect(rows[0].ends == [.eos, .length, nil] && rows[1].ends == [nil])
         // A chat is another question than its text.
         #expect(rows[0].record.queryDigest != rows[2].record.queryDigest)
         #expect(rows[2].record.messages?.count == 1)
     }
 
     @Test(arguments: [
-        (#"{"query": "q"}"#, "missing field \"responses\""), (#"{"responses": ["a"]}"#, "missing field \"prompt\""),
+        (#"{"query": "q"}"#, "missing field \"responses\""), (#"{"responses": ["a"]}"#, "neither a query"),
         (#"{"query": "q", "responses": []}"#, "no responses"), (#"{"query": " ", "responses": ["a"]}"#, "empty prompt"),
         (#"{"query": "q", "responses": [1]}"#, "not an array of strings"), ("[]", "not a JSON object"),
         ("{", "malformed"),

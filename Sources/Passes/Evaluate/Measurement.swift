@@ -70,7 +70,9 @@ struct Measurement {
             }
         }
         if areDone { return session.log.info("evaluate: all figures of \(path) are there") }
-        let model = try FrozenModel(path, head: head, session: session)
+        let settings = session.configuration
+        let model = try FrozenModel(
+            path, head: head, treeTokens: settings.evaluate.chunk * settings.data.maxTokens, session: session)
         for measurement in measurements {
             try world.collectively { try measurement.requireReadable(by: model, at: path, session) }
             try measurement.store(model, provenance, session)

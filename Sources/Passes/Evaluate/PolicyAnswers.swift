@@ -99,7 +99,7 @@ struct PolicyAnswers {
         var source = Source(place: file)
         for row in try PolicyResponses.read(file) {
             let texts = row.record.responses
-            source.add(row.record, texts.indices.map { Answer(text: texts[$0], end: row.ends?[$0]) })
+            source.add(row.record, texts.indices.map { Answer(text: texts[$0], end: row.ends[$0]) })
         }
         return source
     }

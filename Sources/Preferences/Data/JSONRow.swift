@@ -51,6 +51,15 @@ extension JSONRow {
         try value(name, "an array of strings") { $0.elements(\.text) }
     }
 
+    func stringsOrNulls(_ name: String) throws(RowError) -> [String?] {
+        try value(name, "an array of strings or nulls") { value in
+            value.elements { element -> String?? in
+                if case .null = element { return .some(nil) }
+                return element.text.map { .some($0) }
+            }
+        }
+    }
+
     func integer(_ name: String) throws(RowError) -> Int { try value(name, "an integer", \.integer) }
 
     func bool(_ name: String) throws(RowError) -> Bool { try value(name, "true or false", \.bool) }

@@ -15,8 +15,8 @@ package enum ResponseEnd: String, Sendable, CaseIterable {
 /// writes it, with `ends[]` where it is known how each response ended. Responses may be empty, and equal.
 package struct PolicyResponses: Sendable {
     package let record: PreferenceRecord
-    /// One for each response; nil where the row does not say.
-    package let ends: [ResponseEnd]?
+    /// One for each response; nil where it is not known.
+    package let ends: [ResponseEnd?]
 
     /// All rows of a file.
     ///
@@ -27,7 +27,7 @@ package struct PolicyResponses: Sendable {
         while let line = try lines.next() {
             if line.isBlank { continue }
             do throws(RowError) {
-                rows.append(try PolicyResponses(JSONRow(line, file: path), file: path, line: line.number))
+                rows.append(try PolicyResponses(JSONRow(line, file: path)))
             } catch {
                 throw RDOError(
                     .data, error.reason, at: "\(path):\(line.number)",
@@ -40,29 +40,24 @@ package struct PolicyResponses: Sendable {
         return rows
     }
 
-    private init(_ row: JSONRow, file: String, line: Int) throws(RowError) {
-        let messages = row.has("messages") ? try ChatFormat.messages(row, "messages") : nil
-        let prompt =
-            if let messages { ChatFormat.text(of: messages) } else {
-                try row.string(row.has("query") ? "query" : "prompt")
-            }
-        if prompt.isBlank { throw RowError("empty prompt") }
-        let responses = try row.strings("responses")
-        if responses.isEmpty { throw RowError("no responses") }
-        record = PreferenceRecord(
-            file: file, line: line, row: line - 1, kind: .list, prompt: prompt, messages: messages, responses: responses
-        )
+    private init(_ row: JSONRow) throws(RowError) {
+        var record = try PromptParser.query(row)
+        record.row = record.line - 1
+        record.responses = try row.strings("responses")
+        if record.responses.isEmpty { throw RowError("no responses") }
+        self.record = record
         guard row.has("ends") else {
-            ends = nil
+            ends = record.responses.map { _ in nil }
             return
         }
-        let ends = try row.strings("ends")
-        guard ends.count == responses.count else { throw RowError("responses and ends differ in number") }
+        let ends = try row.stringsOrNulls("ends")
+        guard ends.count == record.responses.count else { throw RowError("responses and ends differ in number") }
         self.ends = try ends.map { end throws(RowError) in
-            guard let end = ResponseEnd(rawValue: end) else {
+            guard let end else { return nil }
+            guard let known = ResponseEnd(rawValue: end) else {
                 throw RowError("field \"ends\" has \"\(end)\", which is none of eos, length and stop")
             }
-            return end
+            return known
         }
     }
 }
