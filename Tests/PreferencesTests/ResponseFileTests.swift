@@ -65,9 +65,9 @@ import Testing
 
     private func plan(_ maxTokens: Int) throws -> TokenizationPlan {
         let path = try directory.write(
-            String(decoding: ByteTokenizer.tokenizerJSON(), as: UTF8.self), to: "tokenizer.json")
+            String(decoding: Preferences.ByteTokenizer.tokenizerJSON(), as: UTF8.self), to: "tokenizer.json")
         return try TokenizationPlan(
-            tokenizer: TokenizerLoader.load(path), template: .plain, eosTokenID: ByteTokenizer.eosTokenID,
+            tokenizer: TokenizerLoader.load(path), template: .plain, eosTokenID: Preferences.ByteTokenizer.eosTokenID,
             bosTokenID: nil,
             maxTokens: maxTokens)
     }
@@ -77,7 +77,9 @@ import Testing
         let record = try read(#"{"query": "q", "responses": ["", "a", ""]}"#)[0].record
         let plan = try plan(64)
         let example = try plan.forPolicies.example(of: record)
-        #expect(example.responses.map(\.count) == [1, 2, 1] && example.responses[0] == [ByteTokenizer.eosTokenID])
+        #expect(
+            example.responses.map(\.count) == [1, 2, 1]
+                && example.responses[0] == [Preferences.ByteTokenizer.eosTokenID])
         #expect(try plan.forPolicies.differenceExample(of: record).asFirst.count == 3)
         #expect(throws: BadRow.self) { try plan.example(of: record) }
     }
@@ -88,7 +90,9 @@ import Testing
         let path = try directory.write(
             "{\"text\": \"\(text)\"}\n\n{\"prompt\": \"q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n", to: "t.jsonl")
         let examples = try TextCorpus.examples(of: path, plan, format: .auto)
-        #expect(examples[0].prompt == [ByteTokenizer.eosTokenID] && examples[0].responses.map(\.count) == [9, 9, 2])
+        #expect(
+            examples[0].prompt == [Preferences.ByteTokenizer.eosTokenID]
+                && examples[0].responses.map(\.count) == [9, 9, 2])
         #expect(examples[0].responses.flatMap { $0 } == plan.tokenizer.encode(text))
         // Preference data: the chosen response after its prompt, with EOS.
         #expect(examples[1].responses.count == 1 && examples[1].responses[0].count == 2 && examples.count == 2)
