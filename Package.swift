@@ -120,6 +120,7 @@ let package = Package(
         tests(of: "Costs", ["Transformer"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
         tests(of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"]),
+        tests(of: "Generation", ["Preferences", "Tensors"], excluding: ["sampling-goldens.json"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
         tests(
