@@ -154,6 +154,50 @@ import Testing
         #expect(missing.status == 4 && missing.error.contains("adapter_config.json"))
     }
 
+    /// HH+: the given responses and generated ones, scored, ordered by the scorer and trained on, in one run; on any ranks.
+    @Test func listsAreMadeAndTrainedOn() throws {
+        let work = try workspace()
+        let set = [
+            "passes=[reward, generate, score, rrhf]", "data.train=\(work.path("lists.jsonl"))", "data.test=[]",
+            "reward.data=\(work.path("train.jsonl"))", "reward.steps=4", "reward.batch_size=8",
+            "generate.model=\(work.path("run/sft/model"))", "generate.prompts=\(work.path("train.jsonl"))",
+            "generate.file=\(work.path("lists.jsonl"))", "generate.add_given=true",
+            "generate.strategy=diverse_beam", "generate.responses=4", "generate.max_new_tokens=12",
+            "score.scorer=reward", "rrhf.ranking=difference", "rrhf.steps=3", "rrhf.batch_size=8",
+        ]
+        var weights: [Data] = []
+        for ranks in [1, 4] {
+            try? FileManager.default.removeItem(atPath: work.path("lists.jsonl"))
+            let result = try work.rdo(["run"], output: "plus-\(ranks)", ranks: ranks, set: set)
+            try #require(result.status == 0, "\(result.error)")
+            weights.append(try work.bytes("plus-\(ranks)/rrhf/model/model.safetensors"))
+        }
+        #expect(weights[0] == weights[1])
+        for row in try work.metrics("lists.jsonl") {
+            let texts = row["responses"] as? [String] ?? []
+            let sources = row["sources"] as? [String] ?? []
+            #expect((2...6).contains(texts.count) && Set(texts).count == texts.count && sources.count == texts.count)
+            #expect(!texts.contains { $0.allSatisfy(\.isWhitespace) })
+        }
+
+        // Lists with scores, which other programs and `ranking: scores` read: the same order, so the same weights.
+        let export = try CommandRunner.run(
+            "rdo", ["export-lists", work.path("plus-1/coefficients.h5"), "--out", work.path("scored.jsonl")])
+        #expect(export.status == 0, "\(export.error)")
+        let scored = try work.rdo(
+            ["train", "rrhf"], output: "scored",
+            set: Array(set.dropFirst(2)) + [
+                "data.train=\(work.path("scored.jsonl"))", "data.test=[]", "rrhf.ranking=scores",
+                "rrhf.coefficients.file=\(work.path("plus-1/coefficients.h5"))",
+            ])
+        #expect(scored.status == 0, "\(scored.error)")
+        #expect(try work.bytes("scored/rrhf/model/model.safetensors") == weights[0])
+        // Without them nobody knows the order.
+        let unknown = try work.rdo(
+            ["train", "rrhf"], output: "unknown", set: Array(set.dropFirst()) + ["rrhf.ranking=scores"])
+        #expect(unknown.status == 3 && unknown.error.contains("without scores"), "\(unknown.error)")
+    }
+
     @Test func whatCannotBeIsSaid() throws {
         let work = try workspace()
         for (set, part) in [
