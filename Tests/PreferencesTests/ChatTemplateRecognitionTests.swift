@@ -79,6 +79,9 @@ import Testing
         #expect(recognised(try jinja("chatml").replacing("assistant\\\\n", with: "assistant\\\\n<think>\\\\n")) == nil)
         // Spaces are part of the format.
         #expect(recognised(try jinja("mistral").replacing("[INST] ", with: "[INST]")) == nil)
+        // It takes a system message where the known one takes none.
+        let folding = "{%- if messages[0].role == 'system' -%}{{- '[INST] ' + messages[0].content -}}{%- endif -%}"
+        #expect(recognised(folding + (try jinja("mistral"))) == nil)
         // Without the texts trimmed it is another one.
         #expect(recognised(try jinja("llama3").replacing(" | trim", with: "")) == nil)
         for text in ["", "{{", "{% for", "{{ 'a", "}}", "{{ messages[0]['content'] }}", "plain text"] {

@@ -3,13 +3,12 @@
 ///
 /// A piece is what is printed or set between two statements. Expressions stand in it as `⟦…⟧` without white space:
 /// `{{ '<|' + message['role'] + '|>' }}` is `<|⟦role⟧|>`. A message's role and text are `role` and `content` whatever the
-/// message is called, a name that was set to an expression alone is that expression, and tokens with a known text are that
-/// text.
+/// message is called, a name that was set to one of these is the same, and tokens with a known text are that text.
 struct JinjaPieces {
     private(set) var pieces: [String] = []
     /// Texts by name.
     private let tokens: [String: String]
-    /// Expressions by the names that were set to them.
+    /// What a message holds, by the names that were set to it.
     private var aliases: [String: String] = [:]
     /// The piece that is being collected.
     private var piece = ""
@@ -47,11 +46,10 @@ struct JinjaPieces {
             let words = tag.content.drop(while: \.isSpace)
             guard words.starts(with: "set ".unicodeScalars), let equals = words.firstIndex(of: "=") else { return }
             let name = Self.packed(words[words.index(words.startIndex, offsetBy: 4)..<equals])
-            print(expression(words[(equals + 1)...]))
-            if piece.hasPrefix("⟦"), piece.hasSuffix("⟧"), piece.count(where: { $0 == "⟦" }) == 1 {
-                // Of several, for messages of parts as well, the first is the plain text.
-                if aliases[name] == nil { aliases[name] = String(piece.dropFirst().dropLast()) }
-            }
+            let value = expression(words[(equals + 1)...])
+            // Of several, for texts that are lists of parts, the first is the plain one.
+            if aliases[name] == nil, let part = value.wholeMatch(of: Self.part) { aliases[name] = String(part.1) }
+            print(value)
             close()
         }
     }
@@ -112,6 +110,9 @@ struct JinjaPieces {
             packed += isWords && (word.first.map { $0.isLetter } ?? false) ? " " + word : word
         }
     }
+
+    /// What a message holds, as an expression alone.
+    private static var part: Regex<(Substring, Substring)> { /⟦((?:role|content|messages\[0\]\.content)(?:\|trim)?)⟧/ }
 
     /// One spelling of what a message holds.
     private static func plain(_ code: String) -> String {

@@ -41,6 +41,8 @@ struct KnownChatTemplate: Sendable {
             known.pieces.allSatisfy { $0.contains { printed.contains(UTF8Piece($0)) } }
         }
         guard found.count == 1, var turns = found.first?.turns else { return nil }
+        // Whoever prints the first message's text elsewhere has a place for a system message.
+        if turns.system == nil, printed.contains(where: \.holdsFirstMessage) { return nil }
         var name = found[0].name
         if let system = turns.system, system.place == .turn {
             let standards = printed.compactMap { $0.standard(of: system.turn) }
@@ -88,6 +90,8 @@ private struct UTF8Piece: Hashable {
     private let key: UTF8Key
 
     init(_ text: String) { key = UTF8Key(text.utf8) }
+
+    var holdsFirstMessage: Bool { String(decoding: key.bytes, as: UTF8.self).contains("⟦messages[0].content") }
 
     /// The text between a system turn's prefix and suffix where there is nothing but text.
     func standard(of turn: TurnTemplate.Turn) -> String? {
