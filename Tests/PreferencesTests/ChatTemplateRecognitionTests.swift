@@ -152,8 +152,8 @@ import Testing
     }
 
     @Test(.enabled(if: Assets.has("models/smollm2-135m-instruct"), "no assets")) func smolLMsOwn() throws {
-        let own = try #require(OwnChatTemplate.read(Assets.path("models/smollm2-135m-instruct")))
-        let known = try #require(own.known)
+        let own = try OwnChatTemplate.read(Assets.path("models/smollm2-135m-instruct"))
+        let known = try #require(own?.known)
         #expect(known.name == "chatml with a system message of its own")
         let goldens = try ChatTemplateGoldens.read()
         for (title, chat) in try #require(goldens.template("smollm2")).chats {

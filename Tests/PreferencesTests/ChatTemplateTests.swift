@@ -1,3 +1,4 @@
+import Diagnostics
 import TestSupport
 import Testing
 
@@ -43,8 +44,8 @@ import Testing
         let goldens = try ChatTemplateGoldens.read()
         let golden = try #require(goldens.template(name))
         let directory = Assets.path("models/" + model)
-        let template = try #require(
-            TemplateName(rawValue: name)?.builtIn ?? OwnChatTemplate.read(directory)?.known?.template)
+        let own = try OwnChatTemplate.read(directory)?.known?.template
+        let template = try #require(TemplateName(rawValue: name)?.builtIn ?? own)
         let tokenizer = try TokenizerLoader.load(directory)
         let eos = try #require(tokenizer.id(of: golden.eos))
         let plan = try TokenizationPlan(
