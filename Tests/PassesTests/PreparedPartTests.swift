@@ -69,7 +69,7 @@ import Testing
         var builder = PreparedPart.Builder()
         for example in all { builder.append(example) }
         let part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
-        let set = PreparedSet(identity: "i", form: .differences, parts: [part], template: "plain")
+        let set = PreparedSet(identity: "i", form: .differences, template: "plain", parts: [part])
         #expect(Array(set.differenceExamples(in: directory.path)) == all)
     }
 
