@@ -18,7 +18,12 @@ import Testing
             "model.init.heads": "8", "model.init.key_value_heads": "2", "model.init.max_positions": "512",
             "model.init.rope_theta": "500000", "model.init.norm_epsilon": "1e-6",
             "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
-            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "alpaca",
+            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "custom",
+            "data.turns.system.prefix": "s", "data.turns.system.suffix": "e", "data.turns.system.trim": "true",
+            "data.turns.system.place": "first_user", "data.turns.system.default": "be brief",
+            "data.turns.user.prefix": "u", "data.turns.user.suffix": "e", "data.turns.user.trim": "true",
+            "data.turns.assistant.prefix": "a", "data.turns.assistant.suffix": "e",
+            "data.turns.assistant.trim": "true", "data.turns.alternate": "true",
             "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
             "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "3", "data.limit": "9",
             "data.test_limit": "8",
@@ -106,6 +111,9 @@ import Testing
         check(ModelSettings())
         check(ModelInitSettings())
         check(DataSettings())
+        check(TurnsSettings())
+        check(TurnSettings())
+        check(SystemTurnSettings())
         check(ParallelSettings())
         check(PrepareSettings())
         check(ScoreSettings())
@@ -132,6 +140,7 @@ import Testing
             case "headSettings": ScalarHeadSettings.fields.map(\.key)
             case "parameters": LossParameter.all.map(\.key)
             case "initial": ["init"]
+            case "message": TurnSettings.fields.map(\.key)
             default: [snakeCase(name)]
             }
         }
