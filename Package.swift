@@ -81,7 +81,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer",
+                "Methods", "Training", "Inspection", "Storage", "Settings", "Preferences", "Parallel", "Costs",
+                "Transformer",
                 "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(

@@ -29,9 +29,10 @@ import Testing
             "score.data": "both", "score.chunk": "99",
             "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
             "sft.responses": "all", "sft.data": "[d, e]",
-            "reward.head_learning_rate": "0.5", "reward.head": "h",
-            "difference.head_learning_rate": "0.5", "difference.head": "h",
+            "reward.head_learning_rate": "0.5", "reward.head": "h", "reward.start": "sft",
+            "difference.head_learning_rate": "0.5", "difference.head": "h", "difference.start": "reward",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
+            "difference.both_orders": "true",
             "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
             "dpo.offset_scale": "0.5", "dpo.temperature": "2", "dpo.reward_scale": "3", "dpo.sft_weight": "0.5",
             "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
@@ -42,7 +43,8 @@ import Testing
         for pass in ["dpo", "rrhf", "kto"] {
             let coefficients = [
                 "use": "false", "file": "[f, g]", "combine": "product", "column": "multiply", "alpha": "1",
-                "symmetric": "false", "disagreement": "keep", "denominator": "weights",
+                "symmetric": "false", "calibrated": "true", "length_debiased": "true", "disagreement": "keep",
+                "denominator": "weights",
             ]
             for (key, value) in coefficients { values[pass + ".coefficients." + key] = value }
             values[pass + ".ledger"] = "true"
@@ -67,14 +69,16 @@ import Testing
         return Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.value) })
     }
 
-    /// A key without a second value that is allowed.
-    private static let fixed = "rrhf.coefficients.denominator"
+    /// Keys without a second value that is allowed, or that is allowed beside the others'.
+    private static let fixed =
+        ["rrhf.coefficients.denominator", "reward.start", "difference.start"]
+        + ["dpo", "rrhf", "kto"].map { $0 + ".coefficients.calibrated" }
 
     /// For every loss but the default, because none takes the parameters of all.
     @Test(arguments: PairwiseLoss.allCases.dropFirst())
     func everyKeyCanBeSetAndReadsBack(loss: PairwiseLoss) throws {
         let foreign = LossParameter.all.filter { !loss.takes($0) }.map { "dpo." + $0.key }
-        var others = Self.others.filter { !(foreign + [Self.fixed]).contains($0.key) }
+        var others = Self.others.filter { !(foreign + Self.fixed).contains($0.key) }
         others["dpo.variant"] = loss.name
         let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
         let (former, now) = (values(try Configuration(yaml: required)), values(changed))
@@ -82,6 +86,16 @@ import Testing
         for (key, value) in now where others[key] != nil {
             #expect(former[key] != value, "\(key) was not changed")
         }
+        #expect(try Configuration(yaml: changed.yaml) == changed)
+    }
+
+    @Test func keysThatExcludeOthersReadBack() throws {
+        let settings = [
+            "reward.start=sft", "difference.start=reward", "difference.head=new", "dpo.coefficients.calibrated=true",
+        ]
+        let changed = try Configuration(yaml: required, settings: settings)
+        #expect(changed.difference.scalarHead?.start == .reward && changed.reward.scalarHead?.start == .sft)
+        #expect(changed.dpo.coefficients.calibrated)
         #expect(try Configuration(yaml: changed.yaml) == changed)
     }
 
