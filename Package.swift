@@ -82,8 +82,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Generation", "Storage", "Settings", "Preferences", "Parallel", "Costs",
-                "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
+                "Methods", "Training", "Generation", "Inspection", "Storage", "Settings", "Preferences", "Parallel",
+                "Costs", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Tools",

@@ -44,6 +44,7 @@ RULES = [
     (r"cp cluster/hosts\.example hosts", [("hosts$", "hosts; echo 'localhost slots=1' > hosts")]),
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),
     (r"mpirun -n 4 rdo run align\.yaml", AS_PRINTED),
+    (r"mpirun -n 4 rdo run align\.yaml --set passes=.*", AS_PRINTED),
     (r"mpirun --mca odls_base_sigkill_timeout 10 -n 8 rdo run align\.yaml", AS_PRINTED),
     (r"rdo run align\.yaml --dry-run", AS_PRINTED),
     (r"rdo status runs/first", AS_PRINTED),
@@ -66,6 +67,7 @@ RULES = [
         ("^", "sed 's/\"strength\"/\"score_chosen\": 4, \"score_rejected\": 2.5, \"other\"/' judged.jsonl > ultrafeedback.jsonl; ")]),
     (r"rdo import weighted\.jsonl .*", AS_PRINTED),
     (r"rdo diff .*", AS_PRINTED),
+    (r"rdo calibrate judge\.h5 .*", [("^", "cp judge.h5 judge-test.h5; ")]),
     (r"rdo merge part-1\.h5 part-2\.h5 .*", [
         ("^", "for part in '1 row<3' '2 row>=3'; do set -- $part; rdo export-pairs runs/first/coefficients.h5 --where $2 "
          "--out part-$1.jsonl; rdo import part-$1.jsonl --out part-$1.h5; done; ")]),
