@@ -93,6 +93,6 @@ struct RDO: ParsableCommand {
         version: Version.number,
         subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
             LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, ExportPairs.self, Import.self,
-            Diff.self, Merge.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
+            Diff.self, Merge.self, Judge.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }
