@@ -9,7 +9,8 @@ import Testing
         (0..<items).map { i in (0..<raters).map { r in (i * i + (i % 3 == 0 ? 0 : r * (i % 5))) % 3 } }
     }
 
-    @Test(arguments: [(40, 3, 0.335180055401662), (25, 2, 0.33155080213903737), (60, 5, 0.47245017584994164)]) func kappa(_ items: Int, _ raters: Int, _ expected: Double) throws {
+    @Test(arguments: [(40, 3, 0.335180055401662), (25, 2, 0.33155080213903737), (60, 5, 0.47245017584994164)])
+    func kappa(_ items: Int, _ raters: Int, _ expected: Double) throws {
         let agreement = try #require(Agreement(of: ratings(items, raters)))
         #expect(agreement.items == items && agreement.raters == raters)
         #expect(abs(try #require(agreement.kappa) - expected) < 1e-12)

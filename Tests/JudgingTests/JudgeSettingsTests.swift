@@ -62,7 +62,10 @@ import Testing
             "judges:\n  - {name: a, url: http://h/v1, model: m}\n  - {name: a, url: http://h/v1, model: m}",
             "two judges have the name a"
         ),
-        ("judges:\n  - {name: a, url: http://h/v1, model: m, concurrency: 0}", "judges.concurrency must be integer 1 to 256"),
+        (
+            "judges:\n  - {name: a, url: http://h/v1, model: m, concurrency: 0}",
+            "judges.concurrency must be integer 1 to 256"
+        ),
     ]) func mistakesAreNamed(_ yaml: String, _ message: String) {
         #expect(failure(yaml).contains(message), "\(failure(yaml))")
     }

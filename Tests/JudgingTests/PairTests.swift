@@ -31,7 +31,8 @@ import Testing
             """)
         let pairs = try PolicyPairs(a, b, limit: nil, seed: 1)
         #expect(pairs.pairs.map(\.query) == ["one", "two", "system: s\n\nuser: three", "five"])
-        #expect(pairs.pairs.map(\.a) == ["a1", "", "a3", "same"] && pairs.pairs.map(\.b) == ["b1", "b2", "b3", "same"])
+        #expect(
+            pairs.pairs.map(\.a) == ["a1", "", "a3", "same"] && pairs.pairs.map(\.b) == ["b1", "b2", "b3", "same"])
         #expect(
             pairs.coverage
                 == PairCoverage(a: a, b: b, paired: 4, used: 4, unpaired: [1, 1], repeated: [1, 0], identical: 1))
@@ -75,7 +76,8 @@ import Testing
     }
 
     @Test func filesWithoutACommonQueryAreRefused() throws {
-        let (directory, a, b) = try files(#"{"query": "x", "responses": ["y"]}"#, #"{"query": "z", "responses": ["y"]}"#)
+        let (directory, a, b) = try files(
+            #"{"query": "x", "responses": ["y"]}"#, #"{"query": "z", "responses": ["y"]}"#)
         #expect(throws: RDOError.self) { try PolicyPairs(a, b, limit: nil, seed: 1) }
         withExtendedLifetime(directory) {}
     }

@@ -43,7 +43,8 @@ import Testing
         let request = ChatRequest(turns, for: judge)
         let json = try JSONParser.parse(request.body)
         #expect(json["model"]?.text == judge.model && json["temperature"]?.double == 0)
-        #expect(json["max_tokens"]?.integer == 1024 && json["messages"]?.elements?.first?["content"]?.text == "é\n\u{1}\"")
+        #expect(
+            json["max_tokens"]?.integer == 1024 && json["messages"]?.elements?.first?["content"]?.text == "é\n\u{1}\"")
         #expect(judge.endpoint == "http://localhost:1/v1/chat/completions")
 
         /// The request of a judge that differs in one setting.
@@ -52,7 +53,9 @@ import Testing
             change(&other)
             return ChatRequest(turns, for: other).key
         }
-        let same = [key { $0.name = "k" }, key { $0.keyVariable = "KEY" }, key { $0.retries = 0 }, key { $0.inputPrice = 1 }]
+        let same = [
+            key { $0.name = "k" }, key { $0.keyVariable = "KEY" }, key { $0.retries = 0 }, key { $0.inputPrice = 1 },
+        ]
         #expect(same.allSatisfy { $0 == request.key })
         let others = [
             key { $0.url += "2" }, key { $0.model = "n" }, key { $0.temperature = nil }, key { $0.maxTokens = 99 },

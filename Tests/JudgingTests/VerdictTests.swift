@@ -97,12 +97,14 @@ import Testing
             judged(1, [.win, .win, nil]), judged(2, [.lose, .lose, nil]), judged(3, [.tie, .win, nil]),
             judged(4, [.win, nil, nil]), JudgedPair(pair: pair(5, a: "s", b: "s"), opinions: []),
         ]
-        let coverage = PairCoverage(a: "a", b: "b", paired: 5, used: 5, unpaired: [0, 0], repeated: [0, 0], identical: 1)
+        let coverage = PairCoverage(
+            a: "a", b: "b", paired: 5, used: 5, unpaired: [0, 0], repeated: [0, 0], identical: 1)
         let judgement = Judgement(pairs, names: ["x", "y", "z"], coverage: coverage, seed: 1)
         // z said nothing at all, and the fourth pair has one verdict.
         #expect(judgement.agreement == Agreement(of: [[Outcome.win, .win], [.lose, .lose], [.tie, .win]]))
         #expect(judgement.verdictsPerPair == ["2": 3, "1": 1])
         #expect(judgement.majority?.win == Share(of: 2, among: 5))
-        #expect(judgement.judges[2].verdicts?.tie == Share(of: 1, among: 1) && judgement.judges[2].missing == ["failed": 4])
+        #expect(
+            judgement.judges[2].verdicts?.tie == Share(of: 1, among: 1) && judgement.judges[2].missing == ["failed": 4])
     }
 }

@@ -25,6 +25,8 @@ final class Delivery: Sendable {
         var pausedUntil: ContinuousClock.Instant?
         /// Questions in a row that got no answer.
         var failures = 0
+        /// The judge is given up: whoever still waits for it need not.
+        var isOver = false
         var requests = 0
         var sentAgain: [String: Int] = [:]
     }
@@ -50,7 +52,13 @@ final class Delivery: Sendable {
 
     /// - Throws: `Ended`, `Stopped`.
     func ask(_ request: ChatRequest, _ client: HTTPClient) throws -> Result {
-        let result = try attempts(request, client)
+        do { return try counted(attempts(request, client)) } catch let end as Ended {
+            state.withLock { $0.isOver = true }
+            throw end
+        }
+    }
+
+    private func counted(_ result: Result) throws -> Result {
         let failures = state.withLock { state in
             if case .reply = result { state.failures = 0 } else { state.failures += 1 }
             return state.failures
@@ -159,14 +167,18 @@ final class Delivery: Sendable {
 
     private func waitForPause() throws {
         while let end = state.withLock({ $0.pausedUntil }), ContinuousClock.now < end { try wait(for: 0.02) }
-        if isHalted() { throw Stopped() }
+        try checkStop()
+    }
+
+    private func checkStop() throws {
+        if isHalted() || state.withLock({ $0.isOver }) { throw Stopped() }
     }
 
     /// In short pieces, so that a stop signal is noticed.
     private func wait(for seconds: Double) throws {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
-            if isHalted() { throw Stopped() }
+            try checkStop()
             usleep(UInt32(min(0.05, max(0.001, ContinuousClock.now.duration(to: end) / .seconds(1))) * 1e6))
         }
     }

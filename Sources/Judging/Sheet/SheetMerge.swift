@@ -38,7 +38,9 @@ package struct SheetMerge {
         try JudgementFiles.write(judged, judgement, to: directory)
     }
 
-    private static func rater(_ file: String, _ key: SheetKey) throws -> (name: String, answers: [Int: SheetAnswers.Choice]) {
+    private static func rater(
+        _ file: String, _ key: SheetKey
+    ) throws -> (name: String, answers: [Int: SheetAnswers.Choice]) {
         let answers = try SheetFile.read(
             SheetAnswers.self, file, schema: SheetAnswers.schema, what: "file of answers that a sheet saved")
         guard answers.sheet == key.sheet else {

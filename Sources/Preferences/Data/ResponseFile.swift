@@ -27,7 +27,7 @@ package struct ResponseRow: Sendable {
     }
 }
 
-/// Responses of a policy as `rdo generate` writes them, JSONL, plain or .gz: `{query, prompt or messages, responses[]}`;
+/// Responses of a policy in the form of lists, JSONL, plain or .gz: `{query, prompt or messages, responses[]}`;
 /// other fields are not read.
 package enum ResponseFile {
     /// - Throws: `RDOError.data` naming file and line of the first row that cannot be used, or when there is none.
