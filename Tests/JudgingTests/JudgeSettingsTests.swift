@@ -40,7 +40,7 @@ import Testing
             """)
         #expect(settings.seed == 7 && settings.bothOrders && settings.judges.map(\.name) == ["one", "two"])
         #expect(settings.judges[0].keyVariable == "ONE_KEY" && settings.judges[0].temperature == 0)
-        #expect(settings.judges[1].temperature == nil && settings.judges[1].system == "Line one.\nLine two.\n")
+        #expect(settings.judges[1].temperature == nil && settings.judges[1].system == "Line one.\nLine two.")
         #expect(settings.judges[1].limitKey == .completionTokens)
         #expect(try JudgingSettings(reading: settings.yaml, settings: [], source: "again") == settings)
         #expect(try JudgingSettings(reading: JudgingSettings().yaml, settings: [], source: "none") == JudgingSettings())

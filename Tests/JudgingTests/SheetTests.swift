@@ -53,7 +53,8 @@ import Testing
         #expect(lefts.contains(.a) && lefts.contains(.b))
         // Neither the order of the file, nor that of another seed.
         #expect(key.items.map(\.pair.query) != key.items.map(\.pair.query).sorted())
-        let other = try SheetKey.read(self.made(seed: 2).key)
+        let second = try self.made(seed: 2)
+        let other = try SheetKey.read(second.key)
         #expect(other.items.map(\.pair.query) != key.items.map(\.pair.query) && other.sheet != key.sheet)
         // A second sheet would not fit the answers to the first.
         let sheet = try HumanSheet(made.path("rdo-policy.jsonl"), made.path("dpo-policy.jsonl"), limit: nil, seed: 2)
@@ -97,7 +98,7 @@ import Testing
         func attribute(_ name: String, _ page: Browser.Page) throws -> String {
             let start = try #require(page.document.range(of: "data-\(name)=\""))
             let rest = page.document[start.upperBound...]
-            return rest.prefix { $0 != "\"" }.replacing("&quot;", with: "\"").replacing("&lt;", with: "<")
+            return String(rest.prefix { $0 != "\"" }).replacing("&quot;", with: "\"").replacing("&lt;", with: "<")
                 .replacing("&gt;", with: ">").replacing("&amp;", with: "&")
         }
         let kept = try attribute("kept", page)

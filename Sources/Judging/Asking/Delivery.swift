@@ -13,6 +13,16 @@ final class Delivery: Sendable {
     enum Result {
         case reply(ChatReply)
         case missing(Missing, detail: String)
+        /// The server works, and does not take this question.
+        case rejected(detail: String)
+
+        /// Nil for an answer.
+        fileprivate var detail: String? {
+            switch self {
+            case .reply: nil
+            case .missing(_, let detail), .rejected(let detail): detail
+            }
+        }
     }
 
     /// The judge is given up.
@@ -23,7 +33,8 @@ final class Delivery: Sendable {
     private struct State {
         /// The server asked everybody to wait until then.
         var pausedUntil: ContinuousClock.Instant?
-        /// Questions in a row that got no answer.
+        var hasAnswered: Bool
+        /// Questions in a row that got no answer; those rejected count as long as no other got one.
         var failures = 0
         /// The judge is given up: whoever still waits for it need not.
         var isOver = false
@@ -40,30 +51,37 @@ final class Delivery: Sendable {
     private let judge: JudgeSettings
     private let secrets: Secrets
     private let isHalted: @Sendable () -> Bool
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    /// - Parameter isHalted: asked often; true stops at once.
-    init(to judge: JudgeSettings, _ secrets: Secrets, isHalted: @escaping @Sendable () -> Bool) {
+    /// - Parameters:
+    ///   - hasAnswered: the judge has answered such questions before.
+    ///   - isHalted: asked often; true stops at once.
+    init(to judge: JudgeSettings, _ secrets: Secrets, hasAnswered: Bool, isHalted: @escaping @Sendable () -> Bool) {
         (self.judge, self.secrets, self.isHalted) = (judge, secrets, isHalted)
+        state = Mutex(State(hasAnswered: hasAnswered))
     }
 
     var requests: Int { state.withLock { $0.requests } }
     var sentAgain: [String: Int] { state.withLock { $0.sentAgain } }
 
     /// - Throws: `Ended`, `Stopped`.
-    func ask(_ request: ChatRequest, _ client: HTTPClient) throws -> Result {
-        do { return try counted(attempts(request, client)) } catch let end as Ended {
+    func ask(_ request: ChatRequest) throws -> Result {
+        do { return try counted(attempts(request)) } catch let end as Ended {
             state.withLock { $0.isOver = true }
             throw end
         }
     }
 
     private func counted(_ result: Result) throws -> Result {
-        let failures = state.withLock { state in
-            if case .reply = result { state.failures = 0 } else { state.failures += 1 }
-            return state.failures
+        let (failures, detail) = state.withLock { state in
+            switch result {
+            case .reply: (state.hasAnswered, state.failures) = (true, 0)
+            case .missing: state.failures += 1
+            case .rejected: if !state.hasAnswered { state.failures += 1 }
+            }
+            return (state.failures, result.detail)
         }
-        if case .missing(_, let detail) = result, failures >= Self.mostFailures {
+        if let detail, failures >= Self.mostFailures {
             throw Ended(
                 error: RDOError(
                     .peers, "\(failures) questions in a row got no answer; the last: \(detail)", at: judge.endpoint,
@@ -81,12 +99,12 @@ final class Delivery: Sendable {
         var wait: Double?
     }
 
-    private func attempts(_ request: ChatRequest, _ client: HTTPClient) throws -> Result {
+    private func attempts(_ request: ChatRequest) throws -> Result {
         var attempt = 0
         while true {
             try waitForPause()
             let problem: Problem
-            switch try send(request, client) {
+            switch try send(request) {
             case .success(let result): return result
             case .failure(let found): problem = found.problem
             }
@@ -100,14 +118,14 @@ final class Delivery: Sendable {
 
     private struct Failed: Error { let problem: Problem }
 
-    private func send(_ request: ChatRequest, _ client: HTTPClient) throws -> Swift.Result<Result, Failed> {
+    private func send(_ request: ChatRequest) throws -> Swift.Result<Result, Failed> {
         func failed(_ name: String, _ missing: Missing, _ detail: String) -> Swift.Result<Result, Failed> {
             .failure(Failed(problem: Problem(name: name, missing: missing, detail: detail)))
         }
         state.withLock { $0.requests += 1 }
         let reply: HTTPReply
         do {
-            reply = try client.post(
+            reply = try HTTPClient.post(
                 judge.endpoint,
                 headers: ["Content-Type: application/json", "Accept: application/json", "Expect:"]
                     + (secrets.authorization(of: judge).map { [$0] } ?? []),
@@ -139,7 +157,7 @@ final class Delivery: Sendable {
         case 408, 429, 500, 502...504, 520...599:
             if let wait = reply.retryAfter { try pause(wait) }
             return failed(status, .failed, "the server answered \(status): \(said)")
-        case 400, 413, 422: return .success(.missing(.failed, detail: "the server answered \(status): \(said)"))
+        case 400, 413, 422: return .success(.rejected(detail: "the server answered \(status): \(said)"))
         case 300..<400:
             throw Ended(
                 error: RDOError(

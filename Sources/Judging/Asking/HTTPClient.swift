@@ -24,10 +24,12 @@ enum HTTPFailure: Error, Equatable {
     case stopped
 }
 
-/// One connection to one server, kept open from question to question. Belongs to one thread.
+/// Sends a question to a server and waits for its answer.
 ///
-/// Certificates are checked, and no redirect is followed: the key goes to the host of the address and nowhere else.
-final class HTTPClient {
+/// Certificates are checked, and no redirect is followed: the key goes to the host of the address and nowhere else. Each
+/// question has a connection of its own: on one that was open before, libcurl would send a question again by itself when the
+/// server has closed it, and it would be paid for twice.
+enum HTTPClient {
     private static let longestBody = 16 << 20
     /// Seconds that a question on its way may take once a stop signal has come: its answer will be paid for.
     private static let grace = 10.0
@@ -42,42 +44,32 @@ final class HTTPClient {
         var isStopped = false
     }
 
-    private let handle: UnsafeMutableRawPointer
-
-    /// - Throws: `RDOError.peers` when libcurl cannot be set up.
-    init() throws {
-        guard Self.isStarted, let handle = curl_easy_init() else { throw RDOError(.peers, "cannot set up libcurl") }
-        self.handle = handle
-    }
-
-    deinit { curl_easy_cleanup(handle) }
-
     /// - Parameters:
     ///   - headers: whole lines.
     ///   - timeout: seconds until the answer is whole.
-    func post(
+    static func post(
         _ url: String, headers: [String], body: [UInt8], timeout: Double
     ) throws(HTTPFailure) -> HTTPReply {
+        guard isStarted, let handle = curl_easy_init() else { throw .permanent("cannot set up libcurl") }
+        defer { curl_easy_cleanup(handle) }
         let transfer = Transfer()
         var list: UnsafeMutablePointer<curl_slist>?
         for header in headers { list = curl_slist_append(list, header) }
         defer { curl_slist_free_all(list) }
         let code = body.withUnsafeBytes { body in
-            // Connections stay open; options of the last transfer do not.
-            curl_easy_reset(handle)
-            return configure(url, list, body, timeout, transfer)
+            configure(handle, url, list, body, timeout, transfer)
                 ?? withExtendedLifetime(transfer) { curl_easy_perform(handle) }
         }
-        if code != CURLE_OK { throw Self.failure(code, transfer) }
+        if code != CURLE_OK { throw failure(code, transfer) }
         let seconds = Double(rdo_curl_retry_after(handle))
         return HTTPReply(
             status: Int(rdo_curl_status(handle)), body: transfer.body, retryAfter: seconds > 0 ? seconds : nil)
     }
 
     /// The first failure; nil when all is set.
-    private func configure(
-        _ url: String, _ headers: UnsafeMutablePointer<curl_slist>?, _ body: UnsafeRawBufferPointer, _ timeout: Double,
-        _ transfer: Transfer
+    private static func configure(
+        _ handle: UnsafeMutableRawPointer, _ url: String, _ headers: UnsafeMutablePointer<curl_slist>?,
+        _ body: UnsafeRawBufferPointer, _ timeout: Double, _ transfer: Transfer
     ) -> CURLcode? {
         let milliseconds = max(1, Int(timeout * 1000))
         let owner = UnsafeRawPointer(Unmanaged.passUnretained(transfer).toOpaque())
@@ -95,8 +87,8 @@ final class HTTPClient {
             // Signals are the program's, and this is one of many threads.
             rdo_curl_set_number(handle, CURLOPT_NOSIGNAL, 1),
             rdo_curl_set_number(handle, CURLOPT_NOPROGRESS, 0),
-            rdo_curl_set_writer(handle, Self.keep), rdo_curl_set_data(handle, CURLOPT_WRITEDATA, owner),
-            rdo_curl_set_watcher(handle, Self.watch), rdo_curl_set_data(handle, CURLOPT_XFERINFODATA, owner),
+            rdo_curl_set_writer(handle, keep), rdo_curl_set_data(handle, CURLOPT_WRITEDATA, owner),
+            rdo_curl_set_watcher(handle, watch), rdo_curl_set_data(handle, CURLOPT_XFERINFODATA, owner),
         ]
         return codes.first { $0 != CURLE_OK }
     }

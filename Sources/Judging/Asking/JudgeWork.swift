@@ -26,6 +26,8 @@ final class JudgeWork: Sendable {
     }
 
     let judge: JudgeSettings
+    /// Questions whose first answer the cache had.
+    let cached: Int
     private let questions: [Question]
     private let cache: AnswerCache
     private let delivery: Delivery
@@ -36,7 +38,8 @@ final class JudgeWork: Sendable {
         isHalted: @escaping @Sendable () -> Bool
     ) {
         (self.questions, self.judge, self.cache) = (questions, judge, cache)
-        delivery = Delivery(to: judge, secrets, isHalted: isHalted)
+        cached = questions.count { cache[ChatRequest($0.messages, for: judge).key] != nil }
+        delivery = Delivery(to: judge, secrets, hasAnswered: cached > 0, isHalted: isHalted)
         state = Mutex(State(readings: [Reading?](repeating: nil, count: questions.count)))
     }
 
@@ -58,15 +61,11 @@ final class JudgeWork: Sendable {
         return spending
     }
 
-    /// Questions whose first answer the cache has.
-    var cached: Int { questions.count { cache[ChatRequest($0.messages, for: judge).key] != nil } }
-
     /// Asks until no question is left. Run by each of the judge's threads.
     /// - Throws: `RDOError` that concerns all judges: an answer that cannot be kept. A stop just returns.
     func run() throws {
-        let client = try HTTPClient()
         while let index = take() {
-            do { try finish(index, answer(questions[index], client)) } catch let end as Delivery.Ended {
+            do { try finish(index, answer(questions[index])) } catch let end as Delivery.Ended {
                 state.withLock { $0.ended = $0.ended ?? end.error }
             } catch is Delivery.Stopped { return }
         }
@@ -88,7 +87,7 @@ final class JudgeWork: Sendable {
     }
 
     /// Asks, and once more or as often as the settings say where the answer has no line of scores.
-    private func answer(_ question: Question, _ client: HTTPClient) throws -> Reading {
+    private func answer(_ question: Question) throws -> Reading {
         var messages = question.messages
         var repeats = 0
         while true {
@@ -97,9 +96,11 @@ final class JudgeWork: Sendable {
             if let known = cache[request.key] {
                 reply = known
             } else {
-                switch try delivery.ask(request, client) {
+                switch try delivery.ask(request) {
                 case .missing(let missing, let detail):
                     return Reading(shownFirst: question.shownFirst, missing: missing, detail: detail)
+                case .rejected(let detail):
+                    return Reading(shownFirst: question.shownFirst, missing: .failed, detail: detail)
                 case .reply(let answer):
                     try cache.add(answer, to: request.key, of: judge)
                     reply = answer
