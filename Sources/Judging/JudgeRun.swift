@@ -117,10 +117,13 @@ package final class JudgeRun: Sendable {
                 workers.start { [halt] in do { try work.run() } catch { halt.stop(error) } }
             }
         }
+        // What the cache answers is done at once, and no measure of speed.
+        var shown = known
         while workers.count > 0 {
             usleep(20_000)
-            // What the cache answers is done at once, and no measure of speed.
-            progress.update(max(known, works.reduce(0) { $0 + $1.done }))
+            let done = max(known, works.reduce(0) { $0 + $1.done })
+            if done != shown { progress.update(done) }
+            shown = done
         }
         if let failure = halt.failure { throw failure }
         let done = works.reduce(0) { $0 + $1.done }

@@ -72,6 +72,8 @@ import Testing
         #expect(again.status == 0 && slow.requests.count == 23 && honest.requests.count == 23)
         #expect(try work.text("out/verdicts.jsonl") == before)
         #expect(again.error.contains("69 of 69 questions are answered"))
+        // Nothing to wait for, nothing to show.
+        #expect(again.error.split(separator: "\n").count == 2, "\(again.error)")
     }
 
     @Test func everyFaultIsHandledAndCounted() throws {
