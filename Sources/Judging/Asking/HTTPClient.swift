@@ -90,7 +90,10 @@ enum HTTPClient {
             rdo_curl_set_writer(handle, keep), rdo_curl_set_data(handle, CURLOPT_WRITEDATA, owner),
             rdo_curl_set_watcher(handle, watch), rdo_curl_set_data(handle, CURLOPT_XFERINFODATA, owner),
         ]
-        return codes.first { $0 != CURLE_OK }
+        // libcurl itself knows the system's certificates alone.
+        let authorities = ProcessInfo.processInfo.environment["SSL_CERT_FILE"]
+        return (codes + (authorities.map { [rdo_curl_set_text(handle, CURLOPT_CAINFO, $0)] } ?? []))
+            .first { $0 != CURLE_OK }
     }
 
     private static let keep: curl_write_callback = { bytes, size, count, owner in
