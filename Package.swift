@@ -40,6 +40,7 @@ let package = Package(
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
         systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         .target(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(strictC)],
             linkerSettings: [.linkedLibrary("sentencepiece")]),
@@ -98,10 +99,17 @@ let package = Package(
                 "Page/evaluation.js", "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js",
                 "Page/main.js",
             ]),
+        module(
+            "Judging",
+            [
+                "Report", "Passes", "Training", "Settings", "Inspection", "Storage", "Preferences", "Tensors",
+                "Coding", "Diagnostics", "CCurl",
+            ],
+            embedding: ["Sheet/Page/sheet.html", "Sheet/Page/sheet.css", "Sheet/Page/sheet.js"]),
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Report", "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage",
+                "Judging", "Report", "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage",
                 "Preferences", "Parallel", "Tensors", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -120,7 +128,9 @@ let package = Package(
         tests(of: "Transformer", ["Tensors"]),
         tests(of: "Costs", ["Transformer"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
-        tests(of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"]),
+        tests(
+            of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"], excluding: ["chat-templates.json"]),
+        tests(of: "Generation", ["Preferences", "Tensors"], excluding: ["sampling-goldens.json"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
         tests(
@@ -136,9 +146,10 @@ let package = Package(
                 "Training", "Objectives", "Storage", "Preferences", "Costs", "Transformer", "Tensors", "Columns",
                 "Coding",
             ]),
-        tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
+        tests(of: "Passes", ["Preferences", "Costs", "Transformer", "Diagnostics"]),
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Inspection", "Objectives", "Diagnostics"]),
         tests(of: "Report", ["Inspection", "Storage", "Columns", "Coding", "Diagnostics"]),
+        tests(of: "Judging", ["Settings", "Preferences", "Coding", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

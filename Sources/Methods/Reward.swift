@@ -1,5 +1,6 @@
 import Columns
 import Costs
+import Diagnostics
 import Objectives
 import Preferences
 import Settings
@@ -26,14 +27,27 @@ package struct RewardMethod: PlainMethod {
 package struct RewardSettings: MethodSettings {
     package var training = TrainingSettings()
     package var headSettings = ScalarHeadSettings()
+    package var data: [String]?
 
     package init() {}
 
     package static var fields: [Field<Self>] {
-        TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) }
+        TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) } + [
+            .value(\.data, "data", otherData).neutral
+        ]
     }
 
+    package var trainFiles: [String]? { data }
     package var scalarHead: ScalarHeadSettings? { headSettings }
+
+    package mutating func start(from model: String) {
+        headSettings.resolveStart()
+        training.model = model
+    }
+
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
+        try headSettings.validate(RewardMethod.name, training, fail)
+    }
 }
 
 package struct RewardTask: ResponseTask {

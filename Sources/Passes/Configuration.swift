@@ -112,6 +112,7 @@ package struct Configuration: ConfigurationSection {
                 throw fail("model.init: heads must be a multiple of key_value_heads")
             }
         }
+        try validateTemplate(fail)
         for pass in Self.trainingPasses { try validate(pass.name, pass.settings(in: self), fail) }
         try generate.validate { fail($0, remedy: $1) }
         try evaluate.validate { fail($0, remedy: $1) }
@@ -129,6 +130,24 @@ package struct Configuration: ConfigurationSection {
         if Set(metrics).count < metrics.count { throw fail("metrics names a form twice") }
         if passes.isEmpty { throw fail("passes is empty", remedy: "name at least one pass") }
         if Set(passes).count < passes.count { throw fail("passes names a pass twice") }
+    }
+
+    private func validateTemplate(_ fail: (String, String?) -> RDOError) throws {
+        guard let turns = data.turns else {
+            guard data.template == .custom else { return }
+            throw fail(
+                "data.template is custom and data.turns is missing",
+                "describe the turns there, or name a built-in template")
+        }
+        guard data.template == .custom else {
+            throw fail(
+                "data.turns is given but data.template is \(data.template.rawValue)",
+                "set data.template to custom, or remove data.turns")
+        }
+        if turns.user.prefix.isEmpty, turns.user.suffix.isEmpty {
+            throw fail(
+                "data.turns.user has neither prefix nor suffix", "say what stands before and after a user's message")
+        }
     }
 
     private func validate(
@@ -151,7 +170,19 @@ package struct Configuration: ConfigurationSection {
                 "\(name).coefficients: combine product knows no single sign, so disagreement cannot be flip",
                 "use combine mean or another disagreement")
         }
+        if let weighting = settings.weighting, weighting.calibrated, !weighting.symmetric {
+            throw fail(
+                "\(name).coefficients: temperatures are of R from both orders, so calibrated needs symmetric",
+                "remove one of calibrated and symmetric: false")
+        }
         try settings.validate { fail($0, $1) }
+        if let start = settings.scalarHead?.start, let place = passes.firstIndex(of: name),
+            let earlier = passes.firstIndex(where: { $0.rawValue == start.rawValue }), earlier > place
+        {
+            throw fail(
+                "\(name).start is \(start.rawValue), which comes later in passes",
+                "put \(start.rawValue) before \(name)")
+        }
     }
 }
 
@@ -167,6 +198,11 @@ extension Configuration {
     /// The training settings of a pass that trains.
     package func training(of name: PassName) -> TrainingSettings? {
         Self.trainingPasses.first { $0.name == name }?.settings(in: self).training
+    }
+
+    /// How a pass that trains a scorer starts.
+    func scalarHead(of name: PassName) -> ScalarHeadSettings? {
+        Self.trainingPasses.first { $0.name == name }?.settings(in: self).scalarHead
     }
 }
 

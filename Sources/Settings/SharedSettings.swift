@@ -60,7 +60,8 @@ package struct DataSettings: ConfigurationSection {
     package var train: [String] = []
     package var test: [String] = []
     package var format = DataFormat.auto
-    package var template = PromptTemplate.plain
+    package var template = TemplateName.plain
+    package var turns: TurnsSettings?
     package var maxTokens = 1024
     package var maxPromptTokens: Int?
     package var overLong = OverLongPolicy.reject
@@ -77,7 +78,11 @@ package struct DataSettings: ConfigurationSection {
             .value(\.train, "train", "Preference data, JSONL, plain or .gz (docs/data.md)."),
             .value(\.test, "test", "Held-out data, for evaluation."),
             .value(\.format, "format", "Layout of the rows; auto decides by the first row of each file."),
-            .value(\.template, "template", "How a prompt is rendered (docs/data.md)."),
+            .value(
+                \.template, "template",
+                "How a prompt is rendered (docs/data.md); custom is the template in turns, auto the base model's own "
+                    + "chat template where it is a known one."),
+            .optionalSection(\.turns, "turns", "The template custom: what stands around each message of a chat."),
             .value(
                 \.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
             .value(
@@ -142,6 +147,8 @@ package struct CoefficientSettings: ConfigurationSection {
     package var column = WeightColumn.ignore
     package var alpha = 0.5
     package var symmetric = true
+    package var calibrated = false
+    package var lengthDebiased = false
     package var disagreement = Disagreement.zero
     package var denominator = Denominator.pairs
 
@@ -168,6 +175,14 @@ package struct CoefficientSettings: ConfigurationSection {
                 \.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."
             ).neutral,
             .value(\.symmetric, "symmetric", "R is half the difference of both orders, not of one alone.").neutral,
+            .value(
+                \.calibrated, "calibrated",
+                "Divide R by the temperature that the file states: σ(R) is then the probability of a label."
+            ).neutral,
+            .value(
+                \.lengthDebiased, "length_debiased",
+                "Take from R what the file states that the responses' difference in length adds to it."
+            ).neutral,
             .value(\.disagreement, "disagreement", "What to do where the scorer contradicts the label (R < 0).")
                 .neutral,
             .value(

@@ -11,8 +11,8 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func read(_ rows: String...) throws -> [PolicyResponses] {
-        try PolicyResponses.read(directory.write(rows.joined(separator: "\n"), to: "responses.jsonl"))
+    private func read(_ rows: String...) throws -> [ResponseRow] {
+        try ResponseFile.read(directory.write(rows.joined(separator: "\n"), to: "responses.jsonl"))
     }
 
     @Test func rowsAreRead() throws {
@@ -23,14 +23,13 @@ import Testing
         #expect(rows.map(\.record.prompt) == ["q", "p", "q"] && rows.map(\.record.line) == [1, 3, 4])
         #expect(rows.map(\.record.responses) == [["a", "", "a"], ["b"], ["c"]])
         #expect(rows[0].ends == [.eos, .length, nil] && rows[1].ends == [nil])
-        // A chat is another question than its text.
-        #expect(rows[0].record.queryDigest != rows[2].record.queryDigest)
-        #expect(rows[2].record.messages?.count == 1)
+        // A chat of one message asks what its text asks.
+        #expect(rows[0].key == rows[2].key && rows[0].key != rows[1].key && rows[2].record.messages?.count == 1)
     }
 
     @Test(arguments: [
-        (#"{"query": "q"}"#, "missing field \"responses\""), (#"{"responses": ["a"]}"#, "neither a query"),
-        (#"{"query": "q", "responses": []}"#, "no responses"), (#"{"query": " ", "responses": ["a"]}"#, "empty prompt"),
+        (#"{"query": "q"}"#, "missing field \"responses\""), (#"{"responses": ["a"]}"#, "missing field \"prompt\""),
+        (#"{"query": "q", "responses": []}"#, "no response"), (#"{"query": " ", "responses": ["a"]}"#, "empty query"),
         (#"{"query": "q", "responses": [1]}"#, "not an array of strings"), ("[]", "not a JSON object"),
         ("{", "malformed"),
         (#"{"query": "q", "responses": ["a"], "ends": ["eos", "eos"]}"#, "responses and ends differ in number"),
@@ -43,7 +42,7 @@ import Testing
 
     @Test func filesWithoutRows() throws {
         #expect(throws: RDOError.self) { try read("") }
-        #expect(throws: RDOError.self) { try PolicyResponses.read(directory.path + "/none.jsonl") }
+        #expect(throws: RDOError.self) { try ResponseFile.read(directory.path + "/none.jsonl") }
     }
 
     @Test func chosenAndRejected() throws {

@@ -18,7 +18,12 @@ import Testing
             "model.init.heads": "8", "model.init.key_value_heads": "2", "model.init.max_positions": "512",
             "model.init.rope_theta": "500000", "model.init.norm_epsilon": "1e-6",
             "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
-            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "alpaca",
+            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "custom",
+            "data.turns.system.prefix": "s", "data.turns.system.suffix": "e", "data.turns.system.trim": "true",
+            "data.turns.system.place": "first_user", "data.turns.system.default": "be brief",
+            "data.turns.user.prefix": "u", "data.turns.user.suffix": "e", "data.turns.user.trim": "true",
+            "data.turns.assistant.prefix": "a", "data.turns.assistant.suffix": "e",
+            "data.turns.assistant.trim": "true", "data.turns.alternate": "true",
             "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
             "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "3", "data.limit": "9",
             "data.test_limit": "8",
@@ -28,10 +33,18 @@ import Testing
             "prepare.examples": "2", "score.scorer": "reward", "score.model": "m", "score.file": "f",
             "score.data": "both", "score.chunk": "99",
             "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
-            "sft.responses": "all", "sft.data": "[d, e]",
-            "reward.head_learning_rate": "0.5", "reward.head": "h",
-            "difference.head_learning_rate": "0.5", "difference.head": "h",
+            "generate.model": "m", "generate.adapter": "a", "generate.prompts": "[p, q]", "generate.limit": "9",
+            "generate.file": "f", "generate.add_given": "true", "generate.strategy": "sample",
+            "generate.responses": "4", "generate.max_new_tokens": "99", "generate.stop": "[s, t]",
+            "generate.repetition_penalty": "1.5", "generate.temperature": "0.5", "generate.top_k": "9",
+            "generate.top_p": "0.5", "generate.min_p": "0.5", "generate.beams": "6", "generate.beam_groups": "3",
+            "generate.diversity_penalty": "0.5", "generate.length_penalty": "0.5", "generate.chunk": "9",
+            "generate.batch": "9",
+            "sft.responses": "all", "sft.data": "[d, e]", "reward.data": "[d, e]", "difference.data": "[d, e]",
+            "reward.head_learning_rate": "0.5", "reward.head": "h", "reward.start": "sft",
+            "difference.head_learning_rate": "0.5", "difference.head": "h", "difference.start": "reward",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
+            "difference.both_orders": "true",
             "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
             "dpo.offset_scale": "0.5", "dpo.temperature": "2", "dpo.reward_scale": "3", "dpo.sft_weight": "0.5",
             "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
@@ -47,7 +60,8 @@ import Testing
         for pass in ["dpo", "rrhf", "kto"] {
             let coefficients = [
                 "use": "false", "file": "[f, g]", "combine": "product", "column": "multiply", "alpha": "1",
-                "symmetric": "false", "disagreement": "keep", "denominator": "weights",
+                "symmetric": "false", "calibrated": "true", "length_debiased": "true", "disagreement": "keep",
+                "denominator": "weights",
             ]
             for (key, value) in coefficients { values[pass + ".coefficients." + key] = value }
             values[pass + ".ledger"] = "true"
@@ -72,15 +86,26 @@ import Testing
         return Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.value) })
     }
 
-    /// A key without a second value that is allowed.
-    private static let fixed = "rrhf.coefficients.denominator"
+    private static let samplingKeys = ["temperature", "top_k", "top_p", "min_p"].map { "generate." + $0 }
+    private static let beamKeys = ["beams", "beam_groups", "diversity_penalty", "length_penalty"].map {
+        "generate." + $0
+    }
+
+    /// Keys without a second value that is allowed, or that is allowed beside the others'.
+    private static let fixed =
+        ["rrhf.coefficients.denominator", "reward.start", "difference.start"]
+        + ["dpo", "rrhf", "kto"].map { $0 + ".coefficients.calibrated" }
 
     /// For every loss but the default, because none takes the parameters of all.
     @Test(arguments: PairwiseLoss.allCases.dropFirst())
     func everyKeyCanBeSetAndReadsBack(loss: PairwiseLoss) throws {
         let foreign = LossParameter.all.filter { !loss.takes($0) }.map { "dpo." + $0.key }
-        var others = Self.others.filter { !(foreign + [Self.fixed]).contains($0.key) }
+        // No strategy reads all keys either: the losses take turns.
+        let isBeam = (PairwiseLoss.allCases.firstIndex { $0.name == loss.name } ?? 0) % 2 == 0
+        let idle = isBeam ? Self.samplingKeys : Self.beamKeys
+        var others = Self.others.filter { !(foreign + idle + Self.fixed).contains($0.key) }
         others["dpo.variant"] = loss.name
+        if isBeam { others["generate.strategy"] = "diverse_beam" }
         let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
         let (former, now) = (values(try Configuration(yaml: required)), values(changed))
         #expect(Set(now.keys).symmetricDifference(Self.others.keys).isEmpty, "keys that one of both lacks")
@@ -90,14 +115,28 @@ import Testing
         #expect(try Configuration(yaml: changed.yaml) == changed)
     }
 
+    @Test func keysThatExcludeOthersReadBack() throws {
+        let settings = [
+            "reward.start=sft", "difference.start=reward", "difference.head=new", "dpo.coefficients.calibrated=true",
+        ]
+        let changed = try Configuration(yaml: required, settings: settings)
+        #expect(changed.difference.scalarHead?.start == .reward && changed.reward.scalarHead?.start == .sft)
+        #expect(changed.dpo.coefficients.calibrated)
+        #expect(try Configuration(yaml: changed.yaml) == changed)
+    }
+
     @Test func everyPropertyHasAKey() {
         check(Configuration())
         check(ModelSettings())
         check(ModelInitSettings())
         check(DataSettings())
+        check(TurnsSettings())
+        check(TurnSettings())
+        check(SystemTurnSettings())
         check(ParallelSettings())
         check(PrepareSettings())
         check(ScoreSettings())
+        check(GenerateSettings())
         check(ReferenceSettings())
         check(CoefficientSettings())
         check(TrainingSettings())
@@ -124,6 +163,7 @@ import Testing
             case "headSettings": ScalarHeadSettings.fields.map(\.key)
             case "parameters": LossParameter.all.map(\.key)
             case "initial": ["init"]
+            case "message": TurnSettings.fields.map(\.key)
             default: [snakeCase(name)]
             }
         }
@@ -199,7 +239,7 @@ import Testing
     @Test func aListNamesTheItem() {
         #expect(
             failure(required + "passes:\n  - dpo\n  - dop")
-                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, prepare, evaluate, or a list of such, not \"dop\""
+                == "a.yaml:6: passes must be one of sft, reward, difference, generate, score, reference, dpo, rrhf, kto, prepare, evaluate, or a list of such, not \"dop\""
         )
     }
 

@@ -97,7 +97,7 @@ struct PolicyAnswers {
             return source
         }
         var source = Source(place: file)
-        for row in try PolicyResponses.read(file) {
+        for row in try ResponseFile.read(file) {
             let texts = row.record.responses
             source.add(row.record, texts.indices.map { Answer(text: texts[$0], end: row.ends[$0]) })
         }

@@ -28,6 +28,8 @@ extension PolicyLikelihoods {
             ) { example in
                 switch example.kind {
                 case .unpaired: example.label == true ? [0] : []
+                // Nobody knows which response of an unscored list is better.
+                case .list where example.scores == nil: []
                 default: [ListRanking.best(example.listScores)]
                 }
             }

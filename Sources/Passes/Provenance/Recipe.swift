@@ -2,6 +2,7 @@ import Coding
 import Diagnostics
 import Foundation
 import Methods
+import Preferences
 import Settings
 import Storage
 import Training
@@ -36,6 +37,7 @@ package struct Recipe {
         for (index, file) in configuration.data.test.enumerated() { try add(file: file, as: "data.test[\(index)]") }
         try add(file: reader + "/config.json", as: "reader")
         try add(tokenizerOf: reader, as: "")
+        try addTemplate()
     }
 
     /// What the texts that a model reads become ids by.
@@ -50,6 +52,14 @@ package struct Recipe {
             try add(file: tokenizer + "/" + name, as: prefix + name)
         }
         if exists && !isDirectory.boolValue { try add(file: tokenizer, as: prefix + "tokenizer") }
+    }
+
+    /// What the template is known by, where it is the model's own.
+    private mutating func addTemplate() throws {
+        guard configuration.data.template == .auto else { return }
+        for name in OwnChatTemplate.fileNames {
+            try add(file: configuration.templateDirectory + "/" + name, as: "template's " + name)
+        }
     }
 
     /// The keys of a section that have to do with what is computed.

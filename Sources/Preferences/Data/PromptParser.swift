@@ -16,7 +16,7 @@ package struct PromptParser: Sendable {
         format == .auto ? rows.parse(line, with: Self.query) : rows.parse(line)
     }
 
-    static func query(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
+    private static func query(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         guard let field = ["messages", "prompt", "query"].first(where: row.has) else {
             throw RowError("neither a query nor a known data format")
         }

@@ -11,48 +11,71 @@ package enum ResponseEnd: String, Sendable, CaseIterable {
     case stop
 }
 
-/// A query and what a policy answered: a row `{query, prompt or messages, responses[]}` of a response file, as `rdo generate`
-/// writes it, with `ends[]` where it is known how each response ended. Responses may be empty, and equal.
-package struct PolicyResponses: Sendable {
+/// One row of a file of responses: a query and what a policy said to it.
+package struct ResponseRow: Sendable {
+    /// The query with its responses, at least one; empty texts are responses too, and so are equal ones.
     package let record: PreferenceRecord
     /// One for each response; nil where it is not known.
     package let ends: [ResponseEnd?]
 
-    /// All rows of a file.
-    ///
-    /// - Throws: `RDOError.data` when the file cannot be read, has no rows, or a row is bad.
-    package static func read(_ path: String) throws -> [PolicyResponses] {
+    /// Counted from 1.
+    package var line: Int { record.line }
+    package var responses: [String] { record.responses }
+    /// A text without turns is the only message of a user.
+    package var query: [ChatMessage] { record.turns }
+
+    /// The query as one text: that of the only message, or the turns with their roles.
+    package var text: String {
+        if query.count == 1, query[0].role == .user { return query[0].content }
+        return query.map { "\($0.role.rawValue): \($0.content)" }.joined(separator: "\n\n")
+    }
+
+    /// Of the query, byte by byte.
+    package var key: Digest { record.queryDigest }
+}
+
+/// Responses of a policy in the form of lists, JSONL, plain or .gz: `{query, prompt or messages, responses[]}`, and `ends[]`
+/// where it is known how each response ended; other fields are not read.
+package enum ResponseFile {
+    /// - Throws: `RDOError.data` naming file and line of the first row that cannot be used, or when there is none.
+    package static func read(_ path: String) throws -> [ResponseRow] {
         let lines = try LineReader(path: path)
-        var rows: [PolicyResponses] = []
+        var rows: [ResponseRow] = []
         while let line = try lines.next() {
             if line.isBlank { continue }
-            do throws(RowError) {
-                rows.append(try PolicyResponses(JSONRow(line, file: path)))
-            } catch {
+            do throws(RowError) { rows.append(try row(line, of: path)) } catch {
                 throw RDOError(
                     .data, error.reason, at: "\(path):\(line.number)",
-                    remedy: "a row of a response file is {\"query\": …, \"responses\": […]} (docs/evaluating.md)")
+                    remedy: "rows are {\"query\": text, \"responses\": [texts]}, or with messages instead of query")
             }
         }
-        guard !rows.isEmpty else {
-            throw RDOError(.data, "the file has no rows", at: path, remedy: "name a file with responses")
-        }
+        guard !rows.isEmpty else { throw RDOError(.data, "the file has no rows", at: path) }
         return rows
     }
 
-    private init(_ row: JSONRow) throws(RowError) {
-        var record = try PromptParser.query(row)
-        record.row = record.line - 1
-        record.responses = try row.strings("responses")
-        if record.responses.isEmpty { throw RowError("no responses") }
-        self.record = record
-        guard row.has("ends") else {
-            ends = record.responses.map { _ in nil }
-            return
-        }
+    private static func row(_ line: LineReader.Line, of path: String) throws(RowError) -> ResponseRow {
+        let row = try JSONRow(line, file: path)
+        let chat = ["messages", "prompt"].first(where: row.isArray)
+        let messages = if let chat { try ChatFormat.messages(row, chat) } else { [ChatMessage]?.none }
+        let prompt =
+            if let messages { ChatFormat.text(of: messages) } else {
+                try row.string(row.has("query") ? "query" : "prompt")
+            }
+        if prompt.isBlank { throw RowError("empty query") }
+        let responses = try row.strings("responses")
+        if responses.isEmpty { throw RowError("no response") }
+        return ResponseRow(
+            record: PreferenceRecord(
+                file: path, line: line.number, row: line.number - 1, kind: .list, prompt: prompt, messages: messages,
+                responses: responses),
+            ends: try ends(row, of: responses))
+    }
+
+    private static func ends(_ row: JSONRow, of responses: [String]) throws(RowError) -> [ResponseEnd?] {
+        guard row.has("ends") else { return responses.map { _ in nil } }
         let ends = try row.stringsOrNulls("ends")
-        guard ends.count == record.responses.count else { throw RowError("responses and ends differ in number") }
-        self.ends = try ends.map { end throws(RowError) in
+        guard ends.count == responses.count else { throw RowError("responses and ends differ in number") }
+        return try ends.map { end throws(RowError) in
             guard let end else { return nil }
             guard let known = ResponseEnd(rawValue: end) else {
                 throw RowError("field \"ends\" has \"\(end)\", which is none of eos, length and stop")
@@ -68,17 +91,17 @@ extension LineReader.Line {
 }
 
 extension PreferenceRecord {
-    /// What makes two rows ask the same: the text, or the turns of a chat with their roles.
+    /// A text without turns is the only message of a user.
+    fileprivate var turns: [ChatMessage] { messages ?? [ChatMessage(role: .user, content: prompt)] }
+
+    /// What makes two rows ask the same, byte by byte: the turns with their roles.
     package var queryDigest: Digest {
-        let stream = DigestStream()
-        guard let messages else {
-            stream.update(prompt)
-            return stream.digest
+        let digest = DigestStream()
+        for message in turns {
+            digest.update(message.role.rawValue)
+            digest.update(message.content)
         }
-        for message in messages {
-            for text in [message.role.rawValue, message.content] { stream.update("\(text.utf8.count) \(text)") }
-        }
-        return stream.digest
+        return digest.digest
     }
 
     /// The responses that the row prefers, or those that it does not: chosen or rejected, of a list the one with the greatest or

@@ -47,6 +47,26 @@ struct ExportPairs: ParsableCommand {
     }
 }
 
+struct ExportLists: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export-lists",
+        abstract: "Write the lists of a coefficient file as JSONL: query, responses and a score for each.")
+
+    @Argument(help: "A coefficient file.")
+    var path: String
+
+    @Option(help: "A file that is not there yet; standard output by default.")
+    var out: String?
+
+    func run() throws {
+        let export = try ListExport(of: path)
+        var (lists, left) = (0, 0)
+        try NewTextFile.write(out) { (lists, left) = try export.write(to: $0) }
+        if left > 0 { Log(speaking: true).warning("\(left) pairs are left out: others of their queries are missing") }
+        if let out { print("\(out): \(lists) lists") }
+    }
+}
+
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a coefficient file of preference data with a judge's strengths.",
@@ -128,7 +148,36 @@ struct Merge: ParsableCommand {
             config: "merged: [\(paths.map(\.debugDescription).joined(separator: ", "))]\n", worldSize: 1)
         try merge.contents.write(toNew: out, header: header)
         let repeated = merge.repeatedCount > 0 ? ", \(merge.repeatedCount) repeated ones left out" : ""
-        print("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)")
+        let lost = merge.losesCalibration ? ", without calibrations, which differ" : ""
+        print("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)\(lost)")
+    }
+}
+
+struct Calibrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "State in a copy of a coefficient file what corrects its scorer, fitted on held-out pairs.")
+
+    @Argument(help: "A coefficient file.")
+    var path: String
+
+    @Option(help: "The coefficient file of labelled pairs, of the same scorer, that it was not trained on.")
+    var on: String
+
+    @Option(help: "The coefficient file to write, which is not there yet.")
+    var out: String
+
+    func run() throws {
+        try Durable.requireAbsent(out)
+        let (file, heldOut) = (try CoefficientFile.read(path), try CoefficientFile.read(on))
+        try file.requireSameScorer(as: heldOut, remedy: "name held-out pairs of the same scorer")
+        guard let calibration = try ScorerCalibration(fittingHeldOut: heldOut) else {
+            throw RDOError(
+                .artefact, "no temperature fits and no lengths are known", at: on,
+                remedy: "a temperature needs labelled pairs, of which the scorer gets more than half right, and not all"
+            )
+        }
+        try file.write(calibration, to: out)
+        print("\(out): \(calibration.text)")
     }
 }
 
