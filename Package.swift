@@ -59,6 +59,7 @@ let package = Package(
                 "Costs", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CPCRE2", "CSentencePiece",
                 "CZlib",
             ]),
+        module("Generation", ["Preferences", "Transformer", "Tensors", "Diagnostics"]),
         module("Objectives", ["Diagnostics"]),
         module(
             "Settings",
@@ -81,8 +82,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Storage", "Settings", "Preferences", "Parallel", "Costs", "Transformer",
-                "Tensors", "Columns", "Coding", "Diagnostics",
+                "Methods", "Training", "Generation", "Storage", "Settings", "Preferences", "Parallel", "Costs",
+                "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Tools",

@@ -4,6 +4,7 @@
 
 #include "reductions.h"
 
+#include "attention.h"
 #include "elementwise.h"
 #include "half.h"
 #include "normalization.h"
@@ -28,6 +29,8 @@ const struct rdo_kernels KERNEL_TABLE = {
     .scaled_exponential = scaled_exponential,
     .softmax_backward = softmax_backward,
     .log_sum_exp = log_sum_exp,
+    .kept_scores = kept_scores,
+    .kept_sum = kept_sum,
     .adamw = adamw,
     .bf16_to_float = bf16_to_float,
     .float16_to_float = float16_to_float,

@@ -94,6 +94,8 @@ package struct ByteReader {
 
     package mutating func readString() throws -> String { String(decoding: try take(try readInt()), as: UTF8.self) }
 
+    package mutating func readBytes() throws -> [UInt8] { Array(try take(try readInt())) }
+
     package mutating func readDoubles() throws -> [Double] { try readArray { try $0.readDouble() } }
 
     package mutating func readArray<Element>(_ readElement: (inout ByteReader) throws -> Element) throws -> [Element] {

@@ -10,7 +10,7 @@ import Foundation
 /// `@unchecked Sendable`: what both threads of rank 0 change is behind a lock.
 package final class ChunkDealer: @unchecked Sendable {
     /// A finished chunk and what was found.
-    package typealias Result = (chunk: Int, values: [Double])
+    package typealias Result = (chunk: Int, bytes: [UInt8])
 
     private let world: Communicator
     /// Used by nothing else, so that no other message is taken for a request.
@@ -49,7 +49,7 @@ package final class ChunkDealer: @unchecked Sendable {
         message.write(isStopping)
         message.write(results) { result, bytes in
             bytes.write(result.chunk)
-            bytes.write(result.values)
+            bytes.write(counted: result.bytes)
         }
         // The answer's count and chunks, none of them longer.
         var answer = [UInt8](repeating: 0, count: (count + 1) * ByteWriter.longestInteger)
@@ -116,7 +116,7 @@ package final class ChunkDealer: @unchecked Sendable {
 
         var message = ByteReader(request)
         let (count, isStopping) = (try message.readInt(), try message.readBool())
-        let results = try message.readArray { (chunk: try $0.readInt(), values: try $0.readDoubles()) }
+        let results = try message.readArray { (chunk: try $0.readInt(), bytes: try $0.readBytes()) }
         let answer = ByteWriter.bytes(of: deal(results, for: count, isStopping: isStopping)) { $1.write($0) }
         // A few bytes: sent without waiting for the receiver.
         try check(

@@ -20,6 +20,7 @@ package struct Configuration: ConfigurationSection {
     package var difference = DifferenceSettings()
     package var score = ScoreSettings()
     package var reference = ReferenceSettings()
+    package var generate = GenerateSettings()
     package var dpo = PairwiseSettings()
     package var rrhf = ListSettings()
     package var kto = UnpairedSettings()
@@ -44,6 +45,7 @@ package struct Configuration: ConfigurationSection {
             .section(\.difference, "difference", "The difference model."),
             .section(\.score, "score", "The scoring pass, which writes coefficients.h5."),
             .section(\.reference, "reference", "The reference pass, which writes reference.h5."),
+            .section(\.generate, "generate", "Answering queries with a model, which writes generated.jsonl."),
             .section(\.dpo, "dpo", "DPO and its pairwise relatives, weighted by the coefficients."),
             .section(\.rrhf, "rrhf", "RRHF: ranks the responses of a list, weighted by the coefficients."),
             .section(\.kto, "kto", "KTO: judges each response alone, weighted by the coefficients."),
@@ -53,7 +55,7 @@ package struct Configuration: ConfigurationSection {
     /// Every pass, in the order of the documentation; a new one is added here, and its section above.
     package static let allPasses: [any Pass] = [
         TrainingPass<SupervisedMethod>(\.sft), TrainingPass<RewardMethod>(\.reward),
-        TrainingPass<DifferenceMethod>(\.difference), ScorePass(), ReferencePass(),
+        TrainingPass<DifferenceMethod>(\.difference), GeneratePass(), ScorePass(), ReferencePass(),
         TrainingPass<PairwiseMethod>(\.dpo), TrainingPass<RRHFMethod>(\.rrhf), TrainingPass<KTOMethod>(\.kto),
         PreparePass(),
     ]
@@ -108,6 +110,7 @@ package struct Configuration: ConfigurationSection {
             }
         }
         for pass in Self.trainingPasses { try validate(pass.name, pass.settings(in: self), fail) }
+        try generate.validate { fail($0, remedy: $1) }
         if score.data != .train && data.test.isEmpty {
             throw fail("score.data is \(score.data.rawValue) but data.test is empty", remedy: "name the held-out data")
         }

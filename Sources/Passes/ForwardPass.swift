@@ -5,7 +5,8 @@ import Parallel
 import Storage
 import Transformer
 
-/// A forward pass of a model over many items into one file, in durable chunks: scoring and reference log-probabilities.
+/// A pass of a frozen model over many items into one file, in durable chunks: scoring, reference log-probabilities,
+/// generation.
 ///
 /// A file that is complete and was made from the same things is left as it is. A team of ranks that is done with its
 /// chunks gets the next ones at once; what it found is stored before it gets them. What a chunk contains does not
@@ -19,6 +20,8 @@ struct ForwardPass {
     let chunk: Int
     let model: FrozenModel
     let session: Session
+    /// Tokens that an item takes at most; nil where the data's limit says so.
+    var longestItem: Int?
 
     /// Collective.
     ///
@@ -32,6 +35,14 @@ struct ForwardPass {
     func run(
         misfit: () throws -> [String], open: () throws -> any ChunkWriter, compute: (Range<Int>) throws -> [Double]
     ) throws -> Bool {
+        try run(misfit: misfit, open: open) { ByteWriter.bytes(of: try compute($0)) { $1.write($0) } }
+    }
+
+    /// The same for results that are no figures.
+    /// - Parameter compute: the results of some items, as bytes.
+    func run(
+        misfit: () throws -> [String], open: () throws -> any ResultWriter, compute: (Range<Int>) throws -> [UInt8]
+    ) throws -> Bool {
         if try session.world.isTrueOnRankZero({ try stands(misfit) }) {
             session.log.info("\(title): \(path) is complete and unchanged")
             return false
@@ -44,26 +55,24 @@ struct ForwardPass {
         let progress = Progress(title, total: finished.count, start: finished.count - remaining.count, log: session.log)
         var stored = finished.count - remaining.count
         let dealer = try ChunkDealer(world: session.world, chunks: remaining) { result in
-            try writer?.write(rows: range(result.chunk), values: result.values)
+            try writer?.write(rows: range(result.chunk), result: result.bytes)
             stored += 1
             progress.update(stored)
         }
         let team = model.team
         // The longest chunk that there can be, until one was measured.
-        let longest = rows * min(session.configuration.data.maxTokens, model.maxPositions)
+        let longest = rows * (longestItem ?? min(session.configuration.data.maxTokens, model.maxPositions))
         let expected = model.expectedSeconds(tokens: longest)
         session.world.extendPatience(seconds: 4 * expected)
         var slowest = 0.0
         var chunks = try next(dealer, [], reserve: 2 * expected + 10)
         while !chunks.isEmpty {
             let began = ContinuousClock.now
-            let values = try compute(team.rank < chunks.count ? range(chunks[team.rank]) : 0..<0)
-            let parts = try team.allGather(ByteWriter.bytes(of: values) { $1.write($0) })
+            let parts = try team.allGather(
+                try compute(team.rank < chunks.count ? range(chunks[team.rank]) : 0..<0))
             slowest = max(slowest, began.duration(to: .now) / .seconds(1))
             session.world.extendPatience(seconds: 4 * slowest)
-            chunks = try next(
-                dealer, zip(chunks, parts).map { ($0, try ByteReader.array(of: $1) { try $0.readDouble() }) },
-                reserve: 2 * slowest + 10)
+            chunks = try next(dealer, zip(chunks, parts).map { ($0, $1) }, reserve: 2 * slowest + 10)
         }
         if try dealer.conclude() {
             try session.world.onRankZero { try writer?.commit() }
@@ -106,14 +115,25 @@ struct ForwardPass {
 }
 
 /// A file that grows by whole chunks of items, over any number of interrupted runs.
-protocol ChunkWriter {
+protocol ResultWriter {
     /// Items per chunk.
     var chunkRows: Int { get }
-    /// For every chunk, whether its figures are stored.
+    /// For every chunk, whether its results are stored.
     var done: [Bool] { get }
     /// With the operating system when it returns, and on the disk soon after.
-    func write(rows: Range<Int>, values: [Double]) throws
+    func write(rows: Range<Int>, result: [UInt8]) throws
     /// Returns when all that was written is on the disk.
     func commit() throws
     func finish() throws
+}
+
+/// One whose results are figures, as many for each item.
+protocol ChunkWriter: ResultWriter {
+    func write(rows: Range<Int>, values: [Double]) throws
+}
+
+extension ChunkWriter {
+    func write(rows: Range<Int>, result: [UInt8]) throws {
+        try write(rows: rows, values: try ByteReader.array(of: result) { try $0.readDouble() })
+    }
 }

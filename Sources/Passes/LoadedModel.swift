@@ -1,5 +1,6 @@
 import Costs
 import Diagnostics
+import Generation
 import Methods
 import Parallel
 import Preferences
@@ -76,12 +77,19 @@ struct FrozenModel {
     var maxPositions: Int { model.configuration.maxPositions }
 
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
+    ///
+    /// - Parameters:
+    ///   - adapter: PEFT directory whose adapters are added to the weights.
+    ///   - treeTokens: tokens that run at once at most; nil for what scoring and reference passes do.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
-    init(_ path: String, head: HeadKind, session: Session) throws {
-        let files = try ModelFiles(path, head: head, headFile: nil, adaptation: nil, session: session)
+    init(
+        _ path: String, head: HeadKind, adapter: String? = nil, treeTokens: Int? = nil, session: Session
+    ) throws {
+        let files = try ModelFiles(
+            path, head: head, headFile: nil, adaptation: nil, merging: adapter, session: session)
         // How long its trees are shows only when they run: a chunk of responses, none of them longer than allowed.
         let settings = session.configuration
-        let tokens = max(settings.score.chunk, settings.reference.chunk) * settings.data.maxTokens
+        let tokens = treeTokens ?? max(settings.score.chunk, settings.reference.chunk) * settings.data.maxTokens
         let mesh = try session.mesh(
             for: MemoryDemand(
                 files.model, .forward, leafTokens: tokens, gathersBlocks: session.gatherPolicy == .block))
@@ -101,6 +109,11 @@ struct FrozenModel {
         return ThroughputMeter().expectedSeconds(operations: costs.forward(counts).total)
     }
 
+    /// Its responses are collective over the team.
+    func generator(_ decoding: Decoding, _ stop: StopCondition, batch: Int) -> Generator {
+        Generator(model: model, parameters: parameters, decoding: decoding, stop: stop, batch: batch)
+    }
+
     /// Collective over the team.
     func outputs(of request: ForestRequest) throws -> [Double] {
         try model.outputs(of: request, parameters: parameters)
@@ -112,10 +125,13 @@ private struct ModelFiles {
     let directory: ModelDirectory
     let model: TransformerModel
     private let headWeights: SafetensorsFile?
+    /// Adapters that become part of the weights.
+    private let merged: MergedAdapter?
     private let seed: UInt64
 
     init(
-        _ path: String, head: HeadKind, headFile: String?, adaptation: LowRankAdaptation?, session: Session
+        _ path: String, head: HeadKind, headFile: String?, adaptation: LowRankAdaptation?,
+        merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
         let unused = directory.unusedTensors(head: head)
@@ -126,6 +142,10 @@ private struct ModelFiles {
         model = TransformerModel(
             directory.configuration, head: head, adaptation: adaptation,
             recomputesBlocks: session.configuration.parallel.recompute == .block)
+        let configuration = directory.configuration
+        merged = try session.world.collectively {
+            try adapter.map { try MergedAdapter($0, configuration, head: head) }
+        }
         headWeights = try session.world.collectively { try headFile.map { try SafetensorsFile.open($0) } }
         seed = session.seed
     }
@@ -172,12 +192,40 @@ private struct ModelFiles {
                 for: spec, rows: rows, seed: seed, range: Double(model.configuration.initializerRange), into: values)
         } else {
             try directory.read(spec.name, rows: rows, into: values)
+            try merged?.add(to: spec, rows: rows, values)
         }
     }
 
     /// Collective. One rank reads the files once more; the others wait for the result.
     func digest(_ session: Session) throws -> String {
-        try session.digest(ofModel: directory.path) { try directory.digest() }
+        let own = try session.digest(ofModel: directory.path) { try directory.digest() }
+        guard let merged else { return own }
+        return try own + "+" + session.world.textFromRankZero { try merged.directory.digest() }
+    }
+}
+
+/// Adapters whose product is added to the weights as they are read.
+private struct MergedAdapter {
+    let directory: AdapterDirectory
+    private let layout: ParameterLayout
+    private let adaptation: LowRankAdaptation
+
+    init(_ path: String, _ configuration: ModelConfiguration, head: HeadKind) throws {
+        adaptation = try AdapterDirectory.adaptation(of: path)
+        layout = ParameterLayout(adaptation, configuration, head: head)
+        directory = try AdapterDirectory.open(path, adaptation, layout: layout)
+    }
+
+    /// Adds rows of `(alpha / rank) B A` to rows of the weight that it belongs to.
+    func add(to spec: ParameterSpec, rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
+        guard let (a, b) = layout.adapter(of: spec), !rows.isEmpty else { return }
+        let (left, right) = (Matrix(rows: rows.count, columns: b.columns), Matrix(rows: a.rows, columns: a.columns))
+        try directory.read(b.name, rows: rows, into: left.pointer)
+        try directory.read(a.name, rows: 0..<a.rows, into: right.pointer)
+        let weight = Matrix(rows: rows.count, columns: spec.columns)
+        weight.pointer.update(from: values, count: weight.rows * weight.columns)
+        let sum = adaptation.merged(weight, a: right, b: left)
+        values.update(from: sum.pointer, count: sum.rows * sum.columns)
     }
 }
 

@@ -18,6 +18,18 @@ public enum LogSoftmax {
         }
     }
 
+    /// `log Σ exp` of one row of logits.
+    public static func logSumExp(_ row: Matrix) -> Double {
+        precondition(row.rows == 1, "LogSoftmax: one row")
+        return Kernels.call.log_sum_exp(row.pointer, row.columns)
+    }
+
+    /// In place, one row: `exp(scale · x − shift)`.
+    public static func exponentials(_ row: Matrix, scale: Float, shift: Float) {
+        precondition(row.rows == 1, "LogSoftmax: one row")
+        Kernels.call.scaled_exponential(row.pointer, scale, shift, 1, row.columns)
+    }
+
     /// In place: `logits` become `rowScale · (onehot(target) - softmax(logits))`, the gradient of
     /// `Σ rowScale · logProbability`.
     public static func backward(_ logits: Matrix, targets: [Int32], logSumExp: FloatBuffer, rowScales: [Float]) {

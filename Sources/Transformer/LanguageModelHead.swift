@@ -65,6 +65,39 @@ extension TransformerModel {
         try backward(pass, outputGradient: outputGradient, parameters: parameters, gradients: gradients)
     }
 
+    /// Final norm and vocabulary logits of all rows, some rows at a time. Collective like `forward`.
+    ///
+    /// - Parameters:
+    ///   - hidden: `[rows, hidden]`, the residual stream after the last block.
+    ///   - items: how many rows follow each other that `body` must see together; no more than 128 rows where they allow.
+    ///   - body: gets an item's logits `[rows, vocabulary]`, which it may change.
+    package func forEachLogits(
+        of hidden: Matrix, items: [Int], parameters: any ParameterSource,
+        _ body: (_ item: Int, _ logits: Matrix) -> Void
+    ) throws {
+        precondition(items.reduce(0, +) == hidden.rows, "every row belongs to an item")
+        try withHeadParameters(parameters) { norm, vocabulary in
+            var (row, item) = (0, 0)
+            while item < items.count {
+                let first = item
+                var count = 0
+                repeat {
+                    count += items[item]
+                    item += 1
+                } while item < items.count && count + items[item] <= Self.headBlockRows
+                let logits = Matrix(rows: count, columns: vocabulary.rows)
+                GEMM.multiply(
+                    norm.forward(hidden.rows(row..<row + count)).0, vocabulary, into: logits, transposeB: true)
+                var start = 0
+                for own in first..<item {
+                    body(own, logits.rows(start..<start + items[own]))
+                    start += items[own]
+                }
+                row += count
+            }
+        }
+    }
+
     /// Calls `body` with the final norm and the `[vocabulary, hidden]` output matrix.
     private func withHeadParameters(
         _ parameters: any ParameterSource, _ body: (Norm<Matrix>, Matrix) throws -> Void

@@ -7,11 +7,12 @@ struct RotaryTables {
     private let main: RotaryTable
     private let local: RotaryTable?
 
-    init(_ forest: TokenForest, _ configuration: ModelConfiguration) {
+    /// - Parameter positions: of every token.
+    init(positions: [Int], _ configuration: ModelConfiguration) {
         self.configuration = configuration
-        main = RotaryTable(forest, configuration.inverseFrequencies())
+        main = RotaryTable(positions, configuration.inverseFrequencies())
         local = configuration.localRopeTheta.map { _ in
-            RotaryTable(forest, configuration.inverseFrequencies(isLocal: true))
+            RotaryTable(positions, configuration.inverseFrequencies(isLocal: true))
         }
     }
 
@@ -22,30 +23,31 @@ struct RotaryTables {
     }
 }
 
-/// Cosines and sines of the rotary position embedding for every row of a forest: `[tokens, headSize / 2]` each.
+/// Cosines and sines of the rotary position embedding for every token: `[tokens, headSize / 2]` each.
 ///
 /// Angles are formed in double precision: at position 8,000 a float angle is wrong by 5e-4.
 struct RotaryTable {
     let cosines, sines: Matrix
 
-    init(_ forest: TokenForest, _ frequencies: [Double]) {
-        let longest = forest.segments.map { $0.position + $0.rows.count }.max() ?? 0
+    init(_ positions: [Int], _ frequencies: [Double]) {
         let half = frequencies.count
-        let cosineOfPosition = Matrix(rows: longest, columns: half)
-        let sineOfPosition = Matrix(rows: longest, columns: half)
-        for position in 0..<longest {
+        cosines = Matrix(rows: positions.count, columns: half)
+        sines = Matrix(rows: positions.count, columns: half)
+        // Branches of a tree have the same positions, whose angles are formed once.
+        var firstRow = [Int](repeating: -1, count: (positions.max() ?? -1) + 1)
+        for (row, position) in positions.enumerated() {
+            let first = firstRow[position]
+            guard first < 0 else {
+                cosines.rows(row..<row + 1).copy(from: cosines.rows(first..<first + 1))
+                sines.rows(row..<row + 1).copy(from: sines.rows(first..<first + 1))
+                continue
+            }
+            firstRow[position] = row
             for (column, frequency) in frequencies.enumerated() {
                 let angle = Double(position) * frequency
-                cosineOfPosition[position, column] = Float(cos(angle))
-                sineOfPosition[position, column] = Float(sin(angle))
+                cosines[row, column] = Float(cos(angle))
+                sines[row, column] = Float(sin(angle))
             }
-        }
-        cosines = Matrix(rows: forest.tokens.count, columns: half)
-        sines = Matrix(rows: forest.tokens.count, columns: half)
-        for segment in forest.segments {
-            let positions = segment.position..<(segment.position + segment.rows.count)
-            cosines.rows(segment.rows).copy(from: cosineOfPosition.rows(positions))
-            sines.rows(segment.rows).copy(from: sineOfPosition.rows(positions))
         }
     }
 

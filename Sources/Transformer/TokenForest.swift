@@ -28,6 +28,9 @@ package struct TokenForest: Sendable {
         return segments.count - 1
     }
 
+    /// Of every token: how many come before it on its path.
+    package var positions: [Int] { segments.flatMap { $0.position..<$0.position + $0.rows.count } }
+
     /// Rows of the ancestors of `segment`, outermost first, then its own: its whole context.
     package func path(to segment: Int) -> [Range<Int>] {
         var path: [Range<Int>] = []

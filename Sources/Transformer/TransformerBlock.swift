@@ -50,9 +50,9 @@ struct TransformerBlock {
 
     /// - Parameter keepingActivations: without it, what attention made is freed before the MLP needs room of its own.
     func forward(
-        _ input: Matrix, forest: TokenForest, rotary: RotaryTables, keepingActivations: Bool
+        _ input: Matrix, seeing context: any AttentionContext, rotary: RotaryTables, keepingActivations: Bool
     ) -> (Matrix, BlockActivations?) {
-        let (middle, attended) = attend(input, forest: forest, rotary: rotary, keepingActivations: keepingActivations)
+        let (middle, attended) = attend(input, context, rotary: rotary, keepingActivations: keepingActivations)
 
         let middleNormed = Self.read(middle, layers.middleNorm).x
         let gate = layers.gate.forward(middleNormed)
@@ -68,7 +68,7 @@ struct TransformerBlock {
 
     /// The first half of a block: `x + O(attention(norm(x)))`.
     private func attend(
-        _ input: Matrix, forest: TokenForest, rotary: RotaryTables, keepingActivations: Bool
+        _ input: Matrix, _ context: any AttentionContext, rotary: RotaryTables, keepingActivations: Bool
     ) -> (Matrix, AttentionActivations?) {
         let normed = Self.read(input, layers.inputNorm).x
         let qkv = Matrix(rows: input.rows, columns: attention.width)
@@ -80,7 +80,7 @@ struct TransformerBlock {
         rotary.table(ofLayer: layer)?.rotate(attention.queriesAndKeys(qkv), headSize: configuration.headSize)
         let output = Matrix(rows: input.rows, columns: attention.queryWidth)
         let logSumExp = Matrix(rows: input.rows, columns: configuration.headCount)
-        attention.forward(qkv, forest: forest, into: output, logSumExp: logSumExp)
+        context.attend(attention, qkv, layer: layer, into: output, logSumExp: logSumExp)
         let (middle, sum) = Self.add(output, through: layers.output, layers.attentionNorm, to: input)
         guard keepingActivations else { return (middle, nil) }
         let attended = AttentionActivations(

@@ -37,23 +37,36 @@ package struct TransformerModel: Sendable {
     package func forward(_ forest: TokenForest, parameters: any ParameterSource, keepingActivations: Bool) throws
         -> TrunkPass
     {
+        let rotary = RotaryTables(positions: forest.positions, configuration)
+        var blocks: [KeptBlock] = []
+        let output = try trunk(
+            forest.tokens, seeing: forest, rotary: rotary, parameters: parameters,
+            keepingActivations: keepingActivations && !recomputesBlocks
+        ) { block in if keepingActivations { blocks.append(block) } }
+        return TrunkPass(forest: forest, output: output, rotary: rotary, blocks: blocks)
+    }
+
+    /// Embedding and blocks: `[tokens, hidden]`, the residual stream after the last block.
+    ///
+    /// - Parameter keep: gets each block's input, with its activations where they were asked for.
+    func trunk(
+        _ tokens: [Int32], seeing context: any AttentionContext, rotary: RotaryTables,
+        parameters: any ParameterSource, keepingActivations: Bool = false, keep: (KeptBlock) -> Void = { _ in }
+    ) throws -> Matrix {
         let embedding = embedding(try parameters.acquire(group: .embedding))
         parameters.prefetch(group: .block(0))
-        var hidden = embedding.forward(forest.tokens)
+        var hidden = embedding.forward(tokens)
         parameters.release(group: .embedding)
-
-        let rotary = RotaryTables(forest, configuration)
-        var blocks: [KeptBlock] = []
         for layer in 0..<configuration.layerCount {
             let block = TransformerBlock(self, layer, try parameters.acquire(group: .block(layer)))
             parameters.prefetch(group: layer + 1 < configuration.layerCount ? .block(layer + 1) : .head)
             let (output, activations) = block.forward(
-                hidden, forest: forest, rotary: rotary, keepingActivations: keepingActivations && !recomputesBlocks)
+                hidden, seeing: context, rotary: rotary, keepingActivations: keepingActivations)
             parameters.release(group: .block(layer))
-            if keepingActivations { blocks.append((hidden, activations)) }
+            keep((hidden, activations))
             hidden = output
         }
-        return TrunkPass(forest: forest, output: hidden, rotary: rotary, blocks: blocks)
+        return hidden
     }
 
     /// Carries the gradient at the trunk's output back to all trained parameters below the head.
@@ -72,7 +85,7 @@ package struct TransformerModel: Sendable {
             let (input, kept) = pass.blocks[layer]
             guard
                 let activations = kept
-                    ?? block.forward(input, forest: pass.forest, rotary: pass.rotary, keepingActivations: true).1
+                    ?? block.forward(input, seeing: pass.forest, rotary: pass.rotary, keepingActivations: true).1
             else { preconditionFailure("the forward pass kept no activations") }
             block.backward(
                 activations, gradient: outputGradient, forest: pass.forest, rotary: pass.rotary,

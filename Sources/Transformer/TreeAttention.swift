@@ -11,7 +11,7 @@ struct TreeAttention {
     let window: Int?
     /// Rows of queries scored at once.
     let blockRows = 64
-    private let scale: Float
+    let scale: Float
 
     init(_ c: ModelConfiguration, layer: Int) {
         (heads, keyValueHeads, headSize) = (c.headCount, c.keyValueHeadCount, c.headSize)
@@ -27,6 +27,8 @@ struct TreeAttention {
     func queries(_ qkv: Matrix) -> Matrix { qkv.columns(0..<queryWidth) }
     func keys(_ qkv: Matrix) -> Matrix { qkv.columns(queryWidth..<(queryWidth + keyValueWidth)) }
     func values(_ qkv: Matrix) -> Matrix { qkv.columns((queryWidth + keyValueWidth)..<width) }
+    /// Keys and values together, as they are kept.
+    func keysAndValues(_ qkv: Matrix) -> Matrix { qkv.columns(queryWidth..<width) }
     /// Queries and keys together: both are rotated alike.
     func queriesAndKeys(_ qkv: Matrix) -> Matrix { qkv.columns(0..<(queryWidth + keyValueWidth)) }
 

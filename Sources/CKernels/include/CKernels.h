@@ -58,6 +58,15 @@ struct rdo_kernels {
     void (*softmax_backward)(const float *p, float *dp, float row_dot, float scale, ptrdiff_t count);
     double (*log_sum_exp)(const float *x, ptrdiff_t count);
 
+    /// Products of `heads` queries, `size` floats each, end to end, with kept keys: of the rows that `rows` numbers, or of
+    /// the first `count` where it is null.
+    void (*kept_scores)(const float *queries, ptrdiff_t heads, ptrdiff_t size, const float *keys, ptrdiff_t stride,
+                        const int32_t *_Nullable rows, ptrdiff_t count, float *scores, ptrdiff_t score_stride);
+    /// Adds the kept values, weighted, to `out`: `heads` times `size` floats, end to end.
+    void (*kept_sum)(const float *weights, ptrdiff_t weight_stride, ptrdiff_t heads, ptrdiff_t size,
+                     const float *values, ptrdiff_t stride, const int32_t *_Nullable rows, ptrdiff_t count,
+                     float *out);
+
     void (*adamw)(float *parameters, const float *gradients, float *first_moment, float *second_moment,
                   ptrdiff_t count, const struct rdo_adamw *constants);
 

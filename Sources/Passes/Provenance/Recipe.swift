@@ -72,6 +72,12 @@ package struct Recipe {
             ? Self.missing : try digests.digest(ofModel: path) { try ModelDirectory.open(path, head: head).digest() }
     }
 
+    mutating func add(adapter path: String, as name: String) throws {
+        for file in ["adapter_config.json", "adapter_model.safetensors"] {
+            try add(file: path + "/" + file, as: "\(name)/\(file)")
+        }
+    }
+
     /// What differs from the recipe of an earlier start, by name.
     package func differences(from earlier: [String: String]) -> [RecipeDifference] {
         Set(parts.keys).union(earlier.keys).sorted().compactMap { name in

@@ -86,11 +86,18 @@ package struct RowParser: Sendable {
 
     /// Nil for a blank line.
     package func parse(_ line: LineReader.Line) -> Result<PreferenceRecord, BadRow>? {
+        parse(line) { row throws(RowError) in
+            guard line.number >= recognised else { throw RowError(DataFormat.unrecognised) }
+            return try format.parse(row)
+        }
+    }
+
+    func parse(
+        _ line: LineReader.Line, with read: (JSONRow) throws(RowError) -> PreferenceRecord
+    ) -> Result<PreferenceRecord, BadRow>? {
         if line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { return nil }
         do throws(RowError) {
-            let row = try JSONRow(line, file: file)
-            guard line.number >= recognised else { throw RowError(DataFormat.unrecognised) }
-            var record = try format.parse(row)
+            var record = try read(try JSONRow(line, file: file))
             record.row = linesBefore + line.number - 1
             return .success(record)
         } catch {

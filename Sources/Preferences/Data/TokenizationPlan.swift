@@ -47,6 +47,17 @@ package struct TokenizationPlan: Sendable {
         do throws(RowError) { return try compared(record) } catch { throw BadRow(record, error) }
     }
 
+    /// The ids of a query alone, cut at its beginning to `room` tokens.
+    /// - Throws: where and why the record cannot be used.
+    package func prompt(of record: PreferenceRecord, room: Int) throws(BadRow) -> (ids: [Int32], isTruncated: Bool) {
+        do throws(RowError) {
+            let ids = try promptIDs(template.prompt(of: record))
+            let plan = TruncationPlan(
+                promptCount: ids.count, longestResponse: maxTokens - room, maxTokens: maxTokens, promptFloor: 1)
+            return (plan.cut(prompt: ids, keepingFirst: bosTokenID != nil), ids.count > plan.promptCount)
+        } catch { throw BadRow(record, error) }
+    }
+
     private func tokenized(_ record: PreferenceRecord) throws(RowError) -> TokenizedExample {
         let prompt = try promptIDs(template.prompt(of: record))
         var whole: [[Int32]] = []

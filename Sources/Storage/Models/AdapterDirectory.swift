@@ -22,10 +22,7 @@ package struct AdapterDirectory {
         -> AdapterDirectory
     {
         let file = path + "/" + configurationName
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a PEFT adapter directory")
-        }
-        let configuration = try AdapterConfiguration(json: data, file: file)
+        let configuration = try readConfiguration(file)
         let found = configuration.adaptation
         for (name, own, wanted) in [
             ("r", "\(found.rank)", "\(adaptation.rank)"), ("lora_alpha", "\(found.alpha)", "\(adaptation.alpha)"),
@@ -47,6 +44,19 @@ package struct AdapterDirectory {
             throw RDOError(.artefact, "tensor \(other) has no place in this pass's model", at: weights.path)
         }
         return AdapterDirectory(weights: weights, configuration: configuration)
+    }
+
+    /// How the adapters of a directory change a model.
+    /// - Throws: `RDOError.artefact` when the file is missing or describes something else.
+    package static func adaptation(of path: String) throws -> LowRankAdaptation {
+        try readConfiguration(path + "/" + configurationName).adaptation
+    }
+
+    private static func readConfiguration(_ file: String) throws -> AdapterConfiguration {
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a PEFT adapter directory")
+        }
+        return try AdapterConfiguration(json: data, file: file)
     }
 
     package func contains(_ name: String) -> Bool { weights.contains(Self.prefix + name) }

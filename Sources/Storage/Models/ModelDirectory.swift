@@ -27,6 +27,23 @@ package final class ModelDirectory {
         return try ModelConfiguration(json: data, file: file)
     }
 
+    /// The tokens that end a response: those of config.json, and of generation_config.json where there is one.
+    ///
+    /// - Throws: `RDOError.artefact` when a file cannot be understood.
+    package static func endTokens(of path: String) throws -> [Int32] {
+        let own = try readConfiguration(path).eosTokenIDs
+        let file = path + "/generation_config.json"
+        guard FileManager.default.fileExists(atPath: file) else { return own }
+        guard let data = FileManager.default.contents(atPath: file),
+            let object = try? JSONParser.parse(file: [UInt8](data)), object.isObject
+        else { throw RDOError(.artefact, "the file is not a JSON object", at: file) }
+        guard let value = object["eos_token_id"] else { return own }
+        guard let more = value.integer.map({ [$0] }) ?? value.elements(\.integer),
+            more.allSatisfy({ Int32(exactly: $0) != nil })
+        else { throw RDOError(.artefact, "eos_token_id is neither an id nor a list of ids", at: file) }
+        return own + more.map { Int32($0) }.filter { !own.contains($0) }
+    }
+
     /// Opens the directory and checks every tensor that a model with `head` needs.
     ///
     /// A scalar head's `score.weight` may be missing: see `contains`.
