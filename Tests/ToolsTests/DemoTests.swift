@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Methods
 import Objectives
+import Passes
 import TestSupport
 import Testing
 
@@ -65,6 +66,22 @@ import Testing
         let page = try String(contentsOf: root.appendingPathComponent("docs/results.md"), encoding: .utf8)
         for row in DemoConfiguration().rows(of: "demo") { #expect(page.contains("`\(row.key)`"), "\(row.key)") }
         for kind in DemoCorpus.Kind.allCases { #expect(page.contains("`\(kind.rawValue)`"), "\(kind)") }
+    }
+
+    /// configs/small starts from what a demo leaves, with the demo's settings.
+    @Test func smallConfigurationsAreTheDemos() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+        let demo = try DemoConfiguration([]).shared
+        func differing(_ name: String, _ sections: [String]) throws -> [String] {
+            let own = try Configuration.load(path: root.appendingPathComponent("configs/small/\(name).yaml").path)
+            return sections.flatMap { section in
+                zip(own.rows(of: section), demo.rows(of: section)).filter { $0.value != $1.value }.map(\.0.key)
+            }
+        }
+        let files = ["data.train", "data.test"]
+        #expect(try differing("policy", ["data", "dpo"]) == files)
+        let lambdas = ["difference.lambda_duplication", "difference.lambda_reverse"]
+        #expect(try differing("scorer", ["data", "difference", "score"]) == files + lambdas)
     }
 
     @Test func othersFilesStay() throws {

@@ -2,7 +2,7 @@
 
 import collections
 
-from experiment import runs
+from experiment import runs, truth
 
 Corpus = collections.namedtuple("Corpus", "name title settings pairs policies")
 
@@ -18,6 +18,8 @@ METHODS = ["dpo", "rrhf", "kto"]
 SOURCES = ["none", "reward", "difference"]
 # Policies of half the pairs take half the demo's batch, and so as many steps.
 BATCH = 32
+# Responses that a policy draws to each held-out prompt.
+DRAWN = 2
 
 
 class Replicate:
@@ -28,9 +30,9 @@ class Replicate:
         self.table = runs.demo_table(directory)
 
     def policy(self, method, source):
-        """Share of the held-out pairs that the policy orders rightly."""
+        """Directory of the policy's training pass."""
         name = method + ("" if source == "none" else f"-rc-{source}") + f"-seed-{self.seed}"
-        return runs.evaluation(self.directory / name / method)["test_accuracy"]
+        return self.directory / name / method
 
     def scorer(self, source, start):
         """A scorer's figure, from the row of the demo's table whose name begins so."""
@@ -69,6 +71,19 @@ class Study:
             settings.append("demo.held_out_pairs=40")
         return f"{corpus.name}/seed-{seed}", ["run", "--set", *settings]
 
+    def qualities(self, policies):
+        """Mean true quality of the responses that policies draw, given as (replicate, directory of the training pass)."""
+        tasks, files = [], []
+        for replicate, directory in policies:
+            output = directory.parent / "drawn"
+            files.append(output / "generated.jsonl")
+            tasks.append((str(output.relative_to(self.runner.root)), [
+                "run", "configs/small/policy.yaml", "--set", *replicate.inputs, "passes=[generate]", f"output={output}",
+                f"generate.model={directory}/model", f"generate.prompts={replicate.directory}/data/test.jsonl",
+                "generate.strategy=sample", f"generate.responses={DRAWN}", "generate.max_new_tokens=40"]))
+        self.runner.all("drawn responses", tasks)
+        return [truth.mean_quality(path) for path in files]
+
     def replicates(self, names, seeds=None):
         """By corpus, the replicates in the order of the seeds."""
         seeds = self.seeds if seeds is None else seeds
@@ -79,4 +94,6 @@ class Study:
         for name, seed in missing:
             directory = self.runner.root / name / f"seed-{seed}"
             self.known[name, seed] = Replicate(directory, CORPORA[name], seed)
+            if CORPORA[name].policies:
+                truth.check(directory / "data" / "test.jsonl")
         return {name: [self.known[name, seed] for seed in seeds] for name in names}

@@ -7,10 +7,14 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---", *["---:"] * (len(head) - 1)], *rows])
 
 
-def claim(text, first, second, digits=3):
-    """A claim that `first` is above `second`, values by seed: the words, the paired difference, the verdict."""
-    difference = paired(first, second)
-    return f"- {text}: **{verdict(difference)}** ({difference.text(digits, sign=True)})"
+def claim(text, *compared):
+    """A claim that one arm is above another: the words, and for each figure (its name, values by seed of either) the verdict
+    and the paired difference."""
+    parts = []
+    for name, first, second in compared:
+        difference = paired(first, second)
+        parts.append(f"{name + ' ' if name else ''}**{verdict(difference)}** ({difference.text(sign=True)})")
+    return f"- {text}: " + ", ".join(parts)
 
 
 def write_section(path, name, text):

@@ -3,7 +3,7 @@
 from experiment.demos import CORPORA, Study
 from experiment.page import claim, table
 from experiment.runs import number, row
-from experiment.statistics import mean, paired
+from experiment.statistics import mean
 
 RANGES = ["0 to 1", "1 to 2", "2 to 3", "from 3"]
 
@@ -46,13 +46,13 @@ class Scorers:
         for name, corpus in CORPORA.items():
             reward, difference = self.accuracy(name, "reward"), self.accuracy(name, "difference")
             cells = [mean(reward[0]).text(), mean(difference[0]).text(), mean(difference[1]).text(), "", ""]
-            claims.append(claim(f"{corpus.title}: difference model > reward model", difference[0], reward[0]))
+            claims.append(claim(f"{corpus.title}: difference model > reward model", ("", difference[0], reward[0])))
             if name in self.WITHOUT_RULES:
                 without = self.accuracy(name, "without")
                 cells[3:] = [mean(without[0]).text(), mean(without[1]).text()]
                 claims += [
-                    claim(f"{corpus.title}: with the two rules > without them", difference[0], without[0]),
-                    claim(f"{corpus.title}: the same, read in one order", difference[1], without[1])]
+                    claim(f"{corpus.title}: with the two rules > without them", ("", difference[0], without[0])),
+                    claim(f"{corpus.title}: the same, read in one order", ("", difference[1], without[1]))]
             rows.append([corpus.title, *cells])
         head = ["held-out pairs ordered rightly", "reward model", "difference model", "… in one order",
                 "without the two rules", "… in one order"]
@@ -79,7 +79,7 @@ class Scorers:
                     by_seed.append((above, low[0]))
             if len(by_seed) > 1:
                 claims.append(claim(f"{corpus.title}: more right where ∣R∣ ≥ 1 than below",
-                                    [above for above, _ in by_seed], [below for _, below in by_seed]))
+                                    ("", [above for above, _ in by_seed], [below for _, below in by_seed])))
             else:
                 claims.append(f"- {corpus.title}: ∣R∣ reaches 1 in too few seeds to compare: **undecided**")
         return table(["difference model right where ∣R∣ is", *RANGES], rows) + "\n\n" + "\n".join(claims)
@@ -93,7 +93,7 @@ class Scorers:
                 wrong = [replicate.scorer(source, "mean where the label is wrong") for replicate in self.replicates[name]]
                 cells += [mean(right).text(), mean(wrong).text() if None not in wrong else "none"]
                 if source == "difference" and None not in wrong:
-                    claims.append(claim(f"{corpus.title}: right labels weigh more than wrong ones", right, wrong))
+                    claims.append(claim(f"{corpus.title}: right labels weigh more than wrong ones", ("", right, wrong)))
             rows.append([corpus.title, *cells])
         head = ["mean weight of training pairs, α = 0.5", "reward model, label right", "wrong",
                 "difference model, label right", "wrong"]
