@@ -119,7 +119,9 @@ let package = Package(
         tests(of: "Transformer", ["Tensors"]),
         tests(of: "Costs", ["Transformer"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
-        tests(of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"]),
+        tests(
+            of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"], excluding: ["chat-templates.json"]),
+        tests(of: "Generation", ["Preferences", "Tensors"], excluding: ["sampling-goldens.json"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),
         tests(
@@ -134,7 +136,7 @@ let package = Package(
                 "Training", "Objectives", "Storage", "Preferences", "Costs", "Transformer", "Tensors", "Columns",
                 "Coding",
             ]),
-        tests(of: "Passes", ["Costs", "Transformer", "Diagnostics"]),
+        tests(of: "Passes", ["Preferences", "Costs", "Transformer", "Diagnostics"]),
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Inspection", "Objectives", "Diagnostics"]),
         tests(of: "Report", ["Inspection", "Storage", "Columns", "Coding", "Diagnostics"]),
         .testTarget(

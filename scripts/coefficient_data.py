@@ -109,7 +109,8 @@ def read_data(rdo, config, settings, part, output):
         each for each in found if [file["path"] for file in each[1]["report"]["files"]] == files)
     data = Data([row for each in index["parts"] for row in read_part(directory / each["file"])], files, {
         "tokenizer_digest": xxhash.xxh3_128(tokenizer_file(effective["model"], output).read_bytes()).hexdigest(),
-        "data_digest": index["digest"], "template": effective["data"]["template"]})
+        # Sets of earlier versions do not say it: their templates were names.
+        "data_digest": index["digest"], "template": index.get("template", effective["data"]["template"])})
     if single := next((row for row in data.rows if len(row.texts) < 2), None):
         raise Failure(DATA, f"{data.place(single)}: one response only; coefficients are of pairs and lists")
     add_messages(data, {file["path"]: file["format"] for file in index["report"]["files"]})

@@ -43,7 +43,7 @@ struct BeamSearch: ResponseSearch {
             group.extend(Array(open[own]), logits.rows(own), stop) { token in
                 Float(decoding.diversityPenalty) * Float(taken[token] ?? 0)
             }
-            for token in group.open.compactMap(\.ids.last) { taken[token, default: 0] += 1 }
+            for token in group.taken { taken[token, default: 0] += 1 }
             if !group.isDone { next += group.open }
             groups[index] = group
         }
@@ -56,6 +56,8 @@ private struct BeamGroup {
     let beams: Int
     let lengthPenalty: Double
     private(set) var open: [OpenResponse] = []
+    /// The tokens that its beams took in the last step; the end of a response is none.
+    private(set) var taken: [Int32] = []
     private(set) var finished: [(response: GeneratedResponse, score: Double)] = []
     private(set) var isDone = false
 
@@ -69,12 +71,12 @@ private struct BeamGroup {
         _ parents: [OpenResponse], _ logProbabilities: Matrix, _ stop: StopCondition,
         penalty: (Int32) -> Float
     ) {
-        var ended = 0
-        open = []
+        (open, taken) = ([], [])
         // Enough that as many as there are beams go on, however many end.
         for (rank, candidate) in candidates(parents, logProbabilities, stop, penalty).enumerated() {
-            if let end = stop.end(of: candidate.ids) {
-                ended += 1
+            let end = stop.end(of: candidate.ids)
+            if taken.count < beams, end != .eos, let token = candidate.ids.last { taken.append(token) }
+            if let end {
                 if rank < beams { finish(GeneratedResponse(ids: candidate.ids, end: end), candidate.logProbability) }
             } else if open.count < beams {
                 open.append(candidate)

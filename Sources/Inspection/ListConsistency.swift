@@ -12,32 +12,11 @@ package struct ListConsistency: Encodable, Sendable {
 
     /// Nil when there are no lists.
     init?(of pairs: ScoredPairs) {
-        guard let places = pairs.places else { return nil }
         var (lists, triples, contradictions) = (0, 0, 0)
         var (left, whole) = (0.0, 0.0)
-        var start = 0
-        while start < pairs.count {
-            // A list's pairs stand together.
-            var end = start
-            var responses: [Int32: Int] = [:]
-            while end < pairs.count, places[end].query == places[start].query,
-                end == start || responses[places[end].first] != nil || responses[places[end].second] != nil
-            {
-                for response in [places[end].first, places[end].second] where responses[response] == nil {
-                    responses[response] = responses.count
-                }
-                end += 1
-            }
-            defer { start = end }
-            let count = responses.count
-            guard count > 2, end - start == count * (count - 1) / 2 else { continue }
-            var known = [Double](repeating: 0, count: count * count)
-            for pair in start..<end {
-                guard let i = responses[places[pair].first], let j = responses[places[pair].second] else { continue }
-                known[i * count + j] = pairs.differences[pair]
-                known[j * count + i] = -pairs.differences[pair]
-            }
-            let matrix = DifferenceMatrix(count: count) { known[$0 * count + $1] }
+        pairs.forEachList { list in
+            let (count, matrix) = (list.responses.count, list.differences)
+            guard count > 2 else { return }
             let scores = matrix.scores
             lists += 1
             triples += count * (count - 1) * (count - 2) / 6

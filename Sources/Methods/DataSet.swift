@@ -101,12 +101,26 @@ package struct PassData {
     /// The examples of both parts.
     package var parts: [Rows<TokenizedExample>] { [train.examples] + (test.map { [$0.examples] } ?? []) }
 
-    /// - Throws: `RDOError.data` when a row has one response only.
-    package func requireComparable() throws {
-        for example in parts.joined() where example.responses.count < 2 {
-            throw RDOError(
-                .data, "row \(example.row + 1) has one response only",
-                remedy: "this pass compares responses: it needs pairs or lists; labelled responses are for kto")
+    /// - Parameter remedy: what to do about a list that nobody scored; nil where the scores do not matter.
+    /// - Throws: `RDOError.data` when a row has one response only, or a list lacks its scores.
+    package func requireComparable(scoredElse remedy: String? = nil) throws {
+        for example in parts.joined() {
+            guard example.responses.count >= 2 else {
+                throw RDOError(
+                    .data, "row \(example.row + 1) has one response only",
+                    remedy: "this pass compares responses: it needs pairs or lists; labelled responses are for kto")
+            }
+            if let remedy { try example.requireScores(remedy: remedy) }
         }
+    }
+}
+
+extension TokenizedExample {
+    /// - Throws: `RDOError.data` for a list that nobody scored, of which nobody knows which response is better.
+    func requireScores(remedy: String = "give each response a number in scores") throws {
+        guard kind == .list, scores == nil else { return }
+        throw RDOError(
+            .data, "row \(row + 1) has responses without scores",
+            remedy: "\(remedy) (`rdo export-lists` writes those of a coefficient file)")
     }
 }

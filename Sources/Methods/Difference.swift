@@ -43,6 +43,7 @@ package struct DifferenceSettings: MethodSettings {
     package var headSettings = ScalarHeadSettings()
     package var lambdaDuplication = 0.5
     package var lambdaReverse = 0.5
+    package var data: [String]?
 
     package init() {}
 
@@ -50,9 +51,11 @@ package struct DifferenceSettings: MethodSettings {
         TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) } + [
             .value(\.lambdaDuplication, "lambda_duplication", .atLeast(0), "Weight of d(x, y, y)²."),
             .value(\.lambdaReverse, "lambda_reverse", .atLeast(0), "Weight of (d(x, a, b) + d(x, b, a))²."),
+            .value(\.data, "data", otherData).neutral,
         ]
     }
 
+    package var trainFiles: [String]? { data }
     package var scalarHead: ScalarHeadSettings? { headSettings }
 }
 

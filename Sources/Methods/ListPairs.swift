@@ -11,7 +11,7 @@ extension PassData {
     ///
     /// - Throws: `RDOError.data` when a row has one response only, or no pair is left.
     package func asPairs(_ context: MethodContext) throws -> PassData {
-        try requireComparable()
+        try requireComparable(scoredElse: "give each response a number in scores")
         let data = PassData(
             train: try train.asPairs(perList: context.pairsPerList, seed: context.seed),
             test: try test?.asPairs(perList: nil, seed: context.seed), conventions: conventions)

@@ -18,7 +18,9 @@ package struct RRHFMethod: TrainingMethod {
     package init(_ settings: ListSettings) { self.settings = settings }
 
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
-        try data.requireComparable()
+        try data.requireComparable(scoredElse: settings.ranking == .scores ? "set rrhf.ranking to difference" : nil)
+        // Held-out lists are judged by their own scores.
+        if settings.ranking == .difference { try data.test?.examples.forEach { try $0.requireScores() } }
         return data
     }
 

@@ -60,8 +60,8 @@ extension TokenizedExample {
     /// Where a response stands in its data row.
     func place(of response: Int) -> Int { listPlaces?[response] ?? response }
 
-    /// A list's scores; a pair's chosen response is better than the rejected one.
-    package var listScores: [Double] { scores ?? [1, 0] }
+    /// A list's scores, which are equal while nobody scored it; a pair's chosen response is better than the rejected one.
+    package var listScores: [Double] { scores ?? (kind == .list ? responses.map { _ in 0 } : [1, 0]) }
 
     // MARK: - Keys in artefacts
 

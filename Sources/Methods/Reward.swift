@@ -26,13 +26,17 @@ package struct RewardMethod: PlainMethod {
 package struct RewardSettings: MethodSettings {
     package var training = TrainingSettings()
     package var headSettings = ScalarHeadSettings()
+    package var data: [String]?
 
     package init() {}
 
     package static var fields: [Field<Self>] {
-        TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) }
+        TrainingSettings.fields(in: \.training) + ScalarHeadSettings.fields.map { $0.lifted(\.headSettings) } + [
+            .value(\.data, "data", otherData).neutral
+        ]
     }
 
+    package var trainFiles: [String]? { data }
     package var scalarHead: ScalarHeadSettings? { headSettings }
 }
 

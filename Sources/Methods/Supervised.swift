@@ -20,24 +20,30 @@ package struct SupervisedMethod: PlainMethod {
 
     /// Without the responses that a label calls bad, unless all are to be learned.
     package func prepare(_ data: PassData, _ context: MethodContext) throws -> PassData {
-        func reduced(_ part: DataSet) -> DataSet {
-            let wanted = wanted(part.examples)
+        func reduced(_ part: DataSet) throws -> DataSet {
+            let wanted = try wanted(part.examples)
             guard wanted.count < part.examples.count else { return part }
             context.log.info("sft: left out \(part.examples.count - wanted.count) responses whose label is false")
             return DataSet(examples: part.examples.selecting(wanted))
         }
-        let train = reduced(data.train)
+        let train = try reduced(data.train)
         guard !train.examples.isEmpty else {
             throw RDOError(
                 .data, "every response has the label false", remedy: "set sft.responses to all to learn them even so")
         }
-        let test = data.test.map(reduced).flatMap { $0.examples.isEmpty ? nil : $0 }
+        let test = try data.test.map(reduced).flatMap { $0.examples.isEmpty ? nil : $0 }
         return PassData(train: train, test: test, conventions: data.conventions)
     }
 
     /// Indices of the examples to learn from.
-    func wanted(_ examples: Rows<TokenizedExample>) -> [Int] {
-        examples.indices.filter { settings.responses == .all || examples[$0].label != false }
+    /// - Throws: `RDOError.data` when a list does not say which of its responses is the best.
+    func wanted(_ examples: Rows<TokenizedExample>) throws -> [Int] {
+        if settings.responses == .all { return Array(examples.indices) }
+        return try examples.indices.filter { index in
+            let example = examples[index]
+            try example.requireScores()
+            return example.label != false
+        }
     }
 
     package func task(_ part: DataSet, costs: CostModel, _ context: MethodContext?) -> SupervisedTask {
@@ -66,7 +72,7 @@ package struct SupervisedSettings: MethodSettings {
                 \.responses, "responses",
                 "Learn the chosen responses (of a list the one with the highest score, none whose label is false) or all."
             ),
-            .value(\.data, "data", "Other files than data.train.").neutral,
+            .value(\.data, "data", otherData).neutral,
         ]
     }
 

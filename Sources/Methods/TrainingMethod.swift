@@ -102,7 +102,8 @@ extension MethodSettings {
     package var readsCoefficients: Bool { weighting.map { $0.use && $0.column != .only } ?? false }
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {}
 
-    /// Said of the same key in several sections.
+    // Said of the same key in several sections.
+    static var otherData: String { "Other files than data.train." }
     static var ledgerHelp: String { "Note what every step does with every pair in ledger.h5 (docs/ledger.md)." }
 }
 

@@ -109,6 +109,7 @@ package struct Configuration: ConfigurationSection {
                 throw fail("model.init: heads must be a multiple of key_value_heads")
             }
         }
+        try validateTemplate(fail)
         for pass in Self.trainingPasses { try validate(pass.name, pass.settings(in: self), fail) }
         try generate.validate { fail($0, remedy: $1) }
         if score.data != .train && data.test.isEmpty {
@@ -125,6 +126,24 @@ package struct Configuration: ConfigurationSection {
         if Set(metrics).count < metrics.count { throw fail("metrics names a form twice") }
         if passes.isEmpty { throw fail("passes is empty", remedy: "name at least one pass") }
         if Set(passes).count < passes.count { throw fail("passes names a pass twice") }
+    }
+
+    private func validateTemplate(_ fail: (String, String?) -> RDOError) throws {
+        guard let turns = data.turns else {
+            guard data.template == .custom else { return }
+            throw fail(
+                "data.template is custom and data.turns is missing",
+                "describe the turns there, or name a built-in template")
+        }
+        guard data.template == .custom else {
+            throw fail(
+                "data.turns is given but data.template is \(data.template.rawValue)",
+                "set data.template to custom, or remove data.turns")
+        }
+        if turns.user.prefix.isEmpty, turns.user.suffix.isEmpty {
+            throw fail(
+                "data.turns.user has neither prefix nor suffix", "say what stands before and after a user's message")
+        }
     }
 
     private func validate(

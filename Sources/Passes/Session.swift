@@ -23,6 +23,7 @@ package final class Session {
     let knownDigests: KnownDigests
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
+    private var hasSaidTemplate = false
     /// The meshes in use, by their number of shards.
     private var meshes: [Int: Mesh] = [:]
 
@@ -94,6 +95,12 @@ package final class Session {
         let busy = isBound ? threads : neighbours * threads
         guard busy > available else { return }
         log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
+    }
+
+    /// Says once what is to be said of the template: all models of a run read by the same one.
+    func say(_ remark: TemplateChoice.Remark?) {
+        if !hasSaidTemplate { remark?.say(log) }
+        hasSaidTemplate = true
     }
 
     /// What a method may know of this run.

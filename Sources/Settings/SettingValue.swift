@@ -116,7 +116,8 @@ extension SettingChoice {
 
 extension Projection: SettingChoice {}
 extension DataFormat: SettingChoice {}
-extension PromptTemplate: SettingChoice {}
+extension TemplateName: SettingChoice {}
+extension TurnTemplate.SystemPlace: SettingChoice {}
 extension BadRowPolicy: SettingChoice {}
 extension OverLongPolicy: SettingChoice {}
 extension Disagreement: SettingChoice {}

@@ -60,7 +60,8 @@ package struct DataSettings: ConfigurationSection {
     package var train: [String] = []
     package var test: [String] = []
     package var format = DataFormat.auto
-    package var template = PromptTemplate.plain
+    package var template = TemplateName.plain
+    package var turns: TurnsSettings?
     package var maxTokens = 1024
     package var maxPromptTokens: Int?
     package var overLong = OverLongPolicy.reject
@@ -77,7 +78,11 @@ package struct DataSettings: ConfigurationSection {
             .value(\.train, "train", "Preference data, JSONL, plain or .gz (docs/data.md)."),
             .value(\.test, "test", "Held-out data, for evaluation."),
             .value(\.format, "format", "Layout of the rows; auto decides by the first row of each file."),
-            .value(\.template, "template", "How a prompt is rendered (docs/data.md)."),
+            .value(
+                \.template, "template",
+                "How a prompt is rendered (docs/data.md); custom is the template in turns, auto the base model's own "
+                    + "chat template where it is a known one."),
+            .optionalSection(\.turns, "turns", "The template custom: what stands around each message of a chat."),
             .value(
                 \.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
             .value(

@@ -92,7 +92,8 @@ struct RDO: ParsableCommand {
         discussion: "Start on several ranks with `mpirun -n N rdo ...` or `srun --mpi=pmix rdo ...`.",
         version: Version.number,
         subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
-            LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, ExportPairs.self, Import.self,
+            LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, ExportPairs.self, ExportLists.self,
+            Import.self,
             Diff.self, Merge.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
         ])
 }

@@ -26,6 +26,10 @@ import Testing
     private static func chain(of section: String, coefficients: String) -> Chain {
         switch section {
         case "sft", "reward": Chain(passes: [section], dependent: [section: [section]])
+        case "generate":
+            Chain(
+                passes: ["generate"], dependent: [section: [section]],
+                extra: ["generate.strategy=sample", "generate.responses=2", "generate.max_new_tokens=4"])
         case "rrhf", "kto":
             Chain(
                 passes: ["reference", section], dependent: [section: ["reference", section]],
@@ -54,11 +58,24 @@ import Testing
         "model.init.key_value_heads": "1", "model.init.max_positions": "128", "model.init.rope_theta": "500",
         "model.init.norm_epsilon": "1e-3", "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
         "model.tokenizer": "INITIAL", "data.train": "COPY", "data.test": "OTHER", "data.format": "pairs",
-        "data.template": "hh", "data.max_tokens": "90", "data.max_prompt_tokens": "20", "data.over_long": "truncate",
+        "data.template": "hh", "data.turns.system.prefix": nil, "data.turns.system.suffix": nil,
+        "data.turns.system.trim": nil, "data.turns.system.place": nil, "data.turns.system.default": nil,
+        "data.turns.user.prefix": nil, "data.turns.user.suffix": nil, "data.turns.user.trim": nil,
+        "data.turns.assistant.prefix": nil, "data.turns.assistant.suffix": nil, "data.turns.assistant.trim": nil,
+        "data.turns.alternate": nil, "data.max_tokens": "90", "data.max_prompt_tokens": "20",
+        "data.over_long": "truncate",
         "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "1", "data.limit": "12",
         "data.test_limit": "2", "parallel.shards": "1", "parallel.gather": "block", "parallel.recompute": "block",
         "parallel.shared_memory": "false", "parallel.frozen_weights": nil, "parallel.timeout": "100",
         "parallel.blas_threads": "2", "prepare.examples": "1", "sft.responses": "all", "sft.data": "OTHER",
+        "reward.data": "OTHER", "difference.data": "OTHER",
+        "generate.model": "INITIAL", "generate.adapter": nil, "generate.prompts": "OTHER", "generate.limit": "3",
+        "generate.file": "OWN/named.jsonl", "generate.add_given": "true", "generate.strategy": "beam",
+        "generate.responses": "3", "generate.max_new_tokens": "6", "generate.stop": "[a]",
+        "generate.repetition_penalty": "2", "generate.temperature": "0.5", "generate.top_k": "3",
+        "generate.top_p": "0.5", "generate.min_p": "0.2", "generate.beams": nil, "generate.beam_groups": nil,
+        "generate.diversity_penalty": nil, "generate.length_penalty": nil, "generate.chunk": "2",
+        "generate.batch": "3",
         "reward.head_learning_rate": "0.1", "reward.head": "HEAD", "difference.head_learning_rate": "0.1",
         "difference.head": "HEAD", "difference.lambda_duplication": "1", "difference.lambda_reverse": "1",
         "score.scorer": nil, "score.model": "SCORER", "score.file": "OWN/named.h5", "score.data": "both",
@@ -152,12 +169,13 @@ import Testing
         #expect(tried > 80)
     }
 
-    /// Models and HDF5 files of a run.
+    /// Models, HDF5 files and responses of a run.
     private func results(_ output: String) throws -> [String] {
         let files = FileManager.default.enumerator(atPath: output)?.compactMap { $0 as? String } ?? []
         return files.filter { file in
             !file.contains("checkpoints") && !file.hasPrefix("data/") && !file.hasSuffix("ledger.h5")
-                && (file.hasSuffix(".safetensors") || file.hasSuffix(".h5"))
+                && (file.hasSuffix(".safetensors") || file.hasSuffix(".h5")
+                    || ["generated.jsonl", "named.jsonl"].contains(file))
         }
     }
 

@@ -148,4 +148,25 @@ import Testing
         let again = try work.rdo(["run"], set: ["passes=[reference]", "data.template=hh"])
         #expect(again.status == 0 && again.error.contains("again, because data_digest was"), "\(again.error)")
     }
+
+    /// The texts of `data.turns` are part of what artefacts are made from, as the name of a template is.
+    @Test func aChangedPrefixMakesArtefactsStale() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        func run(_ turns: String...) throws -> ProcessResult {
+            let set = ["passes=[reference, dpo]", "dpo.steps=1", "dpo.coefficients.use=false", "data.template=custom"]
+            return try work.rdo(["run"], set: set + turns.map { "data.turns.\($0)" })
+        }
+        let (user, assistant) = ("user.prefix=\"Q: \"", "assistant.prefix=\"\\nA: \"")
+        #expect(try run(user, assistant).status == 0)
+        let same = try run(user, assistant)
+        #expect(same.error.contains("reference: complete and unchanged"), "\(same.error)")
+        let changed = try run("user.prefix=\"q: \"", assistant)
+        #expect(changed.status == 0, "\(changed.error)")
+        #expect(changed.error.contains("again, because data_digest was"), "\(changed.error)")
+        #expect(changed.error.contains("data.turns.user.prefix was \"Q: \" and is \"q: \""), "\(changed.error)")
+        // What only chats would show makes no other tokens here, and still another template.
+        let suffixed = try run("user.prefix=\"q: \"", assistant, "assistant.suffix=\"\\n\"")
+        #expect(suffixed.error.contains("template was {"), "\(suffixed.error)")
+    }
 }

@@ -35,11 +35,11 @@ import Transformer
     }
 
     /// A completion that is labelled as bad is nothing to learn.
-    @Test func badCompletionsAreLeftOut() {
+    @Test func badCompletionsAreLeftOut() throws {
         let part = Rows([Self.example(0, label: true), Self.example(1, label: false), Self.example(2)])
         var settings = SupervisedSettings()
-        #expect(SupervisedMethod(settings).wanted(part) == [0, 2])
+        #expect(try SupervisedMethod(settings).wanted(part) == [0, 2])
         settings.responses = .all
-        #expect(SupervisedMethod(settings).wanted(part) == [0, 1, 2])
+        #expect(try SupervisedMethod(settings).wanted(part) == [0, 1, 2])
     }
 }

@@ -32,7 +32,7 @@ import Testing
     @Test func rowsOfSeveralParts() throws {
         let directory = try TemporaryDirectory()
         let all = examples(50)
-        var set = PreparedSet(identity: "i", form: .responses)
+        var set = PreparedSet(identity: "i", form: .responses, template: "plain")
         for (number, range) in [0..<7, 7..<8, 8..<50].enumerated() {
             var builder = PreparedPart.Builder()
             for example in all[range] { builder.append(example) }
@@ -69,7 +69,7 @@ import Testing
         var builder = PreparedPart.Builder()
         for example in all { builder.append(example) }
         let part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
-        let set = PreparedSet(identity: "i", form: .differences, parts: [part])
+        let set = PreparedSet(identity: "i", form: .differences, template: "plain", parts: [part])
         #expect(Array(set.differenceExamples(in: directory.path)) == all)
     }
 

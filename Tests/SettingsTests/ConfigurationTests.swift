@@ -113,6 +113,18 @@ import Testing
             "output: a\ndata: {train: b}\nmodel: {init: {key_value_heads: 3}}",
             "model.init: heads must be a multiple of key_value_heads"
         ),
+        (
+            "output: a\nmodel: {path: a}\ndata: {train: b, template: custom}",
+            "data.template is custom and data.turns is missing"
+        ),
+        (
+            "output: a\nmodel: {path: a}\ndata: {train: b, template: hh, turns: {user: {prefix: U}}}",
+            "data.turns is given but data.template is hh"
+        ),
+        (
+            "output: a\nmodel: {path: a}\ndata: {train: b, template: custom, turns: {assistant: {prefix: A}}}",
+            "data.turns.user has neither prefix nor suffix"
+        ),
         (required + "reward: {batch_size: 4}", "reward.micro_batches (8) exceeds reward.batch_size (4)"),
         (
             required + "kto: {coefficients: {combine: product, disagreement: flip}}",

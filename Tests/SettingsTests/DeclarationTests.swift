@@ -18,7 +18,12 @@ import Testing
             "model.init.heads": "8", "model.init.key_value_heads": "2", "model.init.max_positions": "512",
             "model.init.rope_theta": "500000", "model.init.norm_epsilon": "1e-6",
             "model.init.tie_embeddings": "false", "model.init.initializer_range": "0.1",
-            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "alpaca",
+            "data.train": "[a, b]", "data.test": "c", "data.format": "hh", "data.template": "custom",
+            "data.turns.system.prefix": "s", "data.turns.system.suffix": "e", "data.turns.system.trim": "true",
+            "data.turns.system.place": "first_user", "data.turns.system.default": "be brief",
+            "data.turns.user.prefix": "u", "data.turns.user.suffix": "e", "data.turns.user.trim": "true",
+            "data.turns.assistant.prefix": "a", "data.turns.assistant.suffix": "e",
+            "data.turns.assistant.trim": "true", "data.turns.alternate": "true",
             "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
             "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "3", "data.limit": "9",
             "data.test_limit": "8",
@@ -28,7 +33,14 @@ import Testing
             "prepare.examples": "2", "score.scorer": "reward", "score.model": "m", "score.file": "f",
             "score.data": "both", "score.chunk": "99",
             "reference.model": "m", "reference.file": "f", "reference.chunk": "99",
-            "sft.responses": "all", "sft.data": "[d, e]",
+            "generate.model": "m", "generate.adapter": "a", "generate.prompts": "[p, q]", "generate.limit": "9",
+            "generate.file": "f", "generate.add_given": "true", "generate.strategy": "sample",
+            "generate.responses": "4", "generate.max_new_tokens": "99", "generate.stop": "[s, t]",
+            "generate.repetition_penalty": "1.5", "generate.temperature": "0.5", "generate.top_k": "9",
+            "generate.top_p": "0.5", "generate.min_p": "0.5", "generate.beams": "6", "generate.beam_groups": "3",
+            "generate.diversity_penalty": "0.5", "generate.length_penalty": "0.5", "generate.chunk": "9",
+            "generate.batch": "9",
+            "sft.responses": "all", "sft.data": "[d, e]", "reward.data": "[d, e]", "difference.data": "[d, e]",
             "reward.head_learning_rate": "0.5", "reward.head": "h",
             "difference.head_learning_rate": "0.5", "difference.head": "h",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
@@ -67,6 +79,11 @@ import Testing
         return Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.value) })
     }
 
+    private static let samplingKeys = ["temperature", "top_k", "top_p", "min_p"].map { "generate." + $0 }
+    private static let beamKeys = ["beams", "beam_groups", "diversity_penalty", "length_penalty"].map {
+        "generate." + $0
+    }
+
     /// A key without a second value that is allowed.
     private static let fixed = "rrhf.coefficients.denominator"
 
@@ -74,8 +91,12 @@ import Testing
     @Test(arguments: PairwiseLoss.allCases.dropFirst())
     func everyKeyCanBeSetAndReadsBack(loss: PairwiseLoss) throws {
         let foreign = LossParameter.all.filter { !loss.takes($0) }.map { "dpo." + $0.key }
-        var others = Self.others.filter { !(foreign + [Self.fixed]).contains($0.key) }
+        // No strategy reads all keys either: the losses take turns.
+        let isBeam = (PairwiseLoss.allCases.firstIndex { $0.name == loss.name } ?? 0) % 2 == 0
+        let idle = isBeam ? Self.samplingKeys : Self.beamKeys
+        var others = Self.others.filter { !(foreign + idle + [Self.fixed]).contains($0.key) }
         others["dpo.variant"] = loss.name
+        if isBeam { others["generate.strategy"] = "diverse_beam" }
         let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
         let (former, now) = (values(try Configuration(yaml: required)), values(changed))
         #expect(Set(now.keys).symmetricDifference(Self.others.keys).isEmpty, "keys that one of both lacks")
@@ -90,9 +111,13 @@ import Testing
         check(ModelSettings())
         check(ModelInitSettings())
         check(DataSettings())
+        check(TurnsSettings())
+        check(TurnSettings())
+        check(SystemTurnSettings())
         check(ParallelSettings())
         check(PrepareSettings())
         check(ScoreSettings())
+        check(GenerateSettings())
         check(ReferenceSettings())
         check(CoefficientSettings())
         check(TrainingSettings())
@@ -115,6 +140,7 @@ import Testing
             case "headSettings": ScalarHeadSettings.fields.map(\.key)
             case "parameters": LossParameter.all.map(\.key)
             case "initial": ["init"]
+            case "message": TurnSettings.fields.map(\.key)
             default: [snakeCase(name)]
             }
         }
@@ -189,7 +215,7 @@ import Testing
     @Test func aListNamesTheItem() {
         #expect(
             failure(required + "passes:\n  - dpo\n  - dop")
-                == "a.yaml:6: passes must be one of sft, reward, difference, score, reference, dpo, rrhf, kto, prepare, or a list of such, not \"dop\""
+                == "a.yaml:6: passes must be one of sft, reward, difference, generate, score, reference, dpo, rrhf, kto, prepare, or a list of such, not \"dop\""
         )
     }
 

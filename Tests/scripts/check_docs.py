@@ -56,6 +56,9 @@ RULES = [
     (r"rdo (report .*|inspect .* --html .*)", [("$", CHARTS)]),
     (r"rdo inspect .*", AS_PRINTED),
     (r"rdo export-pairs .*", AS_PRINTED),
+    (r"mpirun -n 8 rdo generate align\.yaml .*", [("$", " generate.max_new_tokens=8 generate.limit=4")]),
+    (r"mpirun -n 16 rdo run configs/paper/hh-plus\.yaml", "needs HH and a model of seven billion parameters"),
+    (r"rdo export-lists runs/hh-plus/.*", [("runs/hh-plus", "runs/first")]),
     # Judgements of others are made of the program's own.
     (r"rdo import judged\.jsonl .*", [
         ("^", "rdo export-pairs runs/first/coefficients.h5 | sed 's/\"difference\"/\"strength\"/; s/, \"tokens.*/}/' > judged.jsonl; ")]),
@@ -76,7 +79,7 @@ RULES = [
 PYTHON = {
     "docs/files.md": [("step-00000100", "step-00000002")], "docs/ledger.md": AS_PRINTED,
     "docs/lora.md": "needs peft and a base model", "docs/scorers.md": "needs transformers"}
-SECTIONS = "model data parallel prepare sft reward difference score reference dpo rrhf kto".split()
+SECTIONS = "model data parallel prepare sft reward difference score reference generate dpo rrhf kto".split()
 STARTS = r"(?:[A-Z]+=\S+ )?(?:rdo|mpirun|srun|sbatch|scancel|make)(?: |$)"
 SCRIPTS = r"(?:Benchmarks|Tests|scripts|cluster|slurm)/\S+\.(?:py|sh|sbatch)"
 

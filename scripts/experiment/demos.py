@@ -18,6 +18,8 @@ METHODS = ["dpo", "rrhf", "kto"]
 SOURCES = ["none", "reward", "difference"]
 # Policies of half the pairs take half the demo's batch, and so as many steps.
 BATCH = 32
+# The demo's 2 are enough to order responses, not to draw any that consist of words.
+START_EPOCHS = 8
 # Responses that a policy draws to each held-out prompt.
 DRAWN = 2
 
@@ -65,7 +67,7 @@ class Study:
             f"output={self.runner.root}/{corpus.name}/seed-{seed}", f"seed={seed}", f"demo.seeds={seed}",
             f"demo.data_seed={2024 + seed}", f"demo.train_pairs={64 if self.tiny else corpus.pairs}",
             f"demo.methods=[{', '.join(METHODS if corpus.policies else [])}]",
-            *(f"{method}.batch_size={BATCH}" for method in METHODS), *corpus.settings,
+            f"sft.epochs={START_EPOCHS}", *(f"{method}.batch_size={BATCH}" for method in METHODS), *corpus.settings,
             *self.few("sft", "reward", "difference", *METHODS)]
         if self.tiny:
             settings.append("demo.held_out_pairs=40")

@@ -51,6 +51,7 @@ extension Session {
                 try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
             )
         }
+        say(own.remark)
         func load(_ files: [String], limit: Int?) throws -> DataSet {
             let key = DataSetKey(
                 files: files, limit: limit, reader: own.key, scorer: scorers?.0.key, form: scorers?.1)

@@ -48,7 +48,7 @@ struct DataPreparation {
         let settings = session.configuration.data
         let key = DigestStream()
         key.update("\(PreparedPart.schema) \(Version.numerics) \(form) \(settings.format) \(limit ?? -1)")
-        key.update("\(plan.template) \(plan.eosTokenID) \(plan.bosTokenID ?? -1) \(plan.overLong)")
+        key.update("\(plan.template.identity) \(plan.eosTokenID) \(plan.bosTokenID ?? -1) \(plan.overLong)")
         key.update("\(plan.maxTokens) \(plan.maxPromptTokens ?? -1) \(plan.tokenizer.digest)")
         for file in files {
             // Whose fault it is that a file cannot be opened is said here.
@@ -97,7 +97,7 @@ struct DataPreparation {
         }
         try world.withoutTimeout {
             try world.onRankZero {
-                var set = PreparedSet(identity: identity, form: form)
+                var set = PreparedSet(identity: identity, form: form, template: plan.template.identity)
                 for (index, file) in files.enumerated() {
                     let own = all.map { $0[index] }
                     let rows = own.reduce(0) { $0 + $1.rows }

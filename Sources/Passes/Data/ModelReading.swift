@@ -9,6 +9,8 @@ struct ModelReading {
     let conventions: PassConventions
     let plan: TokenizationPlan
     let differencePlan: TokenizationPlan
+    /// What is to be said of the template.
+    let remark: TemplateChoice.Remark?
 
     /// What makes one reading another within a session.
     struct Key: Hashable {
@@ -44,15 +46,17 @@ struct ModelReading {
                 .artefact, "eos_token_id \(eos) lies outside the vocabulary of \(model.vocabularySize)",
                 at: path + "/config.json")
         }
+        let choice = try TemplateChoice(configuration)
         let maxTokens = min(settings.maxTokens, model.maxPositions)
         func plan(_ overLong: OverLongPolicy) throws -> TokenizationPlan {
             try TokenizationPlan(
-                tokenizer: tokenizer, template: settings.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
+                tokenizer: tokenizer, template: choice.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
                 maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
         }
         conventions = PassConventions(
-            tokenizer: tokenizer, tokenizerSource: source, template: settings.template.rawValue, eosTokenID: eos,
+            tokenizer: tokenizer, tokenizerSource: source, template: choice.template.identity, eosTokenID: eos,
             maxTokens: maxTokens)
+        remark = choice.remark
         self.plan = try plan(settings.overLong)
         // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
         differencePlan = try plan(.truncate)

@@ -35,6 +35,8 @@ struct PreparedSet: Codable {
     /// Digest of all that the rows depend on.
     let identity: String
     let form: ScorerReading.Form
+    /// For people and scripts; sets of earlier versions do not say it.
+    let template: String?
     var parts: [Part] = []
     /// After reading, before the model's limits.
     var report = DataReport()

@@ -74,6 +74,7 @@ struct Generating {
         let (reading, endTokens) = try world.collectively {
             (try ModelReading(of: model, configuration), try ModelDirectory.endTokens(of: model))
         }
+        session.say(reading.remark)
         let plan = reading.plan
         let room = plan.maxTokens - decoding.maxTokens
         guard room >= 1 else {

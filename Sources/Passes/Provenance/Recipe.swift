@@ -2,6 +2,7 @@ import Coding
 import Diagnostics
 import Foundation
 import Methods
+import Preferences
 import Settings
 import Storage
 import Training
@@ -43,6 +44,11 @@ package struct Recipe {
             try add(file: tokenizer + "/" + name, as: name)
         }
         if exists && !isDirectory.boolValue { try add(file: tokenizer, as: "tokenizer") }
+        if configuration.data.template == .auto {
+            for name in OwnChatTemplate.fileNames {
+                try add(file: configuration.templateDirectory + "/" + name, as: "template's " + name)
+            }
+        }
     }
 
     /// The keys of a section that have to do with what is computed.

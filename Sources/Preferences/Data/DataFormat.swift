@@ -12,7 +12,7 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
     case tldr
     /// `{chosen, rejected}` as arrays of `{role, content}`, with an optional `prompt` (an array or a text).
     case messages
-    /// `{query or prompt, responses[], scores[]}`.
+    /// `{query or prompt, responses[]}` and, where they are scored, `scores[]`.
     case lists
     /// `{prompt, completion, label}`; prompt and completion may be arrays of `{role, content}`.
     case kto

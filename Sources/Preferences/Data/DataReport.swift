@@ -91,7 +91,10 @@ package struct DataReport: Sendable, Equatable, Codable {
         let skip = "or set data.on_error to skip"
         switch reason {
         case TruncationPlan.responseTooLong: return "raise max_tokens, set data.over_long to truncate, \(skip)"
-        case PromptTemplate.chatUnsupported: return "set the template to chatml or hh"
+        case PromptTemplate.chatUnsupported:
+            return "set data.template to one of \(TemplateName.forChats), or describe your own in data.turns"
+        case TurnTemplate.systemUnsupported:
+            return "set data.template to one that has (docs/data.md), take the message out, \(skip)"
         case DataFormat.unrecognised: return "set data.format to one of \(DataFormat.named), \(skip)"
         default: return "correct the data, \(skip)"
         }

@@ -3,7 +3,7 @@ package struct PreferenceRecord: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         /// Two responses: chosen, then rejected.
         case pair
-        /// Two or more responses with scores.
+        /// Two or more responses, with scores unless nobody scored them yet.
         case list
         /// One response with a label (KTO).
         case unpaired
@@ -20,7 +20,7 @@ package struct PreferenceRecord: Sendable, Equatable {
     /// The query as a chat, when the row has one: then templates render this and not `prompt`.
     package var messages: [ChatMessage]?
     package var responses: [String]
-    /// One for each response of a list.
+    /// One for each response of a scored list.
     package var scores: [Double]?
     /// Is the response of an unpaired record desirable?
     package var label: Bool?

@@ -54,7 +54,7 @@ package struct Provenance: Sendable, Equatable, Encodable {
     package var dataDigest: String?
     /// What a scorer read, with its own limits, where that is not the data alone.
     package var inputDigest: String?
-    /// Name of the template that made texts out of records.
+    /// The template that made texts out of records: its name, or its texts where it has none.
     package var template: String?
 
     package init(

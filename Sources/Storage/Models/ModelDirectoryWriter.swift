@@ -15,10 +15,14 @@ package final class ModelDirectoryWriter {
         case files([(name: String, content: Data)])
     }
 
-    private static let tokenizerNames = [
-        "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "vocab.json", "merges.txt", "chat_template.jinja",
-    ]
+    /// What says beside a tokenizer whether texts start with BOS, and how chats are read.
+    private static let besideTokenizer = ["tokenizer_config.json", "chat_template.jinja", "chat_template.json"]
+
+    private static let tokenizerNames =
+        [
+            "tokenizer.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+            "merges.txt",
+        ] + besideTokenizer
 
     /// What a directory may hold and still be replaced.
     private static let ownNames =
@@ -78,9 +82,9 @@ package final class ModelDirectoryWriter {
         let folder = isDirectory.boolValue ? source : Durable.parent(of: source)
         var files = tokenizerNames.map { (from: folder + "/" + $0, to: $0) }
         if !isDirectory.boolValue {
-            // A file of any name, and beside it what says whether texts start with BOS.
+            // A file of any name.
             let name = source.hasSuffix(".model") ? "tokenizer.model" : "tokenizer.json"
-            files = [(source, name)] + files.filter { $0.to == "tokenizer_config.json" }
+            files = [(source, name)] + files.filter { besideTokenizer.contains($0.to) }
         }
         let found = files.filter { Durable.exists($0.from) }
         guard found.contains(where: { ["tokenizer.json", "tokenizer.model"].contains($0.to) }) else {

@@ -47,6 +47,26 @@ struct ExportPairs: ParsableCommand {
     }
 }
 
+struct ExportLists: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export-lists",
+        abstract: "Write the lists of a coefficient file as JSONL: query, responses and a score for each.")
+
+    @Argument(help: "A coefficient file.")
+    var path: String
+
+    @Option(help: "A file that is not there yet; standard output by default.")
+    var out: String?
+
+    func run() throws {
+        let export = try ListExport(of: path)
+        var (lists, left) = (0, 0)
+        try NewTextFile.write(out) { (lists, left) = try export.write(to: $0) }
+        if left > 0 { Log(speaking: true).warning("\(left) pairs are left out: others of their queries are missing") }
+        if let out { print("\(out): \(lists) lists") }
+    }
+}
+
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a coefficient file of preference data with a judge's strengths.",
