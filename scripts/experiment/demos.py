@@ -56,7 +56,7 @@ class Study:
     """Runs what is asked for, once, and hands it out."""
 
     def __init__(self, runner, seeds, tiny=False):
-        self.runner, self.seeds, self.tiny, self.known = runner, list(seeds), tiny, {}
+        self.runner, self.seeds, self.tiny, self.known, self.drawn = runner, list(seeds), tiny, {}, {}
 
     def few(self, *passes):
         """Settings that make a run tiny where the study is."""
@@ -79,12 +79,16 @@ class Study:
         for replicate, directory in policies:
             output = directory.parent / "drawn"
             files.append(output / "generated.jsonl")
+            if files[-1] in self.drawn:
+                continue
             tasks.append((str(output.relative_to(self.runner.root)), [
                 "run", "configs/small/policy.yaml", "--set", *replicate.inputs, "passes=[generate]", f"output={output}",
                 f"generate.model={directory}/model", f"generate.prompts={replicate.directory}/data/test.jsonl",
                 "generate.strategy=sample", f"generate.responses={DRAWN}", "generate.max_new_tokens=40"]))
-        self.runner.all("drawn responses", tasks)
-        return [truth.mean_quality(path) for path in files]
+        if tasks:
+            self.runner.all("drawn responses", tasks)
+        self.drawn.update((path, truth.mean_quality(path)) for path in files if path not in self.drawn)
+        return [self.drawn[path] for path in files]
 
     def replicates(self, names, seeds=None):
         """By corpus, the replicates in the order of the seeds."""

@@ -37,6 +37,8 @@ class Policies:
 
     def __init__(self, study: Study):
         self.arms = main_arms(study)
+        self.start = {name: study.qualities([(replicate, replicate.directory / "sft") for replicate in replicates])
+                      for name, replicates in study.replicates(LEARNABLE).items()}
 
     def section(self):
         rows, gains, sources = [], [], []
@@ -44,12 +46,13 @@ class Policies:
             for method in METHODS:
                 title = f"{CORPORA[name].title}, {method.upper()}"
                 cells = [self.arms.cells((name, method, source)) for source in SOURCES]
-                rows.append([title, *(cell[0] for cell in cells), *(cell[1] for cell in cells)])
+                rows.append([title, *(cell[0] for cell in cells), mean(self.start[name]).text(2),
+                             *(cell[1] for cell in cells)])
                 none, reward, difference = ((name, method, source) for source in SOURCES)
                 gains.append(self.arms.claim(title, difference, none))
                 sources.append(self.arms.claim(title, difference, reward))
         head = ["", "ordered rightly: no coefficients", "reward model's", "difference model's",
-                "quality of drawn responses: no coefficients", "reward model's", "difference model's"]
+                "quality of drawn responses: start", "no coefficients", "reward model's", "difference model's"]
         return "\n\n".join([
             "### Policies", table(head, rows), "With the difference model's coefficients > without:", "\n".join(gains),
             "Difference model > reward model, as source of coefficients:", "\n".join(sources)])

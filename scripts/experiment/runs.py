@@ -1,6 +1,7 @@
 """Starts `rdo` in directories of its own, several at a time, and reads what it leaves."""
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -11,10 +12,13 @@ import time
 
 
 class Runner:
-    """Starts `rdo` below one directory. What is complete and unchanged `rdo` itself skips."""
+    """Starts `rdo` below one directory. What is complete and unchanged `rdo` itself skips; a stamp in the output of a command
+    that succeeded saves asking it, which a thousand times takes long."""
 
     def __init__(self, rdo, root, ranks=1, jobs=1):
         self.rdo, self.root, self.ranks, self.jobs = str(pathlib.Path(rdo).resolve()), pathlib.Path(root), ranks, jobs
+        inputs = [pathlib.Path(self.rdo), *sorted(pathlib.Path("configs/small").glob("*.yaml"))]
+        self.inputs = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs]
         self.environment = dict(
             os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
             OMPI_MCA_mpi_yield_when_idle="1")
@@ -24,8 +28,9 @@ class Runner:
         log.parent.mkdir(parents=True, exist_ok=True)
         command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(self.ranks), self.rdo, *arguments]
         with open(log, "ab") as output:
+            # mpirun may write to a pipe whose reader has gone as it ends: signals stay ignored as they are here.
             process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                                       env=self.environment)
+                                       env=self.environment, restore_signals=False)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)  # it is not waited for again
         if process.returncode != 0:
@@ -35,16 +40,25 @@ class Runner:
 
     def all(self, title, tasks):
         """Runs a stage's tasks, each a name and the arguments of `rdo`, `jobs` at a time."""
-        began, finished = time.monotonic(), 0
+        def run(name, arguments):
+            [output] = [word.split("=", 1)[1] for word in arguments if word.startswith("output=")]
+            stamp, content = pathlib.Path(output) / "experiment.json", json.dumps([arguments, self.inputs])
+            if not stamp.exists() or stamp.read_text() != content:
+                self.start(arguments, self.root / "logs" / (name.replace("/", "-") + ".log"))
+                stamp.write_text(content)
+
+        began, finished, said = time.monotonic(), 0, 0.0
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            futures = [pool.submit(self.start, arguments, self.root / "logs" / (name.replace("/", "-") + ".log"))
-                       for name, arguments in tasks]
+            futures = [pool.submit(run, name, arguments) for name, arguments in tasks]
             try:
                 for future in concurrent.futures.as_completed(futures):
                     future.result()
                     finished += 1
-                    minutes = (time.monotonic() - began) / 60
-                    print(f"experiments: {title}: {finished} of {len(tasks)} ({minutes:.0f} min)", file=sys.stderr)
+                    now = time.monotonic()
+                    if finished == len(tasks) or now - said > 20:
+                        said = now
+                        print(f"experiments: {title}: {finished} of {len(tasks)} ({(now - began) / 60:.0f} min)",
+                              file=sys.stderr)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
