@@ -40,6 +40,7 @@ let package = Package(
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
         systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         .target(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(strictC)],
             linkerSettings: [.linkedLibrary("sentencepiece")]),
@@ -82,8 +83,8 @@ let package = Package(
         module(
             "Passes",
             [
-                "Methods", "Training", "Generation", "Storage", "Settings", "Preferences", "Parallel", "Costs",
-                "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
+                "Methods", "Training", "Generation", "Inspection", "Storage", "Settings", "Preferences", "Parallel",
+                "Costs", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Tools",
@@ -97,10 +98,17 @@ let package = Package(
                 "Page/page.html", "Page/page.css", "Page/elements.js", "Page/charts.js", "Page/training.js",
                 "Page/coefficients.js", "Page/ledger.js", "Page/pairs.js", "Page/provenance.js", "Page/main.js",
             ]),
+        module(
+            "Judging",
+            [
+                "Report", "Passes", "Training", "Settings", "Inspection", "Storage", "Preferences", "Tensors",
+                "Coding", "Diagnostics", "CCurl",
+            ],
+            embedding: ["Sheet/Page/sheet.html", "Sheet/Page/sheet.css", "Sheet/Page/sheet.js"]),
         .executableTarget(
             name: "rdo",
             dependencies: [
-                "Report", "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage",
+                "Judging", "Report", "Tools", "Passes", "Training", "Planning", "Inspection", "Objectives", "Storage",
                 "Preferences", "Parallel", "Tensors", "Diagnostics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -139,6 +147,7 @@ let package = Package(
         tests(of: "Passes", ["Preferences", "Costs", "Transformer", "Diagnostics"]),
         tests(of: "Tools", ["Passes", "Planning", "Methods", "Settings", "Inspection", "Objectives", "Diagnostics"]),
         tests(of: "Report", ["Inspection", "Storage", "Columns", "Coding", "Diagnostics"]),
+        tests(of: "Judging", ["Settings", "Preferences", "Coding", "Diagnostics"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

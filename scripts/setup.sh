@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
     libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libsentencepiece-dev libpcre2-dev libxxhash-dev zlib1g-dev
-    pkg-config make
+    libcurl4-openssl-dev pkg-config make
 )
 
 # Wanted by a command each and by nothing else: installed along with the others, and done without where that fails.
@@ -25,7 +25,7 @@ fi
 
 # What counts is that the libraries are found, whoever installed them: on many clusters it is a module system.
 absent=()
-for module in ompi-c openblas hdf5-serial sentencepiece libpcre2-8 libxxhash zlib; do
+for module in ompi-c openblas hdf5-serial sentencepiece libpcre2-8 libxxhash zlib libcurl; do
     pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
 done
 if ((${#absent[@]} == 0)); then

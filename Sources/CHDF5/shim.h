@@ -4,6 +4,7 @@
 
 // Swift imports neither macros that call functions nor macros with casts; each accessor returns one of them.
 static inline unsigned rdo_h5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned rdo_h5_read_write(void) { return H5F_ACC_RDWR; }
 static inline unsigned rdo_h5_exclusive(void) { return H5F_ACC_EXCL; }
 
 static inline hid_t rdo_h5_default(void) { return H5P_DEFAULT; }

@@ -9,6 +9,7 @@ extension CoefficientSummary {
         }
         if let reliability { lines += Self.lines(of: reliability) }
         if let lengthBias { lines += Self.lines(of: lengthBias) }
+        if let calibration { lines += self.lines(of: calibration) }
         if let lists { lines += Self.lines(of: lists) }
         if let weights { lines += Self.lines(of: weights) }
         if let duplicates { lines += duplicates.lines }
@@ -52,6 +53,25 @@ extension CoefficientSummary {
                 ("longer is better", bias.longerIsBetter?.text ?? "none"),
                 ("scorer, same pairs", bias.scorer?.text ?? "none"),
             ]) + ["  a scorer that is right no more often than length is may know nothing else"]
+    }
+
+    /// Each figure before and after.
+    private func lines(of effect: CalibrationEffect) -> [String] {
+        func change(_ before: Double?, _ after: Double?) -> String {
+            guard let before, let after else { return "" }
+            return "\(Self.short(before)) → \(Self.short(after))"
+        }
+        let (stated, error) = (effect.stated, reliability?.calibrationError)
+        return ["", "  calibration of \(stated.pairs) pairs, used by coefficients.calibrated and length_debiased"]
+            + labelled([
+                ("temperature", stated.temperature.map(significant) ?? "none fits"),
+                ("ECE, R / T", change(error, effect.calibrationError)),
+                ("R for each token", stated.lengthSlope.map(significant) ?? ""),
+                ("R and length, r", change(lengthBias?.correlation, effect.correlation)),
+                ("right without length", effect.debiased?.text ?? ""),
+                ("temperature of that", stated.debiasedTemperature.map(significant) ?? ""),
+                ("ECE of that", change(error, effect.debiasedCalibrationError)),
+            ])
     }
 
     private static func lines(of lists: ListConsistency) -> [String] {

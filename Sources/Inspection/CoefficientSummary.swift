@@ -51,6 +51,8 @@ package struct CoefficientSummary: Encodable, Sendable {
     package let positionBiasDeviation: Double?
     package let reliability: Reliability?
     package let lengthBias: LengthBias?
+    /// Nil when the file states none.
+    package let calibration: CalibrationEffect?
     package let lists: ListConsistency?
     package let weights: WeightForecast?
     /// Of the whole file; nil when a condition chose pairs.
@@ -99,6 +101,7 @@ package struct CoefficientSummary: Encodable, Sendable {
         }
         reliability = Reliability(of: scored)
         lengthBias = LengthBias(of: scored)
+        calibration = CalibrationEffect(file.calibration, of: scored)
         lists = ListConsistency(of: scored)
         weights = WeightForecast(of: scored, disagreement: rule.disagreement)
         duplicates = rows == nil ? Duplicates(of: file, tables, examples: listed) : nil

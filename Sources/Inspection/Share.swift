@@ -8,7 +8,7 @@ package struct Share: Encodable, Sendable, Equatable {
     package let count: Int
 
     /// Nil when there is no case.
-    init?(of hits: Int, among count: Int) {
+    package init?(of hits: Int, among count: Int) {
         guard count > 0 else { return nil }
         let (n, p, z) = (Double(count), Double(hits) / Double(count), 1.959963984540054)
         let centre = (p + z * z / (2 * n)) / (1 + z * z / n)

@@ -14,7 +14,7 @@ func rounded(_ value: Double?) -> String { value.map { String(format: "%.6f", $0
 func significant(_ value: Double) -> String { String(format: "%.6g", value) }
 
 /// Columns aligned to the right, those of texts to the left.
-func table(_ header: [String], _ rows: [[String]], isText: [Bool]? = nil) -> [String] {
+package func table(_ header: [String], _ rows: [[String]], isText: [Bool]? = nil) -> [String] {
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     return ([header] + rows).map { row in
         let cells = row.indices.map { column in
@@ -27,7 +27,7 @@ func table(_ header: [String], _ rows: [[String]], isText: [Bool]? = nil) -> [St
 }
 
 /// A text on one line, or its start where that is longer.
-func oneLine(_ text: String, limit: Int) -> String {
+package func oneLine(_ text: String, limit: Int) -> String {
     // More than this many characters of white space between words are rare.
     let line = text.prefix(4 * limit).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     return withoutControls(line.count > limit ? line.prefix(limit - 1) + "…" : line)

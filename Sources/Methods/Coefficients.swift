@@ -10,6 +10,8 @@ import Storage
 /// the rows' own `weight`.
 struct CoefficientSources {
     private let files: [CoefficientFile]
+    /// What each file's differences are corrected by; nil where that was not asked for.
+    private let corrections: [ScoreCorrection?]
     private let settings: CoefficientSettings
     let rule: CoefficientRule
 
@@ -34,6 +36,7 @@ struct CoefficientSources {
             try requireTokenizer(context.conventions.tokenizer, made: file.provenance, path: path)
             return file
         }
+        corrections = try files.map { try settings.correction(of: $0) }
     }
 
     /// Collective: as `init`, and the run's own file must be of the scorer that is here now.
@@ -47,6 +50,7 @@ struct CoefficientSources {
         if settings.file == nil, let own = sources.files.first {
             try MadeArtefact.coefficients.require(own.provenance.modelDigest, at: own.path, context)
         }
+        sources.logCorrections(context.log)
         return sources
     }
 
@@ -58,6 +62,22 @@ struct CoefficientSources {
             "coefficients: \(weights.count) pairs, mean weight "
                 + "\(weights.reduce(0, +) / Double(max(weights.count, 1))), "
                 + "\(weights.count { $0 == 0 }) of weight 0 (\(sources.joined(separator: ", ")))")
+        let isCommonFactor = files.count == 1 || settings.combine == .product
+        if settings.calibrated, isCommonFactor, settings.denominator == .weights, settings.disagreement != .keep {
+            context.log.warning(
+                "coefficients.calibrated changes no weight under denominator: weights: a temperature is a common factor "
+                    + "of all weights")
+        }
+    }
+
+    /// Says in the log how R is corrected.
+    private func logCorrections(_ log: Log) {
+        for (file, correction) in zip(files, corrections) {
+            guard let correction else { continue }
+            let length = settings.lengthDebiased ? " less \(correction.lengthSlope) for each token of length" : ""
+            let temperature = settings.calibrated ? " divided by \(correction.temperature)" : ""
+            log.info("coefficients: R of \(file.path)\(length)\(temperature)")
+        }
     }
 
     /// The weight of every (chosen, rejected) pair.
@@ -128,9 +148,15 @@ struct CoefficientSources {
             let pairs = pairs(index, example)
             needed += pairs.count * files.count
             let found = pairs.map { first, second in
-                files.map { file -> RewardDifference in
-                    if let entry = file[example.pairKey(first, second)] { return RewardDifference(entry) }
-                    if let entry = file[example.pairKey(second, first)] { return RewardDifference(entry).exchanged }
+                zip(files, corrections).map { file, correction -> RewardDifference in
+                    func corrected(_ found: RewardDifference) -> RewardDifference {
+                        let excess = example.responses[first].count - example.responses[second].count
+                        return correction?.corrected(found, excess: excess) ?? found
+                    }
+                    if let entry = file[example.pairKey(first, second)] { return corrected(RewardDifference(entry)) }
+                    if let entry = file[example.pairKey(second, first)] {
+                        return corrected(RewardDifference(entry).exchanged)
+                    }
                     missing += 1
                     firstMissing = firstMissing ?? (file.path, example.row, first, second)
                     return RewardDifference(difference: .nan, reversed: nil)
@@ -151,6 +177,26 @@ struct CoefficientSources {
 extension CoefficientRule {
     package init(_ settings: CoefficientSettings) {
         self.init(alpha: settings.alpha, symmetric: settings.symmetric, disagreement: settings.disagreement)
+    }
+}
+
+extension CoefficientSettings {
+    /// What a file's differences are corrected by; nil where nothing of the kind is asked for.
+    /// - Throws: `RDOError.artefact` when the file does not state what is asked for.
+    func correction(of file: CoefficientFile) throws -> ScoreCorrection? {
+        guard calibrated || lengthDebiased else { return nil }
+        func stated(_ value: Double?, _ what: String, _ key: String) throws -> Double {
+            if let value { return value }
+            throw RDOError(
+                .artefact, "the file states no \(what)", at: file.path,
+                remedy: "run `rdo score` with held-out data and score.data: both, which says where none fits, or "
+                    + "`rdo calibrate` for a file of another program; or set coefficients.\(key) to false")
+        }
+        let slope = try lengthDebiased ? stated(file.calibration?.lengthSlope, "length slope", "length_debiased") : 0
+        guard calibrated else { return ScoreCorrection(lengthSlope: slope, temperature: 1) }
+        let temperature = lengthDebiased ? file.calibration?.debiasedTemperature : file.calibration?.temperature
+        return ScoreCorrection(
+            lengthSlope: slope, temperature: try stated(temperature, "calibration temperature", "calibrated"))
     }
 }
 

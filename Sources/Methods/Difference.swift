@@ -1,5 +1,6 @@
 import Columns
 import Costs
+import Diagnostics
 import Objectives
 import Preferences
 import Settings
@@ -33,7 +34,8 @@ package struct DifferenceMethod: PlainMethod {
         DifferenceTask(
             examples: part.scorerInputs.differences,
             objective: DifferenceObjective(
-                lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse),
+                lambdaDuplication: settings.lambdaDuplication, lambdaReverse: settings.lambdaReverse,
+                bothOrders: settings.bothOrders),
             eosTokenID: context?.conventions.eosTokenID ?? 0, seed: context?.seed ?? 0, costs: costs)
     }
 }
@@ -44,6 +46,7 @@ package struct DifferenceSettings: MethodSettings {
     package var lambdaDuplication = 0.5
     package var lambdaReverse = 0.5
     package var data: [String]?
+    package var bothOrders = false
 
     package init() {}
 
@@ -52,11 +55,23 @@ package struct DifferenceSettings: MethodSettings {
             .value(\.lambdaDuplication, "lambda_duplication", .atLeast(0), "Weight of d(x, y, y)²."),
             .value(\.lambdaReverse, "lambda_reverse", .atLeast(0), "Weight of (d(x, a, b) + d(x, b, a))²."),
             .value(\.data, "data", otherData).neutral,
+            .value(
+                \.bothOrders, "both_orders",
+                "Teach the label to both orders of a pair each time, not to one that is drawn."),
         ]
     }
 
     package var trainFiles: [String]? { data }
     package var scalarHead: ScalarHeadSettings? { headSettings }
+
+    package mutating func start(from model: String) {
+        headSettings.resolveStart()
+        training.model = model
+    }
+
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
+        try headSettings.validate(DifferenceMethod.name, training, fail)
+    }
 }
 
 package struct DifferenceTask: TrainingTask {
@@ -66,7 +81,7 @@ package struct DifferenceTask: TrainingTask {
     let seed: UInt64
     let costs: CostModel
 
-    package enum Figure: Int, StepFigure { case loss, main, duplication, reverse, correct, bias, difference }
+    package enum Figure: Int, StepFigure { case loss, main, duplication, reverse, correct, bias, difference, symmetric }
 
     /// What is drawn anew for each comparison and epoch: a stateless function of (seed, sample number), the same on
     /// every rank and after every resume.
@@ -113,6 +128,7 @@ package struct DifferenceTask: TrainingTask {
             sums[.correct] += difference > 0 ? 1 : 0
             sums[.bias] += (main + reverse) / 2
             sums[.difference] += difference
+            sums[.symmetric] += towardsChosen(main - reverse, of: sample) > 0 ? 1 : 0
         }
         return LeafLoss(gradients: gradients, sums: sums)
     }
@@ -127,7 +143,7 @@ package struct DifferenceTask: TrainingTask {
         return [
             .loss: mean(.loss), .lossMain: mean(.main), .lossDuplication: mean(.duplication),
             .lossReverse: mean(.reverse), .accuracy: mean(.correct), .difference: mean(.difference),
-            .positionBias: mean(.bias),
+            .positionBias: mean(.bias), .accuracySymmetric: mean(.symmetric),
         ]
     }
 

@@ -1,5 +1,6 @@
 import Columns
 import Costs
+import Diagnostics
 import Objectives
 import Preferences
 import Settings
@@ -38,6 +39,15 @@ package struct RewardSettings: MethodSettings {
 
     package var trainFiles: [String]? { data }
     package var scalarHead: ScalarHeadSettings? { headSettings }
+
+    package mutating func start(from model: String) {
+        headSettings.resolveStart()
+        training.model = model
+    }
+
+    package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {
+        try headSettings.validate(RewardMethod.name, training, fail)
+    }
 }
 
 package struct RewardTask: ResponseTask {

@@ -81,6 +81,8 @@ package enum MethodPurpose: Sendable { case preparesModel, trainsScorer, alignsP
 /// A method's section of the configuration.
 package protocol MethodSettings: ConfigurationSection {
     var training: TrainingSettings { get set }
+    /// Makes the pass start from this directory, whatever named it before.
+    mutating func start(from model: String)
     /// Other files than `data.train`.
     var trainFiles: [String]? { get }
     var scalarHead: ScalarHeadSettings? { get }
@@ -95,6 +97,7 @@ package protocol MethodSettings: ConfigurationSection {
 }
 
 extension MethodSettings {
+    package mutating func start(from model: String) { training.model = model }
     package var trainFiles: [String]? { nil }
     package var scalarHead: ScalarHeadSettings? { nil }
     package var ledger: Bool { false }
@@ -107,18 +110,61 @@ extension MethodSettings {
     static var ledgerHelp: String { "Note what every step does with every pair in ledger.h5 (docs/ledger.md)." }
 }
 
-/// How a scalar head starts and learns.
+/// Whose model a scorer starts from.
+package enum ScorerStart: String, SettingChoice {
+    case base, sft, reward, difference
+
+    /// Its `score.weight` scores something else than that of the scorer which starts from it.
+    var isScorer: Bool { self == .reward || self == .difference }
+}
+
+/// How a scorer's model and its scalar head start, and how the head learns.
 package struct ScalarHeadSettings: ConfigurationSection {
+    /// `head` for one that is drawn, whatever the start model has.
+    package static let newHead = "new"
+
     package var headLearningRate = 1e-4
     package var head: String?
+    package var start: ScorerStart?
 
     package init() {}
+
+    /// The file that the head starts from.
+    package var headFile: String? { head == Self.newHead ? nil : head }
+
+    /// The head is drawn from the seed though the start model may have one: the head of another scorer reads other states
+    /// (one response's end there, the end of the second of two here) and would begin with opinions that mean nothing.
+    package var drawsHead: Bool { head == Self.newHead || head == nil && start?.isScorer == true }
+
+    /// The same start with the model named by its path, so that `start` need not be known.
+    mutating func resolveStart() {
+        if drawsHead { head = Self.newHead }
+        start = nil
+    }
+
+    func validate(
+        _ pass: PassName, _ training: TrainingSettings, _ fail: (_ what: String, _ remedy: String) -> RDOError
+    ) throws {
+        guard let start else { return }
+        if start.rawValue == pass.rawValue {
+            throw fail("\(pass).start is the pass itself", "name another one, or a directory in \(pass).model")
+        }
+        if training.model != nil {
+            throw fail("\(pass).start and \(pass).model are both given", "keep one of them")
+        }
+    }
 
     package static var fields: [Field<Self>] {
         [
             .value(\.headLearningRate, "head_learning_rate", .above(0), "Peak learning rate of score.weight."),
             .value(
-                \.head, "head", "Safetensors file with score.weight, [1, hidden]; by default it starts from the seed."
+                \.head, "head",
+                "Safetensors file with score.weight, [1, hidden], or `new` to draw it from the seed. By default the start "
+                    + "model's, where it has one and `start` names no other scorer; else new."
+            ).neutral,
+            .value(
+                \.start, "start",
+                "Instead of model: the base, or what that pass left in output (docs/scorers.md)."
             ).neutral,
         ]
     }

@@ -3,9 +3,13 @@
 ///
 /// The paper names the two rules (equal responses differ by 0; swapping negates) without the exact penalty; the squares
 /// are this project's reading.
+///
+/// With `bothOrders` the main term is the mean over the orders, `½ (BCE(σ(d(x, y1, y2)), l) + BCE(σ(−d(x, y2, y1)), l))`:
+/// both predictions are there anyway, and each is taught the label itself and not the other one alone.
 package struct DifferenceObjective: Sendable, Equatable {
     package let lambdaDuplication: Double
     package let lambdaReverse: Double
+    package let bothOrders: Bool
 
     package struct Result: Sendable, Equatable {
         package let loss: Double
@@ -19,8 +23,9 @@ package struct DifferenceObjective: Sendable, Equatable {
         package let gradientReverse: Double
     }
 
-    package init(lambdaDuplication: Double, lambdaReverse: Double) {
+    package init(lambdaDuplication: Double, lambdaReverse: Double, bothOrders: Bool = false) {
         (self.lambdaDuplication, self.lambdaReverse) = (lambdaDuplication, lambdaReverse)
+        self.bothOrders = bothOrders
     }
 
     /// - Parameters:
@@ -29,11 +34,17 @@ package struct DifferenceObjective: Sendable, Equatable {
     package func evaluate(main: Double, duplication: Double, reverse: Double, firstIsPreferred: Bool) -> Result {
         let sign: Double = firstIsPreferred ? 1 : -1
         let sum = main + reverse
-        let lossMain = -logSigmoid(sign * main)
+        var lossMain = -logSigmoid(sign * main)
+        var slopes = (main: -sign * sigmoid(-sign * main), reverse: 0.0)
+        if bothOrders {
+            lossMain = (lossMain - logSigmoid(-sign * reverse)) / 2
+            slopes = (slopes.main / 2, sign * sigmoid(sign * reverse) / 2)
+        }
         return Result(
             loss: lossMain + lambdaDuplication * duplication * duplication + lambdaReverse * sum * sum,
             lossMain: lossMain, lossDuplication: duplication * duplication, lossReverse: sum * sum,
-            gradientMain: -sign * sigmoid(-sign * main) + 2 * lambdaReverse * sum,
-            gradientDuplication: 2 * lambdaDuplication * duplication, gradientReverse: 2 * lambdaReverse * sum)
+            gradientMain: slopes.main + 2 * lambdaReverse * sum,
+            gradientDuplication: 2 * lambdaDuplication * duplication,
+            gradientReverse: slopes.reverse + 2 * lambdaReverse * sum)
     }
 }

@@ -166,7 +166,19 @@ package struct Configuration: ConfigurationSection {
                 "\(name).coefficients: combine product knows no single sign, so disagreement cannot be flip",
                 "use combine mean or another disagreement")
         }
+        if let weighting = settings.weighting, weighting.calibrated, !weighting.symmetric {
+            throw fail(
+                "\(name).coefficients: temperatures are of R from both orders, so calibrated needs symmetric",
+                "remove one of calibrated and symmetric: false")
+        }
         try settings.validate { fail($0, $1) }
+        if let start = settings.scalarHead?.start, let place = passes.firstIndex(of: name),
+            let earlier = passes.firstIndex(where: { $0.rawValue == start.rawValue }), earlier > place
+        {
+            throw fail(
+                "\(name).start is \(start.rawValue), which comes later in passes",
+                "put \(start.rawValue) before \(name)")
+        }
     }
 }
 
@@ -182,6 +194,11 @@ extension Configuration {
     /// The training settings of a pass that trains.
     package func training(of name: PassName) -> TrainingSettings? {
         Self.trainingPasses.first { $0.name == name }?.settings(in: self).training
+    }
+
+    /// How a pass that trains a scorer starts.
+    func scalarHead(of name: PassName) -> ScalarHeadSettings? {
+        Self.trainingPasses.first { $0.name == name }?.settings(in: self).scalarHead
     }
 }
 

@@ -19,22 +19,22 @@ struct LoadedModel {
     let digest: String
     /// Digest of the adapters that training starts from; nil when they start at zero or there are none.
     let adapterDigest: String?
-    /// Digest of the file that the scalar head starts from; nil when it starts from the seed or the directory.
+    /// Digest of the file that the scalar head starts from, `new` when it is drawn in place of the directory's; nil when
+    /// it starts as the directory says, or from the seed where that has none.
     let headDigest: String?
 
     /// Collective: every rank reads its own rows.
     ///
     /// - Parameters:
-    ///   - headFile: safetensors file with `score.weight`, `[1, hidden]`, for a scalar head. One that stands in no file
-    ///     starts from the seed, and so do adapters.
+    ///   - scalarHead: how a scalar head starts; one that stands in no file starts from the seed, and so do adapters.
     ///   - work: what it will be trained on, whose leaves decide how much memory it needs.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
     init(
-        _ path: String, head: HeadKind, headFile: String?, lora: LowRankSettings?,
+        _ path: String, head: HeadKind, scalarHead: ScalarHeadSettings?, lora: LowRankSettings?,
         work: (TransformerModel) -> PlannedWork, session: Session
     ) throws {
         let files = try ModelFiles(
-            path, head: head, headFile: headFile, adaptation: lora?.adaptation, session: session)
+            path, head: head, scalarHead: scalarHead, adaptation: lora?.adaptation, session: session)
         let model = files.model
         let mesh = try session.mesh(for: work(model).memory(gathersBlocks: session.gatherPolicy == .block))
         let start = try session.world.collectively {
@@ -50,9 +50,10 @@ struct LoadedModel {
         (self.path, trained) = (path, TrainedModel(model, parameters, beside: frozen))
         digest = try files.digest(session)
         adapterDigest = try start.map { start in try session.world.textFromRankZero { try start.digest() } }
-        headDigest = try headFile.map { file in
-            try session.world.textFromRankZero { try session.knownDigests.digest(ofFile: file) }
-        }
+        headDigest =
+            try scalarHead?.headFile.map { file in
+                try session.world.textFromRankZero { try session.knownDigests.digest(ofFile: file) }
+            } ?? (files.replacesHead ? ScalarHeadSettings.newHead : nil)
     }
 
     /// What the method's task must know of it.
@@ -86,7 +87,7 @@ struct FrozenModel {
         _ path: String, head: HeadKind, adapter: String? = nil, treeTokens: Int? = nil, session: Session
     ) throws {
         let files = try ModelFiles(
-            path, head: head, headFile: nil, adaptation: nil, merging: adapter, session: session)
+            path, head: head, scalarHead: nil, adaptation: nil, merging: adapter, session: session)
         // How long its trees are shows only when they run: a chunk of responses, none of them longer than allowed.
         let settings = session.configuration
         let tokens = treeTokens ?? max(settings.score.chunk, settings.reference.chunk) * settings.data.maxTokens
@@ -124,16 +125,25 @@ struct FrozenModel {
 private struct ModelFiles {
     let directory: ModelDirectory
     let model: TransformerModel
+    /// The directory has weights of a scalar head, and they are not to be used.
+    let replacesHead: Bool
     private let headWeights: SafetensorsFile?
     /// Adapters that become part of the weights.
     private let merged: MergedAdapter?
     private let seed: UInt64
 
     init(
-        _ path: String, head: HeadKind, headFile: String?, adaptation: LowRankAdaptation?,
+        _ path: String, head: HeadKind, scalarHead: ScalarHeadSettings?, adaptation: LowRankAdaptation?,
         merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
+        let hasHead = directory.contains(HeadKind.scalar.weightName)
+        replacesHead = hasHead && scalarHead?.drawsHead == true
+        if hasHead, let scalarHead {
+            session.log.info(
+                "\(path): its score.weight is "
+                    + (replacesHead || scalarHead.headFile != nil ? "left out" : "where the head starts"))
+        }
         let unused = directory.unusedTensors(head: head)
         if let first = unused.first {
             session.log.warning(
@@ -146,7 +156,9 @@ private struct ModelFiles {
         merged = try session.world.collectively {
             try adapter.map { try MergedAdapter($0, configuration, head: head) }
         }
-        headWeights = try session.world.collectively { try headFile.map { try SafetensorsFile.open($0) } }
+        headWeights = try session.world.collectively {
+            try scalarHead?.headFile.map { try SafetensorsFile.open($0) }
+        }
         seed = session.seed
     }
 
@@ -187,7 +199,7 @@ private struct ModelFiles {
         if isScalarHead, let headWeights {
             try headWeights.check(spec.name, shape: spec.shape)
             try headWeights.read(spec.name, rows: rows, into: values)
-        } else if spec.role.isAdapter || isScalarHead && !directory.contains(spec.name) {
+        } else if spec.role.isAdapter || isScalarHead && (replacesHead || !directory.contains(spec.name)) {
             initialValues(
                 for: spec, rows: rows, seed: seed, range: Double(model.configuration.initializerRange), into: values)
         } else {

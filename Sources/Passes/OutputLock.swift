@@ -6,13 +6,13 @@ import Synchronization
 ///
 /// The lock is the kernel's (`flock`), so it ends with its process however that ends, on one host and, where the file
 /// system hands locks on, over NFS too. The text is for the message alone.
-enum OutputLock {
+package enum OutputLock {
     /// Locked files of this process, by path; they stay open until it ends.
     private static let held = Mutex<Set<String>>([])
 
     /// - Returns: what to warn of, if the file system has no locks.
     /// - Throws: `RDOError.artefact` naming the other job, `.usage` when the file cannot be written.
-    static func take(_ directory: String) throws -> String? {
+    package static func take(_ directory: String) throws -> String? {
         let path = URL(fileURLWithPath: directory).standardizedFileURL.path + "/.lock"
         return try held.withLock { held in
             guard !held.contains(path) else { return nil }

@@ -63,7 +63,7 @@ extension TrainingStage {
         var recipe = try Recipe(configuration, digests, trainFiles: settings.trainFiles, reader: start)
         recipe.add(settingsOf: name.rawValue)
         try recipe.add(model: start, head: Method.head, as: "start model")
-        if let head = settings.scalarHead?.head { try recipe.add(file: head, as: "head") }
+        if let head = settings.scalarHead?.headFile { try recipe.add(file: head, as: "head") }
         if let adapter = settings.training.lora?.start {
             for file in ["adapter_config.json", "adapter_model.safetensors"] {
                 try recipe.add(file: adapter + "/" + file, as: file)

@@ -21,9 +21,17 @@ extension Configuration {
     /// The adapter directory that a training pass with `lora` leaves.
     func trainedAdapter(of pass: PassName) -> String { directory(of: pass) + "/adapter" }
 
-    /// Where a training pass starts: its own `model`, else what SFT left when SFT is among the passes, else the base.
+    /// Where a training pass starts: its own `model` or `start`, else what SFT left when SFT is among the passes, else the
+    /// base.
     package func startModel(of pass: PassName) -> String {
         if let setting = training(of: pass)?.model { return setting }
+        switch scalarHead(of: pass)?.start {
+        case .base?: return baseModel
+        case .sft?: return trainedModel(of: SupervisedMethod.name)
+        case .reward?: return trainedModel(of: RewardMethod.name)
+        case .difference?: return trainedModel(of: DifferenceMethod.name)
+        case nil: break
+        }
         let hasSupervised = passes.contains(SupervisedMethod.name)
         return hasSupervised && pass != SupervisedMethod.name ? trainedModel(of: SupervisedMethod.name) : baseModel
     }

@@ -1,6 +1,7 @@
 import Columns
 import Diagnostics
 import Foundation
+import Inspection
 import Methods
 import Preferences
 import Settings
@@ -53,6 +54,40 @@ package struct ScorePass: CommandPass {
                 part: part, conventions: data.conventions, scorer: settings.scorer, model: model, session: session
             ).store(in: session.context(data.conventions).coefficientFile.of(role).path)
         }
+        let made = (model.digest, data.conventions.template)
+        try session.world.onRankZero {
+            try Self.calibrate(session.configuration.coefficientFile, of: made, session.log)
+        }
+    }
+
+    /// States in the files of a scorer and template what corrects it, fitted on the held-out pairs; without those, in a file
+    /// that states nothing, how its judgements follow length.
+    private static func calibrate(
+        _ path: ArtefactPath, of made: (scorer: String, template: String), _ log: Log
+    ) throws {
+        func file(_ role: DataRole) throws -> CoefficientFile? {
+            let path = path.of(role).path
+            guard FileManager.default.fileExists(atPath: path) else { return nil }
+            let file = try CoefficientFile.read(path)
+            // The part that this pass was not to score may be there of an earlier scorer.
+            return file.provenance.modelDigest == made.scorer && file.provenance.template == made.template ? file : nil
+        }
+        let (training, heldOut) = (try file(.training), try file(.heldOut))
+        let calibration: ScorerCalibration?
+        if let heldOut {
+            calibration = try ScorerCalibration(fittingHeldOut: heldOut)
+        } else if let training, training.calibration == nil {
+            calibration = try ScorerCalibration(
+                fitting: ScoredPairs(of: training, training.readTablesIfPresent()),
+                of: training.provenance.dataDigest, areHeldOut: false)
+        } else {
+            return
+        }
+        guard let calibration else { return }
+        for file in [training, heldOut] {
+            if let file, file.calibration != calibration { try file.write(calibration, to: file.path) }
+        }
+        log.info("score: \(calibration.text), used on request (docs/scorers.md)")
     }
 }
 

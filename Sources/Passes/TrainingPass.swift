@@ -15,7 +15,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
     package func settings(in configuration: Configuration) -> Method.Settings { configuration[keyPath: section] }
 
     package func start(from model: String, in configuration: inout Configuration) {
-        configuration[keyPath: section].training.model = model
+        configuration[keyPath: section].start(from: model)
     }
 
     /// A pass whose last checkpoint is there and fits is not done again.
@@ -23,7 +23,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         let method = method(in: session.configuration)
         let (data, context, start) = try data(session)
         let loaded = try LoadedModel(
-            start, head: Method.head, headFile: settings(in: session.configuration).scalarHead?.head,
+            start, head: Method.head, scalarHead: settings(in: session.configuration).scalarHead,
             lora: settings(in: session.configuration).training.lora,
             work: { PlannedWork($0, self, on: data.train, session.configuration) }, session: session)
         let training = try method.task(for: data.train, .training, of: loaded.start, context)

@@ -1,12 +1,12 @@
 import Foundation
 
 /// JSON that stands within an HTML page.
-enum EmbeddedJSON {
+package enum EmbeddedJSON {
     /// The value with snake-case names, every character escaped that HTML or JavaScript could take for its own. In JSON
     /// these stand in strings only, so an escape means the same. A number that is not finite becomes a word.
     ///
     /// - Throws: `EncodingError` for what JSON cannot say.
-    static func text(_ value: some Encodable) throws -> String {
+    package static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase

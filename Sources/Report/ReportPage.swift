@@ -37,8 +37,6 @@ package enum ReportPage {
     }
 
     static func html(_ content: ReportContent, _ library: ChartLibrary) throws -> String {
-        // Without it no script runs: what texts of the data might bring along has none.
-        let nonce = (0..<2).map { _ in String(format: "%016lx", UInt64.random(in: 0 ... .max)) }.joined()
         let scripts = [
             PackageResources.elements_js, PackageResources.charts_js, PackageResources.training_js,
             PackageResources.coefficients_js, PackageResources.ledger_js, PackageResources.pairs_js,
@@ -47,17 +45,22 @@ package enum ReportPage {
         return filled(
             text(PackageResources.page_html),
             [
-                "software": Version.software, "nonce": nonce, "style": text(PackageResources.page_css),
+                "software": Version.software, "nonce": nonce(), "style": text(PackageResources.page_css),
                 "library": library.script, "libraryVersion": library.version,
                 "content": try EmbeddedJSON.text(content), "script": scripts.joined(separator: "\n"),
             ])
+    }
+
+    /// Of the page's own scripts. What texts of the data might bring along has none, and does not run.
+    package static func nonce() -> String {
+        (0..<2).map { _ in String(format: "%016lx", UInt64.random(in: 0 ... .max)) }.joined()
     }
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
     /// The template with `{{name}}` replaced, in one go: what is put in is not looked at again.
     /// - Precondition: every name has a value.
-    static func filled(_ template: String, _ values: [String: String]) -> String {
+    package static func filled(_ template: String, _ values: [String: String]) -> String {
         template.replacing(/\{\{(\w+)\}\}/) { match in
             guard let value = values[String(match.1)] else { preconditionFailure("no value for \(match.1)") }
             return value

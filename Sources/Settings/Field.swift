@@ -62,6 +62,30 @@ package struct Field<Section> {
             rows: { ($0[keyPath: path] ?? Part()).rows(prefix: $1 + key + ".") })
     }
 
+    /// A list of sections. In messages an item is the list's key; the line says which it is.
+    package static func sections<Part: ConfigurationSection>(
+        _ path: WritableKeyPath<Section, [Part]>, _ key: String, _ help: String
+    ) -> Field {
+        Field(
+            key: key, help: help, kind: nil,
+            assign: { section, rest, node, place in
+                guard rest.isEmpty, let items = node.sequence else {
+                    throw place.error("\(place.key) must be a list of sections", line: node.mark?.line)
+                }
+                section[keyPath: path] = try items.map { item in
+                    var part = Part()
+                    try part.assign([], item, place)
+                    return part
+                }
+            },
+            yaml: { section, indentation in
+                let items = section[keyPath: path]
+                if items.isEmpty { return "[]" }
+                return items.map { "\n\(indentation)-" + $0.yaml(indentation: indentation + "  ") }.joined()
+            },
+            rows: { Part().rows(prefix: $1 + key + ".") })
+    }
+
     /// The same field, for settings that a resumed run need not share with the run that it continues.
     package var neutral: Field { marked(asCosmetic: false) }
 

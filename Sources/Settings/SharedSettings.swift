@@ -147,6 +147,8 @@ package struct CoefficientSettings: ConfigurationSection {
     package var column = WeightColumn.ignore
     package var alpha = 0.5
     package var symmetric = true
+    package var calibrated = false
+    package var lengthDebiased = false
     package var disagreement = Disagreement.zero
     package var denominator = Denominator.pairs
 
@@ -173,6 +175,14 @@ package struct CoefficientSettings: ConfigurationSection {
                 \.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."
             ).neutral,
             .value(\.symmetric, "symmetric", "R is half the difference of both orders, not of one alone.").neutral,
+            .value(
+                \.calibrated, "calibrated",
+                "Divide R by the temperature that the file states: σ(R) is then the probability of a label."
+            ).neutral,
+            .value(
+                \.lengthDebiased, "length_debiased",
+                "Take from R what the file states that the responses' difference in length adds to it."
+            ).neutral,
             .value(\.disagreement, "disagreement", "What to do where the scorer contradicts the label (R < 0).")
                 .neutral,
             .value(

@@ -2,12 +2,12 @@ import Diagnostics
 import Foundation
 
 /// A file that grows at its end and is flushed after every piece, so that readers see it grow and a kill loses none.
-final class AppendedFile {
+package final class AppendedFile {
     private let file: UnsafeMutablePointer<FILE>
     private let path: String
 
     /// - Throws: `RDOError.usage` when the file cannot be written.
-    init(path: String) throws {
+    package init(path: String) throws {
         guard let file = fopen(path, "a") else { throw Self.cannotWrite(path) }
         (self.file, self.path) = (file, path)
     }
@@ -15,7 +15,7 @@ final class AppendedFile {
     deinit { fclose(file) }
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
-    func append(_ bytes: [UInt8]) throws {
+    package func append(_ bytes: [UInt8]) throws {
         guard fwrite(bytes, 1, bytes.count, file) == bytes.count, fflush(file) == 0 else {
             throw Self.cannotWrite(path)
         }

@@ -7,6 +7,7 @@ package enum Metric: Sendable {
     case accuracy, margin, rewardsChosen, rewardsRejected, logpsChosen, logpsRejected, coefficientMean
     case coefficientZeroShare, lossSupervised, lossMain, lossDuplication, lossReverse, difference, positionBias
     case ktoBaseline, beyondBaseline, desirableShare, responseTokens, lossRanking, logpsBest, unrankedShare
+    case accuracySymmetric
 
     var name: String { "\(self)".snakeCased }
 

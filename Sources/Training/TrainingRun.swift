@@ -70,7 +70,7 @@ package struct RunIdentity: Sendable {
     }
 
     /// What differs from the run that kept `attributes`: what it was and what it is, digests by their beginnings. A key
-    /// that one of the two does not know counts as null.
+    /// that one of the two does not know counts as null, and a switch as off.
     func differences(from attributes: [String: String]) -> [String] {
         let own = self.attributes
         // Checkpoints of earlier versions do not say what these were.
@@ -78,7 +78,8 @@ package struct RunIdentity: Sendable {
         let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) }).subtracting(unknown)
         return names.sorted().compactMap { name in
             let (old, new) = (attributes[name, default: "null"], own[name, default: "null"])
-            guard old != new else { return nil }
+            let isOffAndUnknown = [old, new].contains("null") && [old, new].contains("false")
+            guard old != new, !isOffAndUnknown else { return nil }
             return "\(name.dropFirst(Self.prefix.count)) was \(Self.shown(old)) and is \(Self.shown(new))"
         }
     }

@@ -94,6 +94,7 @@ struct RDO: ParsableCommand {
         subcommands: [Run.self, Train.self, Grid.self] + passCommands() + [
             LogProbabilities.self, Status.self, Inspect.self, ReportCommand.self, ExportPairs.self, ExportLists.self,
             Import.self,
-            Diff.self, Merge.self, Verify.self, Export.self, Tokenize.self, Plan.self, Bench.self,
+            Diff.self, Merge.self, Calibrate.self, Judge.self, Verify.self, Export.self, Tokenize.self, Plan.self,
+            Bench.self,
         ])
 }

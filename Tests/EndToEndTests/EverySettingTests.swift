@@ -49,7 +49,8 @@ import Testing
     ]
     private static let weighting = [
         "use": "false", "file": nil, "combine": "product", "column": "multiply", "alpha": "1", "symmetric": "false",
-        "disagreement": "absolute", "denominator": "weights",
+        // A temperature needs held-out pairs that were scored: ScorerTests.
+        "calibrated": nil, "length_debiased": "true", "disagreement": "absolute", "denominator": "weights",
     ]
     private static let own: [String: String?] = [
         "output": nil, "passes": nil, "seed": "4", "metrics": "[jsonl, tensorboard]", "model.path": nil,
@@ -76,8 +77,9 @@ import Testing
         "generate.top_p": "0.5", "generate.min_p": "0.2", "generate.beams": nil, "generate.beam_groups": nil,
         "generate.diversity_penalty": nil, "generate.length_penalty": nil, "generate.chunk": "2",
         "generate.batch": "3",
-        "reward.head_learning_rate": "0.1", "reward.head": "HEAD", "difference.head_learning_rate": "0.1",
-        "difference.head": "HEAD", "difference.lambda_duplication": "1", "difference.lambda_reverse": "1",
+        "reward.head_learning_rate": "0.1", "reward.head": "HEAD", "reward.start": "base",
+        "difference.head_learning_rate": "0.1", "difference.head": "HEAD", "difference.start": "base",
+        "difference.lambda_duplication": "1", "difference.lambda_reverse": "1", "difference.both_orders": "true",
         "score.scorer": nil, "score.model": "SCORER", "score.file": "OWN/named.h5", "score.data": "both",
         "score.chunk": "3", "reference.model": nil, "reference.file": "OWN/named.h5", "reference.chunk": "3",
         "dpo.variant": "ipo", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": nil,

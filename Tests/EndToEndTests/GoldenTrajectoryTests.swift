@@ -7,7 +7,9 @@ import Testing
 /// tolerances come from.
 @Suite(.serialized, .enabled(if: Assets.has("models/stories260K"), "no assets: RDO_ASSETS names their directory"))
 struct GoldenTrajectoryTests {
-    private static let methods = ["sft", "reward", "difference", "dpo", "dpo+rc", "rrhf", "rrhf+rc", "kto", "kto+rc"]
+    private static let methods = [
+        "sft", "reward", "difference", "difference+both", "dpo", "dpo+rc", "rrhf", "rrhf+rc", "kto", "kto+rc",
+    ]
 
     private func expectGolden(_ method: String, ranks: Int) throws {
         let run = try GoldenRun(method, ranks: ranks)
@@ -37,6 +39,7 @@ struct GoldenTrajectoryTests {
     @Test(arguments: [
         ("sft", "sft.warmup_steps=2"), ("sft", "sft.schedule=linear"), ("sft", "sft.minimum_learning_rate_ratio=0"),
         ("sft", "sft.beta2=0.96"), ("reward", "reward.head_learning_rate=2e-4"), ("difference", "difference.beta1=0.9"),
+        ("difference+both", "difference.both_orders=false"),
         ("dpo", "dpo.weight_decay=0"), ("dpo", "dpo.max_grad_norm=0"), ("dpo+rc", "dpo.epsilon=1e-8"),
         ("dpo+rc", "dpo.coefficients.symmetric=false"), ("rrhf+rc", "rrhf.coefficients.disagreement=absolute"),
         ("kto+rc", "kto.coefficients.denominator=pairs"),

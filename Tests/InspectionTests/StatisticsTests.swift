@@ -21,6 +21,8 @@ import Testing
             let bins: [[Double]]
             /// By the word for disagreement; for each α mean, share of zeros, effective pairs.
             let weights: [String: [[Double]]]
+            let slope, slope_correlation, temperature, debiased_temperature, temperature_ece, debiased_ece: Double
+            let debiased: GoldenShare
         }
         struct Lists: Decodable {
             let triples, contradictions: Int
@@ -97,6 +99,30 @@ import Testing
         #expect(isNear(found.correlation, golden.correlation))
         #expect(same(found.longerIsBetter, golden.longer) && same(found.scorer, golden.scorer))
         #expect(LengthBias(of: ScoredPairs(stored: Self.pairs.stored, labels: Self.pairs.labels)) == nil)
+    }
+
+    @Test func calibration() throws {
+        let golden = try Self.golden().pairs
+        let found = try #require(ScorerCalibration(fitting: Self.pairs, of: "d1", areHeldOut: true))
+        #expect(isNear(found.temperature, golden.temperature) && isNear(found.lengthSlope, golden.slope))
+        #expect(isNear(found.debiasedTemperature, golden.debiased_temperature))
+        #expect(found.pairs == Self.pairs.labelled.count && found.data == "d1")
+        let effect = try #require(CalibrationEffect(found, of: Self.pairs))
+        #expect(isNear(effect.calibrationError, golden.temperature_ece))
+        #expect(isNear(effect.debiasedCalibrationError, golden.debiased_ece))
+        #expect(same(effect.debiased, golden.debiased))
+        #expect(effect.correlation.map { abs($0 - golden.slope_correlation) < 1e-9 } == true)
+
+        // Pairs that the scorer was trained on say nothing of its temperature.
+        let own = try #require(ScorerCalibration(fitting: Self.pairs, of: nil, areHeldOut: false))
+        #expect(own.temperature == nil && own.debiasedTemperature == nil && isNear(own.lengthSlope, golden.slope))
+        #expect(own.pairs == Self.pairs.count)
+        // Lengths that are not known say nothing either.
+        let short = ScoredPairs(stored: Self.pairs.stored, labels: Self.pairs.labels)
+        let temperature = try #require(ScorerCalibration(fitting: short, of: nil, areHeldOut: true))
+        #expect(isNear(temperature.temperature, golden.temperature) && temperature.lengthSlope == nil)
+        #expect(ScorerCalibration(fitting: short, of: nil, areHeldOut: false) == nil)
+        #expect(CalibrationEffect(nil, of: Self.pairs) == nil)
     }
 
     @Test(arguments: Disagreement.allCases) func weights(_ disagreement: Disagreement) throws {

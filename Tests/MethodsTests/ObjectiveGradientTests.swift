@@ -132,7 +132,7 @@ import Transformer
         }
     }
 
-    @Test func differenceModel() throws {
+    @Test(arguments: [false, true]) func differenceModel(_ bothOrders: Bool) throws {
         let twin = TwinModel(try .small(tied: true, bias: false), head: .scalar)
         let c = twin.model.configuration
         let examples = (0..<3).map { index in
@@ -143,7 +143,8 @@ import Transformer
                 truncatedResponses: [false, false], isPromptTruncated: false)
         }
         let task = DifferenceTask(
-            examples: Rows(examples), objective: DifferenceObjective(lambdaDuplication: 0.4, lambdaReverse: 0.6),
+            examples: Rows(examples),
+            objective: DifferenceObjective(lambdaDuplication: 0.4, lambdaReverse: 0.6, bothOrders: bothOrders),
             eosTokenID: 2, seed: 11, costs: CostModel(c, head: .scalar))
         let samples = Self.samples(3)
         // Both orders are drawn, or the test would not see a swapped sign.
@@ -158,9 +159,11 @@ import Transformer
                 let (first, second) = draw.isSwapped ? (1, 0) : (0, 1)
                 let (main, reverse) = (d(first, second), d(second, first))
                 let duplication = d(draw.duplicated, draw.duplicated)
-                let signed = first == 0 ? main : -main
-                return sum
-                    + (Self.softplus(-signed) + 0.4 * duplication * duplication + 0.6 * pow(main + reverse, 2)) / 3
+                let sign: Double = first == 0 ? 1 : -1
+                let label =
+                    bothOrders
+                    ? (Self.softplus(-sign * main) + Self.softplus(sign * reverse)) / 2 : Self.softplus(-sign * main)
+                return sum + (label + 0.4 * duplication * duplication + 0.6 * pow(main + reverse, 2)) / 3
             }
         }
     }

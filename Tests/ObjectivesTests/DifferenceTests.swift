@@ -22,12 +22,29 @@ import Testing
         #expect(isClose(second.gradientMain, 0.9647998611746911))
     }
 
-    @Test func gradientsAreTheSlopes() {
+    @Test func bothOrdersAgreeWithThePlainFormula() {
+        let objective = DifferenceObjective(lambdaDuplication: 0.5, lambdaReverse: 0.25, bothOrders: true)
+        let first = objective.evaluate(main: 1.25, duplication: -0.5, reverse: -0.875, firstIsPreferred: true)
+        #expect(isClose(first.lossMain, 0.300186831175214301))
+        #expect(isClose(first.loss, 0.460343081175214301))
+        #expect(isClose(first.gradientMain, 0.0761499305873455735))
+        #expect(isClose(first.gradientReverse, 0.334607486081494387))
+        let second = objective.evaluate(main: 1.25, duplication: -0.5, reverse: -0.875, firstIsPreferred: false)
+        #expect(isClose(second.lossMain, 1.3626868311752143))
+        #expect(isClose(second.gradientMain, 0.576149930587345573))
+        #expect(isClose(second.gradientReverse, -0.165392513918505613))
+        // Which order comes first does not matter.
+        let exchanged = objective.evaluate(main: -0.875, duplication: -0.5, reverse: 1.25, firstIsPreferred: false)
+        #expect(exchanged.loss == first.loss)
+        #expect(exchanged.gradientMain == first.gradientReverse && exchanged.gradientReverse == first.gradientMain)
+    }
+
+    @Test(arguments: [false, true]) func gradientsAreTheSlopes(_ bothOrders: Bool) {
         var random = SeededGenerator(seed: 20)
         for _ in 0..<1000 {
             let objective = DifferenceObjective(
-                lambdaDuplication: .random(in: 0...2, using: &random), lambdaReverse: .random(in: 0...2, using: &random)
-            )
+                lambdaDuplication: .random(in: 0...2, using: &random),
+                lambdaReverse: .random(in: 0...2, using: &random), bothOrders: bothOrders)
             let (d, same, back) = (
                 Double.random(in: -8...8, using: &random), Double.random(in: -3...3, using: &random),
                 Double.random(in: -8...8, using: &random)

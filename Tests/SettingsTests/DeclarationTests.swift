@@ -41,9 +41,10 @@ import Testing
             "generate.diversity_penalty": "0.5", "generate.length_penalty": "0.5", "generate.chunk": "9",
             "generate.batch": "9",
             "sft.responses": "all", "sft.data": "[d, e]", "reward.data": "[d, e]", "difference.data": "[d, e]",
-            "reward.head_learning_rate": "0.5", "reward.head": "h",
-            "difference.head_learning_rate": "0.5", "difference.head": "h",
+            "reward.head_learning_rate": "0.5", "reward.head": "h", "reward.start": "sft",
+            "difference.head_learning_rate": "0.5", "difference.head": "h", "difference.start": "reward",
             "difference.lambda_duplication": "0.25", "difference.lambda_reverse": "0",
+            "difference.both_orders": "true",
             "dpo.variant": "robust", "dpo.beta": "0.3", "dpo.label_smoothing": "0.1", "dpo.simpo_gamma": "0.7",
             "dpo.offset_scale": "0.5", "dpo.temperature": "2", "dpo.reward_scale": "3", "dpo.sft_weight": "0.5",
             "rrhf.ranking": "difference", "rrhf.ranking_weight": "100", "rrhf.length": "padded",
@@ -54,7 +55,8 @@ import Testing
         for pass in ["dpo", "rrhf", "kto"] {
             let coefficients = [
                 "use": "false", "file": "[f, g]", "combine": "product", "column": "multiply", "alpha": "1",
-                "symmetric": "false", "disagreement": "keep", "denominator": "weights",
+                "symmetric": "false", "calibrated": "true", "length_debiased": "true", "disagreement": "keep",
+                "denominator": "weights",
             ]
             for (key, value) in coefficients { values[pass + ".coefficients." + key] = value }
             values[pass + ".ledger"] = "true"
@@ -84,8 +86,10 @@ import Testing
         "generate." + $0
     }
 
-    /// A key without a second value that is allowed.
-    private static let fixed = "rrhf.coefficients.denominator"
+    /// Keys without a second value that is allowed, or that is allowed beside the others'.
+    private static let fixed =
+        ["rrhf.coefficients.denominator", "reward.start", "difference.start"]
+        + ["dpo", "rrhf", "kto"].map { $0 + ".coefficients.calibrated" }
 
     /// For every loss but the default, because none takes the parameters of all.
     @Test(arguments: PairwiseLoss.allCases.dropFirst())
@@ -94,7 +98,7 @@ import Testing
         // No strategy reads all keys either: the losses take turns.
         let isBeam = (PairwiseLoss.allCases.firstIndex { $0.name == loss.name } ?? 0) % 2 == 0
         let idle = isBeam ? Self.samplingKeys : Self.beamKeys
-        var others = Self.others.filter { !(foreign + idle + [Self.fixed]).contains($0.key) }
+        var others = Self.others.filter { !(foreign + idle + Self.fixed).contains($0.key) }
         others["dpo.variant"] = loss.name
         if isBeam { others["generate.strategy"] = "diverse_beam" }
         let changed = try Configuration(yaml: required, settings: others.map { "\($0)=\($1)" })
@@ -103,6 +107,16 @@ import Testing
         for (key, value) in now where others[key] != nil {
             #expect(former[key] != value, "\(key) was not changed")
         }
+        #expect(try Configuration(yaml: changed.yaml) == changed)
+    }
+
+    @Test func keysThatExcludeOthersReadBack() throws {
+        let settings = [
+            "reward.start=sft", "difference.start=reward", "difference.head=new", "dpo.coefficients.calibrated=true",
+        ]
+        let changed = try Configuration(yaml: required, settings: settings)
+        #expect(changed.difference.scalarHead?.start == .reward && changed.reward.scalarHead?.start == .sft)
+        #expect(changed.dpo.coefficients.calibrated)
         #expect(try Configuration(yaml: changed.yaml) == changed)
     }
 

@@ -67,6 +67,11 @@ import Testing
         #expect(
             Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "1"]).differences(from: stored)
                 == ["dpo.new was null and is 1"])
+        // A switch that came later was off.
+        #expect(Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "false"]).differences(from: stored).isEmpty)
+        #expect(
+            Self.identity(settings: ["dpo.beta": "0.1", "dpo.new": "true"]).differences(from: stored)
+                == ["dpo.new was null and is true"])
         #expect(Self.identity(settings: [:]).differences(from: stored) == ["dpo.beta was 0.1 and is null"])
     }
 }

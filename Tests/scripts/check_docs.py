@@ -34,6 +34,10 @@ FIRST_KEY = (  # the key of some pair in the ledger
     " head -n 1)")
 # Where the system has no Chart.js, what stands for it in the fixture.
 CHARTS = "" if os.path.exists("/usr/share/javascript/chart.js/chart.min.js") else " --chart-library chart.min.js"
+# Two raters' answers to sheet.html, as its page saves them.
+RATERS = (
+    "for rater in ann bo; do echo '{\"schema\": \"rdo.sheet-answers/1\", \"sheet\": '$(sed -n 's/.*\"sheet\" : \\(.*\\),/\\1/p' "
+    "sheet.key.json)', \"rater\": \"'$rater'\", \"answers\": {\"1\": \"left\"}}' > answers-$rater.json; done; ")
 
 # How each command is checked: a pattern of the whole command, then replacements before it runs, or why it does not run.
 # The first pattern that fits decides.
@@ -44,6 +48,7 @@ RULES = [
     (r"cp cluster/hosts\.example hosts", [("hosts$", "hosts; echo 'localhost slots=1' > hosts")]),
     (r"THREADS=2 cluster/run-hostfile\.sh .*", [("THREADS=2", "THREADS=1")]),
     (r"mpirun -n 4 rdo run align\.yaml", AS_PRINTED),
+    (r"mpirun -n 4 rdo run align\.yaml --set passes=.*", AS_PRINTED),
     (r"mpirun --mca odls_base_sigkill_timeout 10 -n 8 rdo run align\.yaml", AS_PRINTED),
     (r"rdo run align\.yaml --dry-run", AS_PRINTED),
     (r"rdo status runs/first", AS_PRINTED),
@@ -66,9 +71,14 @@ RULES = [
         ("^", "sed 's/\"strength\"/\"score_chosen\": 4, \"score_rejected\": 2.5, \"other\"/' judged.jsonl > ultrafeedback.jsonl; ")]),
     (r"rdo import weighted\.jsonl .*", AS_PRINTED),
     (r"rdo diff .*", AS_PRINTED),
+    (r"rdo calibrate judge\.h5 .*", [("^", "cp judge.h5 judge-test.h5; ")]),
     (r"rdo merge part-1\.h5 part-2\.h5 .*", [
         ("^", "for part in '1 row<3' '2 row>=3'; do set -- $part; rdo export-pairs runs/first/coefficients.h5 --where $2 "
          "--out part-$1.jsonl; rdo import part-$1.jsonl --out part-$1.h5; done; ")]),
+    # No server here: the files and the judges are read, and nobody is asked.
+    (r"rdo judge \S+ \S+ --config judges\.yaml .*", [("$", " --dry-run")]),
+    (r"rdo judge --human .*", AS_PRINTED),
+    (r"rdo judge --merge .*", [("^", RATERS)]),
     (r"ls .*", AS_PRINTED),
     # With eight leaves align.yaml has no work for 64 ranks; bench measures one rank, the others' rates are made up.
     (r"mpirun -n RANKS_PER_NODE rdo bench .*", [("RANKS_PER_NODE", "1"), ("MODEL", MODEL)]),
@@ -235,6 +245,8 @@ class Checker:
 
     def yaml(self, where, text):
         keys = set(re.findall(r"^(\w+):", text, re.M))
+        if "judges" in keys:
+            return self.only_parsed("judges: the commands of the page read them")
         if "output" not in keys:
             # A section: beside the README's other keys, with the section's pass alone.
             passes = [key for key in ("sft", "reward", "difference", "dpo", "rrhf", "kto") if key in keys]
@@ -311,10 +323,14 @@ def make_fixture(directory, rdo, readme):
             {"prompt": f"Name colour {i}.", "chosen": colours[i % 5], "rejected": f"no {colours[(i + 2) % 5]}",
              "strength": 1 + i % 3} for i in range(count)]
         (directory / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    whole = [text for language, _, text in readme.blocks if language == "yaml" and "# align.yaml" in text]
-    if len(whole) != 1:
-        raise SystemExit("README.md has no block that is align.yaml")
-    (directory / "align.yaml").write_text(whole[0])
+    for page, name in ((readme, "align.yaml"), (Page(ROOT / "docs/judging.md"), "judges.yaml")):
+        whole = [text for language, _, text in page.blocks if language == "yaml" and f"# {name}" in text]
+        if len(whole) != 1:
+            raise SystemExit(f"{page.name} has no block that is {name}")
+        (directory / name).write_text(whole[0])
+    for name in ("dpo-rc", "dpo"):
+        rows = [{"query": f"Name colour {i}.", "responses": [f"{name}: {colours[i % 5]}"]} for i in range(8)]
+        (directory / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     shape = {"hidden_size": 16, "intermediate_size": 24, "layers": 2, "heads": 2, "key_value_heads": 1}
     make = {
         "output": "made", "passes": ["sft"], "model": {"init": shape}, "data": {"train": "pairs.jsonl"},

@@ -66,6 +66,16 @@ def statistics(d, r, label, first=None, second=None):
         result["longer"] = share((longer * label > 0)[unequal])
         result["scorer"] = share(right[unequal])
     oriented = (big_r * label)[known]
+    if first is not None:
+        slope = (big_r @ longer) / (longer @ longer)
+        plain = big_r - slope * longer
+        result["slope"], result["slope_correlation"] = float(slope), float(np.corrcoef(plain, longer)[0, 1])
+        result["debiased"] = share((plain * label > 0)[known])
+        result["temperature"] = temperature(oriented)
+        result["debiased_temperature"] = temperature((plain * label)[known])
+        result["temperature_ece"] = calibration_error(big_r[known] / result["temperature"], right[known])
+        result["debiased_ece"] = calibration_error(
+            plain[known] / result["debiased_temperature"], (plain * label > 0)[known])
     result["weights"] = {}
     for name in ("zero", "absolute", "flip", "keep"):
         rows = []
@@ -75,6 +85,23 @@ def statistics(d, r, label, first=None, second=None):
             rows.append([float(c.mean()), float((c == 0).mean()), float(c.sum() ** 2 / (c * c).sum())])
         result["weights"][name] = rows
     return result
+
+
+def temperature(margins):
+    """Where the mean of -log sigmoid(m / T) is least: the root of its slope by 1/T, halved in."""
+    low, high = 1e-6, 1e6
+    for _ in range(300):
+        middle = np.sqrt(low * high)
+        slope = -(margins / (1 + np.exp(np.clip(middle * margins, -700, 700)))).mean()
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return float(1 / np.sqrt(low * high))
+
+
+def calibration_error(r, right):
+    confidence = 1 / (1 + np.exp(-np.abs(r)))
+    place = np.clip(np.digitize(confidence, np.linspace(0.5, 1, 11)) - 1, 0, 9)
+    parts = [place == k for k in range(10)]
+    return float(sum(abs(confidence[p].mean() - right[p].mean()) * p.mean() for p in parts if p.any()))
 
 
 def circles(values):

@@ -232,11 +232,13 @@ class Method:
         terms = []
         for i, first, twice in zip(self.batch(step), self.draws[step]["first"], self.draws[step]["duplicated"]):
             row, second = self.rows[i], "rejected" if first == "chosen" else "chosen"
-            main = d(row, first, second)
+            main, back = d(row, first, second), d(row, second, first)
+            sign = 1 if first == "chosen" else -1
+            loss = -logsigmoid(sign * main)
+            if s.get("both_orders"):
+                loss = (loss - logsigmoid(-sign * back)) / 2
             terms.append(
-                -logsigmoid(main if first == "chosen" else -main)
-                + s["lambda_duplication"] * d(row, twice, twice) ** 2
-                + s["lambda_reverse"] * (main + d(row, second, first)) ** 2)
+                loss + s["lambda_duplication"] * d(row, twice, twice) ** 2 + s["lambda_reverse"] * (main + back) ** 2)
         return torch.stack(terms).mean()
 
     def dpo(self, step):

@@ -49,6 +49,10 @@ METHODS = {
         "batch_size": 6, "learning_rate": 2e-4, "head_learning_rate": 1e-3, "schedule": "constant", "warmup_steps": 2,
         "weight_decay": 0.2, "beta1": 0.8, "beta2": 0.99, "max_grad_norm": 5.0, "lambda_duplication": 0.7,
         "lambda_reverse": 0.3}),
+    "difference+both": ("pairs", {
+        "batch_size": 6, "learning_rate": 2e-4, "head_learning_rate": 1e-3, "schedule": "constant", "warmup_steps": 2,
+        "weight_decay": 0.2, "beta1": 0.8, "beta2": 0.99, "max_grad_norm": 5.0, "lambda_duplication": 0.7,
+        "lambda_reverse": 0.3, "both_orders": "true"}),
     "dpo": ("pairs", {
         "batch_size": 8, "learning_rate": 1e-4, "schedule": "linear", "warmup_ratio": 0.1, "weight_decay": 0.1,
         "max_grad_norm": 0.5, "beta": 0.1}),
@@ -188,7 +192,8 @@ def read_strengths(name, model, data):
 # MARK: Training
 
 def head_of(name):
-    return GOLDENS / f"{name}-head.safetensors" if name in ("reward", "difference") else None
+    task = name.split("+")[0]
+    return GOLDENS / f"{task}-head.safetensors" if task in ("reward", "difference") else None
 
 
 def trajectory(name, draws, rules=Rules()):

@@ -2,7 +2,7 @@
 """Follow a --trace file with plain formulas and compare the losses with metrics.jsonl.
 
 usage: replay_trace.py dpo|difference|reward|sft TRACE.jsonl METRICS.jsonl [--beta 0.1] [--denominator pairs|weights]
-                       [--lambda-duplication 0.5] [--lambda-reverse 0.5] [--tolerance 1e-5]
+                       [--lambda-duplication 0.5] [--lambda-reverse 0.5] [--both-orders] [--tolerance 1e-5]
 
 Needs nothing but Python. The trace records, for every step, the data rows, what was drawn, the coefficients and the
 model's answers; the losses here are computed from those alone. Exits 1 at a difference beyond the tolerance.
@@ -34,7 +34,8 @@ def difference_loss(step, options):
     for first, d, dup, rev in zip(
         step["first"], step["difference_main"], step["difference_duplication"], step["difference_reverse"]
     ):
-        main += softplus(-d if first == "chosen" else d)
+        sign = 1 if first == "chosen" else -1
+        main += (softplus(-sign * d) + softplus(sign * rev)) / 2 if options.both_orders else softplus(-sign * d)
         duplication += dup * dup
         reverse += (d + rev) ** 2
     count = len(step["rows"])
@@ -62,6 +63,7 @@ def main():
     parser.add_argument("--denominator", choices=["pairs", "weights"], default="pairs")
     parser.add_argument("--lambda-duplication", type=float, default=0.5)
     parser.add_argument("--lambda-reverse", type=float, default=0.5)
+    parser.add_argument("--both-orders", action="store_true")
     parser.add_argument("--tolerance", type=float, default=1e-5)
     options = parser.parse_args()
 

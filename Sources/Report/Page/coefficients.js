@@ -147,6 +147,8 @@ function coefficientTable(files) {
     ["position bias, mean", (s) => number(s.mean_position_bias)],
     ["position bias, deviation", (s) => number(s.position_bias_deviation)],
     ["calibration error (ECE)", (s) => number(s.reliability && s.reliability.calibration_error)],
+    ["calibration temperature", (s) => number(s.calibration && s.calibration.stated.temperature)],
+    ["ECE of R divided by it", (s) => number(s.calibration && s.calibration.calibration_error)],
     ["R and length, Pearson's r", (s) => number(s.length_bias && s.length_bias.correlation)],
     ["the longer response is better", (s) => interval(s.length_bias && s.length_bias.longer_is_better)],
     ["scorer, same pairs", (s) => interval(s.length_bias && s.length_bias.scorer)],

@@ -9,6 +9,7 @@ const figures = {
   loss_ranking: ["Ranking term", "What pairs in the wrong order add to the loss."],
   loss_supervised: ["Supervised term", "Token loss of the best response, which holds the policy near its data."],
   accuracy: ["Accuracy", "Share of pairs with the better response ahead; 0.5 is chance, ties are wrong.", "share"],
+  accuracy_symmetric: ["Accuracy, both orders", "By half the difference of both orders, which is what coefficients are made of.", "share"],
   margin: ["Margin", "How far the better response is ahead, on average. It starts at 0 where policy and reference are one model."],
   rewards_chosen: ["Reward of the better response", "Implicit reward against the reference. Falling means that its probability sinks."],
   rewards_rejected: ["Reward of the worse response", "Implicit reward against the reference. It should fall below that of the better one."],

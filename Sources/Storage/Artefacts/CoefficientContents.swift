@@ -16,14 +16,16 @@ package struct CoefficientContents {
     package var reversed: ScratchColumn<Float>?
     /// One for each response of the tables.
     package var rewards: ScratchColumn<Float>?
+    package var calibration: ScorerCalibration?
 
     package init(
         scorer: String?, provenance: Provenance, keys: Rows<ContentKey>, tables: CoefficientTables?,
         labels: Rows<Int8>? = nil, differences: ScratchColumn<Float>, reversed: ScratchColumn<Float>?,
-        rewards: ScratchColumn<Float>? = nil
+        rewards: ScratchColumn<Float>? = nil, calibration: ScorerCalibration? = nil
     ) {
         (self.scorer, self.provenance, self.keys, self.tables) = (scorer, provenance, keys, tables)
         (self.labels, self.differences, self.reversed, self.rewards) = (labels, differences, reversed, rewards)
+        self.calibration = calibration
     }
 
     /// Makes a file that is not there yet, with checksums and its own digest.
@@ -40,6 +42,7 @@ package struct CoefficientContents {
         if let scorer { try file.setAttribute("scorer", .text(scorer)) }
         try file.setAttribute("symmetric", .integer(reversed == nil ? 0 : 1))
         try provenance.write(to: file)
+        try calibration?.write(to: file)
         if let tables {
             try tables.write(to: file)
         } else {

@@ -40,6 +40,8 @@ package struct CoefficientFile {
     package let provenance: Provenance
     /// `difference`, `reward` or what another program says; nil when the file does not say.
     package let scorer: String?
+    /// What corrects the differences on request; nil when the file does not say.
+    package let calibration: ScorerCalibration?
     /// False when another program made the file: then nothing but the checksums of its datasets, if any, guards it.
     package let isSealed: Bool
     /// Per row of `/pairs`.
@@ -62,6 +64,7 @@ package struct CoefficientFile {
         (file, header, isSealed) = try SealedFile.open(path, schemas: [CoefficientFile.schema])
         provenance = try Provenance(of: file)
         scorer = try file.text("scorer")
+        calibration = try ScorerCalibration(of: file)
         keys = try file.readKeys("/pairs/key")
         differences = try file.readList("/pairs/difference", Float.self, count: keys.count, like: "/pairs/key")
         reversed = try file.readListIfPresent(

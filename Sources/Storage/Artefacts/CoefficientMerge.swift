@@ -7,6 +7,8 @@ package struct CoefficientMerge {
     package let contents: CoefficientContents
     /// Pairs that several files hold, with the same value: each stands once.
     package let repeatedCount: Int
+    /// The files are calibrated, and not alike: what comes of them is not.
+    package let losesCalibration: Bool
 
     /// A row of the files, counted through from the first file's first.
     private struct Places {
@@ -63,6 +65,9 @@ package struct CoefficientMerge {
         }
         let left = repeated.sorted()
         repeatedCount = left.count
+        let calibrations = files.map(\.calibration)
+        let calibration = calibrations.allSatisfy { $0 == calibrations[0] } ? calibrations[0] : nil
+        losesCalibration = calibration == nil && calibrations.contains { $0 != nil }
         func kept<Value>(_ column: ScratchColumn<Value>) throws -> ScratchColumn<Value> {
             left.isEmpty ? column : try ScratchColumn(Rows(column).leavingOut(left))
         }
@@ -73,20 +78,13 @@ package struct CoefficientMerge {
             tables: tables[0] == nil ? nil : merged.tables(labels: keptLabels, keys: keys),
             labels: labels[0] == nil ? nil : keptLabels,
             differences: try kept(differences), reversed: files[0].reversed == nil ? nil : try kept(reversed),
-            rewards: try rewards[0] == nil ? nil : merged.rewards(of: rewards.compactMap { $0 }))
+            rewards: try rewards[0] == nil ? nil : merged.rewards(of: rewards.compactMap { $0 }),
+            calibration: calibration)
     }
 
     private static func requireSame(_ first: CoefficientFile, _ other: CoefficientFile) throws {
-        func require(_ name: String, _ a: String?, _ b: String?) throws {
-            guard let a, let b, a != b else { return }
-            throw RDOError(
-                .artefact, "its \(name) is \(b), that of \(first.path) is \(a)", at: other.path,
-                remedy: "merge files of one scorer; training takes files of several scorers as they are")
-        }
-        try require("scorer", first.scorer, other.scorer)
-        try require("model_digest", first.provenance.modelDigest, other.provenance.modelDigest)
-        try require("tokenizer_digest", first.provenance.tokenizerDigest, other.provenance.tokenizerDigest)
-        try require("template", first.provenance.template, other.provenance.template)
+        try other.requireSameScorer(
+            as: first, remedy: "merge files of one scorer; training takes files of several scorers as they are")
         try requireAlike([first, other], "differences in both orders", [first, other].map { $0.reversed != nil })
     }
 

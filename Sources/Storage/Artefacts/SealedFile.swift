@@ -20,21 +20,49 @@ enum SealedFile {
     /// Writes an artefact: `fill` writes the content of a temporary file, which is then closed, sealed, synced and renamed
     /// to `path`. Whatever happens, `path` is either as before or complete.
     static func write(_ path: String, header: ArtefactHeader, _ fill: (HDF5File) throws -> Void) throws {
-        let temporary = path + ".writing"
-        try Durable.remove(temporary)
-        do {
+        try publish(path) { temporary in
             let file = try HDF5File(creating: temporary, userBlock: blockSize)
             try header.write(to: file)
             try fill(file)
             try file.close()
-            let (digest, byteCount) = try Digest.of(file: temporary, from: blockSize)
-            try overwriteStart(of: temporary, with: block(digest, byteCount: byteCount))
+            try seal(temporary)
+        }
+    }
+
+    /// A copy of an artefact, changed by `change`, at `out`, which may be the same path. One without a digest gets none:
+    /// whatever made it left no room.
+    static func amend(_ path: String, to out: String, _ change: (HDF5File) throws -> Void) throws {
+        let isSealed = try checkSeal(of: path)
+        try publish(out) { temporary in
+            try Durable.attempt("copy", path) {
+                let source = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+                try FileManager.default.copyItem(at: source, to: URL(fileURLWithPath: temporary))
+                try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: temporary)
+            }
+            let file = try HDF5File(changing: temporary, format: isSealed ? .checksummed : .crashTolerant)
+            try change(file)
+            try file.close()
+            if isSealed { try seal(temporary) }
+        }
+    }
+
+    /// Lets `make` make a temporary file, and gives it its name when it is on the disk.
+    private static func publish(_ path: String, _ make: (_ temporary: String) throws -> Void) throws {
+        let temporary = path + ".writing"
+        try Durable.remove(temporary)
+        do {
+            try make(temporary)
             try Durable.sync(temporary)
             try Durable.rename(temporary, to: path)
         } catch {
             try? Durable.remove(temporary)
             throw error
         }
+    }
+
+    private static func seal(_ path: String) throws {
+        let (digest, byteCount) = try Digest.of(file: path, from: blockSize)
+        try overwriteStart(of: path, with: block(digest, byteCount: byteCount))
     }
 
     private static func overwriteStart(of path: String, with bytes: [UInt8]) throws {

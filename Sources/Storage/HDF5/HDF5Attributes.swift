@@ -53,6 +53,13 @@ extension HDF5Object {
         }
     }
 
+    /// Removes an attribute; none is fine.
+    func removeAttribute(_ name: String) throws {
+        let place = file.filePath
+        let found = try HDF5.call("look for attribute \(name)", at: place) { H5Aexists(id, name) }
+        if found > 0 { try HDF5.call("remove attribute \(name) of \(path)", at: place) { H5Adelete(id, name) } }
+    }
+
     private func writeAttribute<T: HDF5Number>(_ name: String, _ values: [T], count: Int?) throws {
         try writeAttribute(name, T.hdf5Types.file, count: count) { attribute in
             values.withUnsafeBytes { H5Awrite(attribute, T.hdf5Types.memory, $0.baseAddress) }
@@ -143,6 +150,15 @@ extension HDF5Object {
     /// The text of an attribute; nil when there is none.
     package func text(_ name: String) throws -> String? {
         if case .text(let text)? = try attribute(name) { text } else { nil }
+    }
+
+    /// The number in an attribute; nil when there is none.
+    package func real(_ name: String) throws -> Double? {
+        switch try attribute(name) {
+        case .real(let value)?: value
+        case .integer(let value)?: Double(value)
+        default: nil
+        }
     }
 
     /// The whole number in an attribute; nil when there is none.

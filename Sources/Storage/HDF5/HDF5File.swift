@@ -35,6 +35,17 @@ package final class HDF5File: HDF5Location {
         }
     }
 
+    /// Opens an existing file to change it.
+    ///
+    /// - Parameter format: of what is added.
+    /// - Throws: `RDOError(.artefact)` when it cannot be opened for writing.
+    init(changing path: String, format: Format) throws {
+        filePath = path
+        id = try HDF5File.withAccessList(at: path, format: format) { list in
+            try HDF5.call("change", at: path) { H5Fopen(path, rdo_h5_read_write(), list) }
+        }
+    }
+
     /// Creates a file that must not exist yet.
     ///
     /// - Parameter userBlock: bytes at the start of the file that HDF5 leaves to us: 0 or a power of two from 512.

@@ -148,7 +148,36 @@ struct Merge: ParsableCommand {
             config: "merged: [\(paths.map(\.debugDescription).joined(separator: ", "))]\n", worldSize: 1)
         try merge.contents.write(toNew: out, header: header)
         let repeated = merge.repeatedCount > 0 ? ", \(merge.repeatedCount) repeated ones left out" : ""
-        print("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)")
+        let lost = merge.losesCalibration ? ", without calibrations, which differ" : ""
+        print("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)\(lost)")
+    }
+}
+
+struct Calibrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "State in a copy of a coefficient file what corrects its scorer, fitted on held-out pairs.")
+
+    @Argument(help: "A coefficient file.")
+    var path: String
+
+    @Option(help: "The coefficient file of labelled pairs, of the same scorer, that it was not trained on.")
+    var on: String
+
+    @Option(help: "The coefficient file to write, which is not there yet.")
+    var out: String
+
+    func run() throws {
+        try Durable.requireAbsent(out)
+        let (file, heldOut) = (try CoefficientFile.read(path), try CoefficientFile.read(on))
+        try file.requireSameScorer(as: heldOut, remedy: "name held-out pairs of the same scorer")
+        guard let calibration = try ScorerCalibration(fittingHeldOut: heldOut) else {
+            throw RDOError(
+                .artefact, "no temperature fits and no lengths are known", at: on,
+                remedy: "a temperature needs labelled pairs, of which the scorer gets more than half right, and not all"
+            )
+        }
+        try file.write(calibration, to: out)
+        print("\(out): \(calibration.text)")
     }
 }
 
