@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 
-from experiment import costs, demos, policies, scorers
+from experiment import costs, demos, hh, policies, scorers
 from experiment.page import write_section
 from experiment.runs import Runner
 
@@ -29,9 +29,11 @@ def main():
     parser.add_argument("rdo")
     parser.add_argument("--runs", default="runs/experiments", help="where everything is left")
     parser.add_argument("--seeds", type=int, default=5, help="how many replicates")
-    parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many runs at a time")
     parser.add_argument("--ranks", type=int, default=1, help="ranks of each run")
+    parser.add_argument("--hh", nargs=2, metavar=("PAIRS", "MODEL"),
+                        help="also SmolLM2 on harmless HH: a file of pairs and the model's directory (hours)")
     parser.add_argument("--page", help="the page whose part between the marks is written; by default it is printed")
     parser.add_argument("--tiny", action="store_true", help="a few steps of everything: shows that it works, no more")
     options = parser.parse_args()
@@ -42,6 +44,8 @@ def main():
     runner = Runner(options.rdo, pathlib.Path(options.runs), options.ranks, options.jobs)
     study = demos.Study(runner, range(1, options.seeds + 1), tiny=options.tiny)
     sections = [EXPERIMENTS[name](study).section() for name in EXPERIMENTS if name in options.only]
+    if options.hh:
+        sections.append(hh.HH(study, *options.hh).section())
     text = "\n\n".join(sections) + "\n"
     if options.page:
         write_section(pathlib.Path(options.page), "experiments", text)

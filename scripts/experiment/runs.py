@@ -1,7 +1,9 @@
 """Starts `rdo` in directories of its own, several at a time, and reads what it leaves."""
 
 import concurrent.futures
+import csv
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -69,6 +71,15 @@ class Runner:
         if result.returncode != 0:
             raise SystemExit(f"rdo inspect {path}: {result.stderr.strip()}")
         return json.loads(result.stdout)["coefficients"]
+
+    def pairs(self, path, *columns):
+        """The pairs of a coefficient file in the order of their keys, with these numbers of each."""
+        command = [self.rdo, "export-pairs", str(path), "--columns", ",".join(["key", *columns]), "--format", "csv"]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            raise SystemExit(f"rdo export-pairs {path}: {result.stderr.strip()}")
+        rows = sorted(csv.DictReader(io.StringIO(result.stdout)), key=lambda row: row["key"])
+        return [tuple(float(row[column]) for column in columns) for row in rows]
 
 
 def evaluation(directory):

@@ -33,13 +33,16 @@ class Scorers:
         return "\n\n".join(["### Scorers", self.accuracies(), self.ranges(), self.weights()])
 
     def accuracy(self, name, which):
-        """By seed: which is reward, difference or without; of R, and of the difference read in one order."""
-        inspect = self.study.runner.inspect
-        files = [self.without[name, replicate.seed] if which == "without" else replicate.coefficients(which)
-                 for replicate in self.replicates[name]]
-        figures = [inspect(path) for path in files]
-        symmetric = [figure["symmetric_agreement"] if which != "reward" else figure["agreement"] for figure in figures]
-        return symmetric, [figure["agreement"] for figure in figures]
+        """By seed: which is reward, difference or without; of R, and of a difference read in one order, whichever."""
+        symmetric, alone = [], []
+        for replicate in self.replicates[name]:
+            path = self.without[name, replicate.seed] if which == "without" else replicate.coefficients(which)
+            columns = ("r",) if which == "reward" else ("r", "difference", "reversed")
+            pairs = self.study.runner.pairs(path, "label", *columns)
+            symmetric.append(sum(label * r > 0 for label, r, *_ in pairs) / len(pairs))
+            orders = [label * d > 0 for label, _, *both in pairs for d in (both[0], -both[1])] if which != "reward" else []
+            alone.append(sum(orders) / len(orders) if orders else None)
+        return symmetric, alone
 
     def accuracies(self):
         rows, claims = [], []
