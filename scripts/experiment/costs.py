@@ -46,12 +46,13 @@ class Costs:
         for name, (_, count) in counts.items():
             for scorer in ("reward", "difference"):
                 def once(limit):
-                    output = self.root / "run"
+                    output, model = self.root / "run", self.root / "scorers" / scorer / "model"
                     shutil.rmtree(output, ignore_errors=True)
-                    return start(["run", "configs/small/scorer.yaml", "--set", f"model.path={self.root}/scorers/{scorer}/model",
-                                  "passes=[score]", f"score.scorer={scorer}", "score.data=train", "score.chunk=4",
-                                  f"score.model={self.root}/scorers/{scorer}/model", f"data.train={data[name]}",
-                                  "data.test=[]", "data.max_tokens=8192", f"data.limit={limit}", f"output={output}"], log)
+                    return start([
+                        "run", "configs/small/scorer.yaml", "--set", "passes=[score]", f"output={output}",
+                        f"model.path={model}", f"score.model={model}", f"score.scorer={scorer}", "score.data=train",
+                        "score.chunk=4", f"data.train={data[name]}", "data.test=[]", "data.max_tokens=8192",
+                        f"data.limit={limit}"], log)
                 whole = statistics.median(once(count) for _ in range(REPEATS))
                 found[f"{name} {scorer}"] = (whole - statistics.median(once(1) for _ in range(REPEATS))) / (count - 1)
         shutil.rmtree(self.root / "run", ignore_errors=True)

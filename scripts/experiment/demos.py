@@ -74,7 +74,7 @@ class Study:
         return f"{corpus.name}/seed-{seed}", ["run", "--set", *settings]
 
     def qualities(self, policies):
-        """Mean true quality of the responses that policies draw, given as (replicate, directory of the training pass)."""
+        """Mean true quality of what policies draw; a policy is (replicate, directory of the training pass)."""
         tasks, files = [], []
         for replicate, directory in policies:
             output = directory.parent / "drawn"

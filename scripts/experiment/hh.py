@@ -52,8 +52,8 @@ class HH:
 
     def section(self):
         right = {scorer: self.right(scorer) for scorer in ("reward", "difference")}
-        ranges = {scorer: self.study.runner.inspect(self.root / scorer / "coefficients-test.h5")["reliability"]["ranges"]
-                  for scorer in right}
+        ranges = {scorer: self.study.runner.inspect(self.root / scorer / "coefficients-test.h5") for scorer in right}
+        ranges = {scorer: figures["reliability"]["ranges"] for scorer, figures in ranges.items()}
         rows = [["ordered rightly", *(mean(right[scorer]).text() for scorer in right)]]
         for start, title in enumerate(["0 to 1", "1 to 2", "2 to 3", "from 3"]):
             cells = [[found["accuracy"] for found in ranges[scorer] if found["from"] == start] for scorer in right]

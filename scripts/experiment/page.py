@@ -8,8 +8,8 @@ def table(head, rows):
 
 
 def claim(text, *compared):
-    """A claim that one arm is above another: the words, and for each figure (its name, values by seed of either) the verdict
-    and the paired difference."""
+    """A claim that one arm is above another: the words, and for each figure (its name, values by seed of either arm)
+    the verdict and the paired difference."""
     parts = []
     for name, first, second in compared:
         difference = paired(first, second)

@@ -141,7 +141,8 @@ class Settings:
         for beta in self.BETAS:
             none, weighted = ((("bradley-terry", arm) if beta == 0.1 else ("beta", beta, arm))
                               for arm in ("none", "weighted"))
-            rows += [[f"β = {beta}, no coefficients", *arms.cells(none)], [f"β = {beta}, weighted", *arms.cells(weighted)]]
+            rows += [[f"β = {beta}, no coefficients", *arms.cells(none)],
+                     [f"β = {beta}, weighted", *arms.cells(weighted)]]
             claims.append(arms.claim(f"β = {beta}: with coefficients > without", weighted, none))
         parts += [table(["Bradley–Terry", *FIGURES], rows), "\n".join(claims)]
         rows, claims = [], []
@@ -149,7 +150,8 @@ class Settings:
             for epochs in self.EPOCHS:
                 none, weighted = ((name, arm) if epochs == 1 else (name, "long", arm) for arm in ("none", "weighted"))
                 title = f"{CORPORA[name].title}, {epochs} epoch{'s' if epochs > 1 else ''}"
-                rows += [[f"{title}, no coefficients", *arms.cells(none)], [f"{title}, weighted", *arms.cells(weighted)]]
+                rows += [[f"{title}, no coefficients", *arms.cells(none)],
+                         [f"{title}, weighted", *arms.cells(weighted)]]
                 claims.append(arms.claim(f"{title}: with coefficients > without", weighted, none))
         parts += [table(["", *FIGURES], rows), "\n".join(claims)]
         return "\n\n".join(parts)

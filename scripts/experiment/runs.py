@@ -14,8 +14,8 @@ import time
 
 
 class Runner:
-    """Starts `rdo` below one directory. What is complete and unchanged `rdo` itself skips; a stamp in the output of a command
-    that succeeded saves asking it, which a thousand times takes long."""
+    """Starts `rdo` below one directory. What is complete and unchanged `rdo` itself skips; a stamp in the output of a
+    command that succeeded saves asking it, which a thousand times takes long."""
 
     def __init__(self, rdo, root, ranks=1, jobs=1):
         self.rdo, self.root, self.ranks, self.jobs = str(pathlib.Path(rdo).resolve()), pathlib.Path(root), ranks, jobs

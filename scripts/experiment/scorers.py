@@ -40,8 +40,9 @@ class Scorers:
             columns = ("r",) if which == "reward" else ("r", "difference", "reversed")
             pairs = self.study.runner.pairs(path, "label", *columns)
             symmetric.append(sum(label * r > 0 for label, r, *_ in pairs) / len(pairs))
-            orders = [label * d > 0 for label, _, *both in pairs for d in (both[0], -both[1])] if which != "reward" else []
-            alone.append(sum(orders) / len(orders) if orders else None)
+            if which != "reward":
+                orders = [label * d > 0 for label, _, one, other in pairs for d in (one, -other)]
+                alone.append(sum(orders) / len(orders))
         return symmetric, alone
 
     def accuracies(self):
@@ -92,8 +93,8 @@ class Scorers:
         for name, corpus in CORPORA.items():
             cells = []
             for source in ("reward", "difference"):
-                right = [replicate.scorer(source, "mean where the label is right") for replicate in self.replicates[name]]
-                wrong = [replicate.scorer(source, "mean where the label is wrong") for replicate in self.replicates[name]]
+                right, wrong = ([replicate.scorer(source, f"mean where the label is {which}")
+                                 for replicate in self.replicates[name]] for which in ("right", "wrong"))
                 cells += [mean(right).text(), mean(wrong).text() if None not in wrong else "none"]
                 if source == "difference" and None not in wrong:
                     claims.append(claim(f"{corpus.title}: right labels weigh more than wrong ones", ("", right, wrong)))

@@ -1,10 +1,11 @@
-"""What the demo's responses are worth: a second reading of Sources/Tools/DemoTruth.swift, held against every held-out row."""
+"""What the demo's responses are worth: a second reading of Sources/Tools/DemoTruth.swift, held against all held-out rows."""
 
 import json
 import re
 
 VALUES = {word: value for value, words in [
-    (3, "superb lovely"), (2, "fresh good"), (1, "neat fine"), (-1, "bland slow"), (-2, "weak poor"), (-3, "nasty awful"),
+    (3, "superb lovely"), (2, "fresh good"), (1, "neat fine"),
+    (-1, "bland slow"), (-2, "weak poor"), (-3, "nasty awful"),
 ] for word in words.split()}
 SUBJECT_VALUE = 2
 
