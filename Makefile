@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`.
-.PHONY: demo test build setup format lint clean
+.PHONY: demo test experiments build setup format lint clean
 
 BUILD := .build-release
 TESTS := .build-tests
@@ -14,6 +14,10 @@ demo: build
 test: setup
 	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
 	./Tests/scripts/test_pipeline_sbatch.sh
+
+# About an hour on two cores; what is complete is not run again.
+experiments: build
+	python3 scripts/experiments.py $(BUILD)/release/rdo --page docs/results.md
 
 build: setup
 	swift build -c release --product rdo --scratch-path $(BUILD)

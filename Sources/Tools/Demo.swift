@@ -34,7 +34,7 @@ package struct Demo {
         try run(shared)
         try run(scoring(shared))
         for seed in configuration.demo.seeds {
-            for arm in DemoArm.all { try run(arm.configuration(shared, seed: seed)) }
+            for arm in DemoArm.all(configuration.demo.methods) { try run(arm.configuration(shared, seed: seed)) }
         }
         try world.onRankZero {
             let report = try DemoReport(of: configuration).text()
@@ -75,7 +75,10 @@ struct DemoArm: Sendable {
     let weights: Weights
 
     static let methods = [PairwiseMethod.name, RRHFMethod.name, KTOMethod.name]
-    static let all = methods.flatMap { method in Weights.allCases.map { DemoArm(method: method, weights: $0) } }
+
+    static func all(_ methods: [PassName] = methods) -> [DemoArm] {
+        methods.flatMap { method in Weights.allCases.map { DemoArm(method: method, weights: $0) } }
+    }
 
     func directory(in output: String, seed: Int) -> String {
         output + "/\(method)" + (weights == .none ? "" : "-rc-\(weights)") + "-seed-\(seed)"

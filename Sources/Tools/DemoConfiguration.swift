@@ -6,18 +6,32 @@ import Settings
 /// The demo's own settings; no other configuration has them.
 package struct DemoSettings: ConfigurationSection {
     package var corpus = DemoCorpus.Kind.bradleyTerry
+    package var flipShare: Double?
+    package var dataSeed = 2024
     package var trainPairs = 2560
     package var heldOutPairs = 512
+    package var methods = DemoArm.methods
     package var seeds = [1, 2, 3]
 
     package init() {}
 
+    package var labels: DemoLabels {
+        var labels = DemoLabels(corpus)
+        if let flipShare { labels.flipShare = flipShare }
+        return labels
+    }
+
     package static var fields: [Field<Self>] {
         [
             .value(\.corpus, "corpus", "What makes a response better, and how labels err."),
+            .value(
+                \.flipShare, "flip_share", .below(0, 0.5),
+                "Share of the labels that are turned round (flips); 0.2 by default."),
+            .value(\.dataSeed, "data_seed", .atLeast(0), "Seed of the pairs."),
             .value(\.trainPairs, "train_pairs", .within(1, 1_000_000), "How many pairs are made to train on."),
             // Fewer than the comparative corpus has different ones.
             .value(\.heldOutPairs, "held_out_pairs", .within(1, 1000), "How many pairs are held out."),
+            .value(\.methods, "methods", "How the policy is trained; none with []."),
             .value(\.seeds, "seeds", "Seeds of the policies: one training for each, method and kind of weight."),
         ]
     }
@@ -50,6 +64,16 @@ package struct DemoConfiguration: ConfigurationSection {
                 .usage, "demo.seeds must be different numbers ≥ 0, at least one", at: Self.source,
                 remedy: "demo.seeds=[1, 2, 3] is an example")
         }
+        if demo.flipShare != nil && demo.corpus != .flips {
+            throw RDOError(
+                .usage, "demo.flip_share has no effect on the corpus \(demo.corpus.rawValue)", at: Self.source,
+                remedy: "leave it out, or set demo.corpus=\(DemoCorpus.Kind.flips.rawValue)")
+        }
+        if Set(demo.methods).count < demo.methods.count || !demo.methods.allSatisfy(DemoArm.methods.contains) {
+            throw RDOError(
+                .usage, "demo.methods must be some of \(DemoArm.methods.map(\.rawValue).joined(separator: ", "))",
+                at: Self.source, remedy: "name each once at most; [] trains no policy")
+        }
         shared.data.train = [data + "/train.jsonl"]
         shared.data.test = [data + "/test.jsonl"]
         shared.sft.data = [data + "/sft.jsonl"]
@@ -59,7 +83,7 @@ package struct DemoConfiguration: ConfigurationSection {
     static let source = "the demo"
 
     package var corpus: DemoCorpus {
-        DemoCorpus(demo.corpus, seed: 2024, trainPairs: demo.trainPairs, testPairs: demo.heldOutPairs)
+        DemoCorpus(demo.labels, seed: UInt64(demo.dataSeed), trainPairs: demo.trainPairs, testPairs: demo.heldOutPairs)
     }
 
     /// Where the corpus stands.

@@ -6,7 +6,7 @@ import Tensors
 /// The demo's own preference data: short reviews whose true difference is read off their words (`DemoTruth`).
 ///
 /// A prompt names a subject ("review tea:"), a response reviews some subject (" fresh, bland tea.", " quick boat.").
-/// Training labels err as the corpus's kind says; held-out labels are true.
+/// Training labels err as `DemoLabels` says; held-out labels are true.
 package struct DemoCorpus: Sendable {
     package enum Kind: String, SettingChoice, Sendable {
         /// Quality is a sum over a response's own words; the label is drawn from Bradley and Terry's model of it.
@@ -29,27 +29,27 @@ package struct DemoCorpus: Sendable {
         fileprivate var comparison: Set<String> { [prompt, chosen, rejected] }
     }
 
-    package let kind: Kind
+    package let labels: DemoLabels
     package let train: [Pair]
     /// None of them is among the training pairs, in either order.
     package let test: [Pair]
     /// For supervised fine-tuning: responses of every quality, none preferred.
     package let supervised: [Pair]
 
-    package init(_ kind: Kind, seed: UInt64, trainPairs: Int, testPairs: Int) {
-        self.kind = kind
+    package init(_ labels: DemoLabels, seed: UInt64, trainPairs: Int, testPairs: Int) {
+        self.labels = labels
         var source = Source(random: KeyedRandom(seed: seed, stream: 0xDE30))
         func pairs(_ count: Int, probability: (Double) -> Double, without others: Set<Set<String>> = []) -> [Pair] {
             var pairs: [Pair] = []
             while pairs.count < count {
-                let pair = Self.pair(kind, &source, probability)
+                let pair = Self.pair(labels.kind, &source, probability)
                 if !others.contains(pair.comparison) { pairs.append(pair) }
             }
             return pairs
         }
         // Held-out pairs first: those of rare kinds would be rarer still without the ones that are trained on.
         test = pairs(testPairs) { $0 > 0 ? 1 : 0 }
-        train = pairs(trainPairs, probability: kind.probability, without: Set(test.map(\.comparison)))
+        train = pairs(trainPairs, probability: labels.probability, without: Set(test.map(\.comparison)))
         supervised = pairs((trainPairs + 1) / 2) { _ in 0.5 }
     }
 
@@ -112,16 +112,23 @@ package struct DemoCorpus: Sendable {
     }
 }
 
-extension DemoCorpus.Kind {
+/// How the labels of a corpus err.
+package struct DemoLabels: Sendable, Equatable {
+    package let kind: DemoCorpus.Kind
+    /// Share of the labels of `flips` that are turned round.
+    package var flipShare = Self.standardFlipShare
+
+    package init(_ kind: DemoCorpus.Kind) { self.kind = kind }
+
     /// Bradley-Terry labels choose a response over another with probability σ(difference / temperature).
     package static let temperature = 2.0
-    package static let flipShare = 0.2
+    package static let standardFlipShare = 0.2
 
     /// Probability that a training label chooses a response that is better by `difference`, or worse by −`difference`.
     package func probability(_ difference: Double) -> Double {
-        switch self {
+        switch kind {
         case .bradleyTerry, .comparative: 1 / (1 + exp(-difference / Self.temperature))
-        case .flips: difference > 0 ? 1 - Self.flipShare : Self.flipShare
+        case .flips: difference > 0 ? 1 - flipShare : flipShare
         }
     }
 }

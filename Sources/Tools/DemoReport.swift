@@ -23,10 +23,10 @@ struct DemoReport {
         var scorers: [DemoArm.Weights: DemoScorer] = [:]
         for weights in DemoArm.Weights.allCases where weights != .none {
             scorers[weights] = try DemoScorer(
-                ArtefactPath(weights.file(in: shared.output)), of: configuration.demo.corpus, rule: rule)
+                ArtefactPath(weights.file(in: shared.output)), of: configuration.demo.labels, rule: rule)
         }
         var policies: [PassName: [DemoArm.Weights: [Double]]] = [:]
-        for arm in DemoArm.all {
+        for arm in DemoArm.all(configuration.demo.methods) {
             policies[arm.method, default: [:]][arm.weights] = try configuration.demo.seeds.map { seed in
                 let directory = arm.directory(in: shared.output, seed: seed) + "/\(arm.method)"
                 return try RecordedFigures(directory).lastEvaluation().testAccuracy ?? .nan
@@ -66,21 +66,27 @@ struct DemoReport {
             row("**The weights of training pairs**, α = \(alpha)", none: "") { _ in nil },
             row("mean where the label is right", none: "1") { Self.short($0.rightWeight) },
             row("mean where the label is wrong", none: "1") { Self.short($0.wrongWeight) },
-            row("**The policy on held-out pairs**, ordered rightly") { _ in nil },
         ]
-        lines += DemoArm.methods.map { method in
-            let cells = DemoArm.Weights.allCases.map { Self.spread(policies[method]?[$0] ?? []) }
-            return "| \("\(method)".uppercased()) | " + cells.joined(separator: " | ") + " |"
+        if !configuration.demo.methods.isEmpty {
+            lines.append(row("**The policy on held-out pairs**, ordered rightly") { _ in nil })
+            lines += configuration.demo.methods.map { method in
+                let cells = DemoArm.Weights.allCases.map { Self.spread(policies[method]?[$0] ?? []) }
+                return "| \("\(method)".uppercased()) | " + cells.joined(separator: " | ") + " |"
+            }
+            lines += [
+                "",
+                seeds.count > 1
+                    ? "Policies: mean ± standard deviation over the seeds "
+                        + "\(seeds.map(String.init).joined(separator: ", "))."
+                    : "Policies: seed \(seeds.map(String.init).joined()).",
+            ]
         }
         lines += [
             "",
-            seeds.count > 1
-                ? "Policies: mean ± standard deviation over the seeds \(seeds.map(String.init).joined(separator: ", "))."
-                : "Policies: seed \(seeds.map(String.init).joined()).",
-            "",
             "Files in \(output): coefficients.h5 and coefficients-reward.h5 (and -test.h5 of each), reference.h5, "
-                + "difference/model, reward/model, data/*.jsonl, a directory for every method and seed, metrics.jsonl "
-                + "beside each model.",
+                + "difference/model, reward/model, data/*.jsonl, "
+                + (configuration.demo.methods.isEmpty ? "" : "a directory for every method and seed, ")
+                + "metrics.jsonl beside each model.",
         ]
         return lines.joined(separator: "\n") + "\n"
     }
@@ -99,12 +105,12 @@ struct DemoReport {
     private var explanation: String {
         let bradleyTerry =
             "a label prefers the better response with probability σ(difference / "
-            + "\(Int(DemoCorpus.Kind.temperature))): close pairs are noisy, clear ones are not."
+            + "\(Int(DemoLabels.temperature))): close pairs are noisy, clear ones are not."
         switch configuration.demo.corpus {
         case .bradleyTerry: return "A response's quality is the sum of its words' values; " + bradleyTerry
         case .flips:
             return "A response's quality is the sum of its words' values; a label is wrong with probability "
-                + "\(DemoCorpus.Kind.flipShare), whatever the difference."
+                + "\(configuration.demo.labels.flipShare), whatever the difference."
         case .comparative:
             let ceiling = PointwiseCeiling.comparative
             return "Responses make claims that outdo each other in a circle, like stone, paper and scissors; "

@@ -28,24 +28,25 @@ struct DemoScorer {
 
     /// - Parameters:
     ///   - path: the coefficient file of the training pairs; the held-out pairs' stands beside it.
+    ///   - labels: how those of the corpus err.
     ///   - rule: what weights training makes of it.
     /// - Throws: `RDOError.artefact` when a file is missing or damaged.
-    init(_ path: ArtefactPath, of kind: DemoCorpus.Kind, rule: CoefficientRule) throws {
+    init(_ path: ArtefactPath, of labels: DemoLabels, rule: CoefficientRule) throws {
         self.init(
-            held: try ComparedPairs(path.of(.heldOut).path), training: try ComparedPairs(path.path), of: kind,
+            held: try ComparedPairs(path.of(.heldOut).path), training: try ComparedPairs(path.path), of: labels,
             rule: rule)
     }
 
-    init(held: ComparedPairs, training: ComparedPairs, of kind: DemoCorpus.Kind, rule: CoefficientRule) {
+    init(held: ComparedPairs, training: ComparedPairs, of labels: DemoLabels, rule: CoefficientRule) {
         let r = held.pairs.differences
         heldOutCount = r.count
         accuracy = Share(r.indices.map(held.pairs.agrees))
         let sizes = held.truth.map(abs)
         let gains = zip(r, held.truth).map { $1 > 0 ? $0 : -$0 }
         (pearson, spearman) = (gains.correlation(with: sizes), gains.rankCorrelation(with: sizes))
-        let probabilities = held.truth.map(kind.probability)
+        let probabilities = held.truth.map(labels.probability)
         crossEntropy = Self.meanCrossEntropy(of: r, with: probabilities)
-        leastCrossEntropy = Self.meanCrossEntropy(of: probabilities.map { log($0 / (1 - $0)) }, with: probabilities)
+        leastCrossEntropy = probabilities.map(Self.entropy).reduce(0, +) / Double(probabilities.count)
         calibrationError =
             Calibration(of: zip(r, probabilities).map { (sureness: abs($0), right: $0 > 0 ? $1 : 1 - $1) }).error
         ranges = Reliability(of: held.pairs)?.ranges ?? []
@@ -59,6 +60,11 @@ struct DemoScorer {
         }
         wrongShare = Double(wrong.count) / Double(max(1, trainingCount))
         (rightWeight, wrongWeight) = (right.mean, wrong.mean)
+    }
+
+    /// Of a label with this probability, nats.
+    private static func entropy(_ probability: Double) -> Double {
+        [probability, 1 - probability].reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 }
     }
 
     private static func meanCrossEntropy(of logits: [Double], with probabilities: [Double]) -> Double {

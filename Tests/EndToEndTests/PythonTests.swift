@@ -41,6 +41,13 @@ import Testing
         #expect(result.status == 0, "\(result.output) \(result.error)")
     }
 
+    /// What scripts/experiments.py makes of its runs: intervals, verdicts, the section of a page.
+    @Test(.enabled(if: Python.has("json"), "there is no Python"))
+    func experimentsAreSummedUpRightly() throws {
+        let result = try Python.run(script: "check_experiments.py", [])
+        #expect(result.status == 0, "\(result.output) \(result.error)")
+    }
+
     /// The event files of a run that was stopped and continued, read by TensorBoard itself.
     @Test(.enabled(if: Python.has("tensorboard"), "RDO_PYTHON names no Python with tensorboard"))
     func eventFilesAgreeWithTensorBoard() throws {

@@ -186,9 +186,8 @@ import Testing
 
     /// A power of two gives the same bits on 1, 2, 4 … ranks.
     @Test func shippedConfigurationsHavePowersOfTwoLeaves() throws {
-        let directory = ConfigurationTests.root.appendingPathComponent("configs").path
-        for file in try FileManager.default.contentsOfDirectory(atPath: directory) where file.hasSuffix(".yaml") {
-            let configuration = try Configuration.load(path: directory + "/" + file)
+        for file in try ConfigurationTests.shipped() {
+            let configuration = try Configuration.load(path: file)
             for pass in configuration.passes {
                 let leaves = configuration.training(of: pass)?.microBatches ?? 1
                 #expect(leaves.nonzeroBitCount == 1, "\(file): \(pass)")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct DemoCorpusTests {
     private static func corpus(_ kind: DemoCorpus.Kind, seed: UInt64 = 7) -> DemoCorpus {
-        DemoCorpus(kind, seed: seed, trainPairs: 6000, testPairs: 300)
+        DemoCorpus(DemoLabels(kind), seed: seed, trainPairs: 6000, testPairs: 300)
     }
 
     private static let corpora = Dictionary(
@@ -52,7 +52,8 @@ import Testing
         for (size, pairs) in bySize {
             let expected = kind == .flips ? 0.2 : 1 / (1 + exp(size / 2))
             #expect(
-                abs(kind.probability(-size) - expected) < 1e-12 && abs(kind.probability(size) + expected - 1) < 1e-12)
+                abs(own.labels.probability(-size) - expected) < 1e-12
+                    && abs(own.labels.probability(size) + expected - 1) < 1e-12)
             let wrong = Double(pairs.count { $0.trueDifference < 0 })
             // Four standard deviations of a binomial, and one pair where few are expected.
             let deviation = (expected * (1 - expected) * Double(pairs.count)).squareRoot()
@@ -63,6 +64,21 @@ import Testing
         let better = Double(own.supervised.count { $0.trueDifference > 0 })
         let count = Double(own.supervised.count)
         #expect(abs(better - count / 2) < 2 * count.squareRoot())
+    }
+
+    /// Another share of wrong labels is that of the same pairs in the same order; none errs at 0.
+    @Test func flipShareTurnsLabelsRound() throws {
+        func train(_ share: Double) -> [DemoCorpus.Pair] {
+            var labels = DemoLabels(.flips)
+            labels.flipShare = share
+            return DemoCorpus(labels, seed: 7, trainPairs: 6000, testPairs: 300).train
+        }
+        let (none, standard, many) = (train(0), train(DemoLabels.standardFlipShare), train(0.4))
+        #expect(none.allSatisfy { $0.trueDifference > 0 })
+        #expect(try standard == corpus(.flips).train)
+        #expect(zip(none, many).allSatisfy { $0.prompt == $1.prompt && $0.trueDifference == abs($1.trueDifference) })
+        // Four standard deviations of a binomial.
+        #expect(abs(many.count { $0.trueDifference < 0 } - 2400) < 152)
     }
 
     /// A fifth of the labels, more or less, errs in each: what sets the corpora apart is which.
@@ -115,7 +131,7 @@ import Testing
 
     /// Every two of the six kinds meet equally often, and those of one kind never: the pairs of the ceiling.
     @Test func heldOutComparisonsAreOfAllKinds() throws {
-        let pairs = DemoCorpus(.comparative, seed: 7, trainPairs: 1, testPairs: 1000).test
+        let pairs = DemoCorpus(DemoLabels(.comparative), seed: 7, trainPairs: 1, testPairs: 1000).test
         func kind(_ response: String, _ pair: DemoCorpus.Pair) throws -> Int {
             let words = response.split { !$0.isLetter }.map(String.init)
             let claim = try #require(DemoTruth.claims.firstIndex { $0.words.contains(words[0]) })

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Methods
 import Objectives
+import Passes
 import TestSupport
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
         #expect(shared.data.train == [output + "/data/train.jsonl"])
         #expect(shared.data.test == [output + "/data/test.jsonl"])
         #expect(shared.sft.data == [output + "/data/sft.jsonl"])
-        for arm in DemoArm.all {
+        for arm in DemoArm.all() {
             let own = arm.configuration(shared, seed: 2)
             #expect(own.output.hasPrefix(output + "/\(arm.method)") && own.seed == 2)
             #expect(own.training(of: arm.method)?.model == output + "/sft/model")
@@ -26,7 +27,7 @@ import Testing
             #expect(reads.allSatisfy { $0?.hasPrefix(output + "/") == true })
             try own.validate("test")
         }
-        #expect(Set(DemoArm.all.map { $0.directory(in: output, seed: 1) }).count == 9)
+        #expect(Set(DemoArm.all().map { $0.directory(in: output, seed: 1) }).count == 9)
     }
 
     @Test func settingsChooseCorpusAndSeeds() throws {
@@ -36,11 +37,21 @@ import Testing
         ])
         #expect(demo.demo.seeds == [4, 5] && demo.shared.dpo.beta == 0.3)
         let corpus = demo.corpus
-        #expect(corpus.kind == .comparative && corpus.train.count == 40 && corpus.test.count == 8)
+        #expect(corpus.labels.kind == .comparative && corpus.train.count == 40 && corpus.test.count == 8)
+        let another = try DemoConfiguration(["demo.corpus=comparative", "demo.train_pairs=40", "demo.data_seed=1"])
+        #expect(another.corpus.train != corpus.train)
+    }
+
+    @Test func settingsChooseMethods() throws {
+        #expect(try DemoConfiguration(["demo.methods=[]"]).demo.methods.isEmpty)
+        let methods = try DemoConfiguration(["demo.methods=[kto, dpo]"]).demo.methods
+        #expect(DemoArm.all(methods).map { "\($0.method)" } == ["kto", "kto", "kto", "dpo", "dpo", "dpo"])
     }
 
     @Test(arguments: [
-        "demo.corpus=cyclic", "demo.seeds=[]", "demo.seeds=[1, 1]", "demo.seeds=-1", "demo.held_out_pairs=1001",
+        "demo.corpus=cyclic", "demo.flip_share=0.1", "demo.methods=[sft]", "demo.methods=[dpo, dpo]",
+        "demo.data_seed=-1",
+        "demo.seeds=[]", "demo.seeds=[1, 1]", "demo.seeds=-1", "demo.held_out_pairs=1001",
         "passes=[dpo]", "data.train=own.jsonl", "data.test=own.jsonl", "data={test: own.jsonl}", "sft.data=own.jsonl",
         "score.scorer=reward", "score.data=train", "score.file=x.h5", "reference.file=x.h5", "dpo.model=x",
         "kto.coefficients.use=false", "rrhf.coefficients=x.h5",
@@ -55,6 +66,22 @@ import Testing
         let page = try String(contentsOf: root.appendingPathComponent("docs/results.md"), encoding: .utf8)
         for row in DemoConfiguration().rows(of: "demo") { #expect(page.contains("`\(row.key)`"), "\(row.key)") }
         for kind in DemoCorpus.Kind.allCases { #expect(page.contains("`\(kind.rawValue)`"), "\(kind)") }
+    }
+
+    /// configs/small starts from what a demo leaves, with the demo's settings.
+    @Test func smallConfigurationsAreTheDemos() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+        let demo = try DemoConfiguration([]).shared
+        func differing(_ name: String, _ sections: [String]) throws -> [String] {
+            let own = try Configuration.load(path: root.appendingPathComponent("configs/small/\(name).yaml").path)
+            return sections.flatMap { section in
+                zip(own.rows(of: section), demo.rows(of: section)).filter { $0.value != $1.value }.map(\.0.key)
+            }
+        }
+        let files = ["data.train", "data.test"]
+        #expect(try differing("policy", ["data", "dpo"]) == files)
+        let lambdas = ["difference.lambda_duplication", "difference.lambda_reverse"]
+        #expect(try differing("scorer", ["data", "difference", "score"]) == files + lambdas)
     }
 
     @Test func othersFilesStay() throws {
@@ -72,7 +99,8 @@ import Testing
 
     /// A scorer that knows the labels' probabilities, one that is ten times too sure, and one that knows nothing.
     @Test(arguments: DemoCorpus.Kind.allCases) func scorersAreMeasuredAgainstTheTruth(_ kind: DemoCorpus.Kind) throws {
-        let corpus = DemoCorpus(kind, seed: 3, trainPairs: 400, testPairs: 200)
+        let labels = DemoLabels(kind)
+        let corpus = DemoCorpus(labels, seed: 3, trainPairs: 400, testPairs: 200)
         func pairs(_ pairs: [DemoCorpus.Pair], _ r: (Double) -> Double) -> ComparedPairs {
             ComparedPairs(
                 // Stored with a position bias that R must not show.
@@ -91,7 +119,7 @@ import Testing
                         trueDifference: -pair.trueDifference)
             }
             return DemoScorer(
-                held: pairs(held, r), training: pairs(corpus.train, r), of: kind,
+                held: pairs(held, r), training: pairs(corpus.train, r), of: labels,
                 rule: CoefficientRule(alpha: 1, symmetric: true, disagreement: .zero))
         }
         func logOdds(_ difference: Double) -> Double {
@@ -102,7 +130,7 @@ import Testing
         #expect(abs(knowing.crossEntropy - knowing.leastCrossEntropy) < 1e-12)
         #expect(knowing.calibrationError < 1e-12)
         let entropies = corpus.test.map { pair in
-            let p = kind.probability(pair.trueDifference)
+            let p = labels.probability(pair.trueDifference)
             return -p * log(p) - (1 - p) * log(1 - p)
         }
         #expect(abs(knowing.leastCrossEntropy - entropies.reduce(0, +) / 200) < 1e-12)
@@ -124,5 +152,22 @@ import Testing
         let ignorant = scorer { _ in 0 }
         #expect(ignorant.accuracy?.share == 0 && ignorant.pearson == nil)
         #expect(abs(ignorant.crossEntropy - log(2)) < 1e-12)
+    }
+
+    /// Labels that never err leave a scorer nothing to be unsure of.
+    @Test func labelsWithoutErrorsAreMeasured() {
+        var labels = DemoLabels(.flips)
+        labels.flipShare = 0
+        let pairs = DemoCorpus(labels, seed: 3, trainPairs: 40, testPairs: 20)
+        func compared(_ pairs: [DemoCorpus.Pair]) -> ComparedPairs {
+            ComparedPairs(
+                stored: pairs.map { _ in RewardDifference(difference: 3, reversed: -3) },
+                truth: pairs.map(\.trueDifference), labels: pairs.map { _ in 1 })
+        }
+        let scorer = DemoScorer(
+            held: compared(pairs.test), training: compared(pairs.train), of: labels,
+            rule: CoefficientRule(alpha: 1, symmetric: true, disagreement: .zero))
+        #expect(scorer.leastCrossEntropy == 0 && abs(scorer.crossEntropy - log(1 + exp(-3))) < 1e-12)
+        #expect(scorer.wrongShare == 0 && scorer.wrongWeight == nil && scorer.rightWeight == 3)
     }
 }

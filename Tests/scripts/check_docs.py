@@ -4,8 +4,8 @@
     Tests/scripts/check_docs.py RDO [--python PYTHON] [--keep] [--verbose]
 
 - Commands of ```sh blocks and indented command lines run in the order of the pages, as printed or as RULES rewrites.
-- Commands within sentences, and those in the heads of configs/*.yaml, have their subcommand and options looked up in
-  the program's help; of make and scripts, that the target or file exists; of configuration keys, that they do.
+- Commands within sentences, and those in the heads of configs/, have their subcommand and options looked up in
+  the program's help; settings there (`title   --set ...`) are read with the configuration by `--dry-run`; of make and scripts, that the target or file exists; of configuration keys, that they do.
 - ```yaml blocks are read as configurations: whole ones as they are, sections beside the rest of the README's.
 - The rows of ```json blocks are read as data. ```python blocks are compiled, and run where PYTHON has their modules.
 
@@ -36,7 +36,7 @@ FIRST_KEY = (  # the key of some pair in the ledger
 CHARTS = "" if os.path.exists("/usr/share/javascript/chart.js/chart.min.js") else " --chart-library chart.min.js"
 # Two raters' answers to sheet.html, as its page saves them.
 RATERS = (
-    "for rater in ann bo; do echo '{\"schema\": \"rdo.sheet-answers/1\", \"sheet\": '$(sed -n 's/.*\"sheet\" : \\(.*\\),/\\1/p' "
+    "for rater in ann bo; do echo '{\"schema\": \"rdo.sheet-answers/1\", \"sheet\": '$(sed -n 's/.*\"sheet\" : \\(\"[^\"]*\"\\).*/\\1/p' "
     "sheet.key.json)', \"rater\": \"'$rater'\", \"answers\": {\"1\": \"left\"}}' > answers-$rater.json; done; ")
 
 # How each command is checked: a pattern of the whole command, then replacements before it runs, or why it does not run.
@@ -68,7 +68,7 @@ RULES = [
     (r"rdo inspect .*", AS_PRINTED),
     (r"rdo export-pairs .*", AS_PRINTED),
     (r"mpirun -n 8 rdo generate align\.yaml .*", [("$", " generate.max_new_tokens=8 generate.limit=4")]),
-    (r"mpirun -n 16 rdo run configs/hh-plus\.yaml", "needs HH and a model of seven billion parameters"),
+    (r"mpirun -n 16 rdo run configs/paper/hh-plus\.yaml", "needs HH and a model of seven billion parameters"),
     (r"rdo export-lists runs/hh-plus/.*", [("runs/hh-plus", "runs/first")]),
     # Judgements of others are made of the program's own.
     (r"rdo import judged\.jsonl .*", [
@@ -381,10 +381,13 @@ def main():
             checker.block(page.name, language, number, text)
         for number, span in page.inline:
             checker.within_sentence(f"{page.name}:{number}", span)
-    for path in sorted((ROOT / "configs").glob("*.yaml")):
+    for path in sorted((ROOT / "configs").rglob("*.yaml")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
+            where = f"{path.relative_to(ROOT)}:{number}"
             if re.match(rf"#\s+{STARTS}", line):
-                checker.within_sentence(f"{path.relative_to(ROOT)}:{number}", line.lstrip("# "))
+                checker.within_sentence(where, line.lstrip("# "))
+            elif row := re.match(r"#   \S.*?\s{2,}(--set .*)", line):
+                checker.ran += checker.shell(where, f"rdo run {path} --dry-run {row[1]}")
     for index, (pattern, _) in enumerate(RULES):
         if index not in checker.used:
             checker.fail("check_docs.py", f"the rule `{pattern}` matches nothing")
