@@ -26,7 +26,7 @@ import Testing
             {"query": "five", "responses": ["same"]}
             {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "three"}], "responses": ["b3"]}
             {"query": "three", "responses": ["not the same query"]}
-            {"messages": [{"role": "user", "content": "two"}], "responses": ["b2"]}
+            {"prompt": [{"role": "user", "content": "two"}], "responses": ["b2"]}
             {"query": "one", "responses": ["b1"]}
             """)
         let pairs = try PolicyPairs(a, b, limit: nil, seed: 1)

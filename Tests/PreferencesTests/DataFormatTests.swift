@@ -93,6 +93,10 @@ import Testing
         #expect(record.kind == .list)
         #expect(record.responses == ["a", "b", "c"])
         #expect(record.scores == [1, -2.5, 1])
+        #expect(try only(#"{"query": "q", "responses": ["a", "b"], "scores": null}"#, .lists).scores == nil)
+        let chat = try only(
+            #"{"messages": [{"role": "user", "content": "q"}], "responses": ["a", "b"]}"#, .lists)
+        #expect(chat.messages == [ChatMessage(role: .user, content: "q")] && chat.scores == nil)
         #expect(try only(#"{"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]}"#, .lists).prompt == "q")
     }
 
@@ -203,7 +207,6 @@ import Testing
             #"{"chosen": [{"role": "assistant", "content": "a"}], "rejected": [{"role": "assistant", "content": "b"}]}"#,
             "empty prompt"
         ),
-        (.lists, #"{"query": "q", "responses": ["a", "b"]}"#, "missing field \"scores\""),
         (.lists, #"{"responses": ["a", "b"], "scores": [1, 2]}"#, "missing field \"prompt\""),
         (
             .lists, #"{"query": "q", "responses": ["a", 3], "scores": [1, 2]}"#,

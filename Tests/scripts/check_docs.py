@@ -36,7 +36,7 @@ FIRST_KEY = (  # the key of some pair in the ledger
 CHARTS = "" if os.path.exists("/usr/share/javascript/chart.js/chart.min.js") else " --chart-library chart.min.js"
 # Two raters' answers to sheet.html, as its page saves them.
 RATERS = (
-    "for rater in ann bo; do echo '{\"schema\": \"rdo.sheet-answers/1\", \"sheet\": '$(sed -n 's/.*\"sheet\" : \\(.*\\),/\\1/p' "
+    "for rater in ann bo; do echo '{\"schema\": \"rdo.sheet-answers/1\", \"sheet\": '$(sed -n 's/.*\"sheet\" : \\(\"[^\"]*\"\\).*/\\1/p' "
     "sheet.key.json)', \"rater\": \"'$rater'\", \"answers\": {\"1\": \"left\"}}' > answers-$rater.json; done; ")
 
 # How each command is checked: a pattern of the whole command, then replacements before it runs, or why it does not run.

@@ -49,8 +49,8 @@ package enum ResponseFile {
     private static func row(_ line: LineReader.Line, of path: String) throws(RowError) -> ResponseRow {
         let row = try JSONRow(line, file: path)
         let query: [ChatMessage]
-        if row.has("messages") {
-            query = try ChatFormat.messages(row, "messages")
+        if let chat = ["messages", "prompt"].first(where: row.isArray) {
+            query = try ChatFormat.messages(row, chat)
         } else {
             query = [ChatMessage(role: .user, content: try row.string(row.has("query") ? "query" : "prompt"))]
         }
