@@ -7,6 +7,7 @@ import statistics
 
 from experiment.demos import Study
 from experiment.page import table
+from experiment.runs import config
 
 QUERY, RESPONSE, LIST = 164, 145, 6  # tokens of HH's mean query and response, here bytes; responses of HH+
 REPEATS = 3
@@ -39,7 +40,7 @@ class Costs:
         start, log = self.study.runner.start, self.study.runner.root / "logs" / "cost.log"
         data = {name: self.write_lists(name, *shape) for name, shape in counts.items()}
         common = [self.MODEL, "data.max_tokens=8192", f"data.train={data['pairs']}"]
-        start(["run", "configs/small/scorer.yaml", "--set", "model.path=null", *common, "passes=[reward, difference]",
+        start(["run", config("scorer"), "--set", "model.path=null", *common, "passes=[reward, difference]",
                f"output={self.root}/scorers", "reward.steps=1", "difference.steps=1", "reward.batch_size=4",
                "difference.batch_size=4", "reward.micro_batches=4", "data.test=[]", "score.data=train"], log)
         found = {}
@@ -49,7 +50,7 @@ class Costs:
                     output, model = self.root / "run", self.root / "scorers" / scorer / "model"
                     shutil.rmtree(output, ignore_errors=True)
                     return start([
-                        "run", "configs/small/scorer.yaml", "--set", "passes=[score]", f"output={output}",
+                        "run", config("scorer"), "--set", "passes=[score]", f"output={output}",
                         f"model.path={model}", f"score.model={model}", f"score.scorer={scorer}", "score.data=train",
                         "score.chunk=4", f"data.train={data[name]}", "data.test=[]", "data.max_tokens=8192",
                         f"data.limit={limit}"], log)

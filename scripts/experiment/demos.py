@@ -3,6 +3,7 @@
 import collections
 
 from experiment import runs, truth
+from experiment.runs import config
 
 Corpus = collections.namedtuple("Corpus", "name title settings pairs policies")
 
@@ -82,7 +83,7 @@ class Study:
             if files[-1] in self.drawn:
                 continue
             tasks.append((str(output.relative_to(self.runner.root)), [
-                "run", "configs/small/policy.yaml", "--set", *replicate.inputs, "passes=[generate]", f"output={output}",
+                "run", config("policy"), "--set", *replicate.inputs, "passes=[generate]", f"output={output}",
                 f"generate.model={directory}/model", f"generate.prompts={replicate.directory}/data/test.jsonl",
                 "generate.strategy=sample", f"generate.responses={DRAWN}", "generate.max_new_tokens=40"]))
         if tasks:

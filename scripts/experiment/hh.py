@@ -7,6 +7,7 @@ import pathlib
 from experiment import runs
 from experiment.demos import Study
 from experiment.page import claim, table
+from experiment.runs import config
 from experiment.statistics import mean
 
 TEST = 517  # at least so many of 1617; dialogues that begin alike stay together
@@ -29,7 +30,7 @@ class HH:
                 ("DPO with the reward model's coefficients", "dpo-reward",
                  ["passes=[dpo]", f"score.file={self.root}/reward/coefficients.h5", reference])]:
             study.runner.all(title, [(f"hh/{name}", [
-                "run", "configs/small/hh.yaml", "--set", *common, f"output={self.root}/{name}", *settings])])
+                "run", config("hh"), "--set", *common, f"output={self.root}/{name}", *settings])])
 
     def split(self, pairs):
         """In the order of the digests of dialogues' beginnings."""

@@ -5,6 +5,7 @@ import json
 from experiment import runs
 from experiment.demos import BATCH, CORPORA, METHODS, SOURCES, Study
 from experiment.page import claim, table
+from experiment.runs import config
 from experiment.statistics import mean, rank_correlation
 
 # The comparative corpus is nothing that a policy can learn.
@@ -73,7 +74,7 @@ class DPO:
 
     def arguments(self, replicate, output, settings):
         at = replicate.directory
-        return ["configs/small/policy.yaml", "--set", *replicate.inputs, f"output={output}",
+        return [config("policy"), "--set", *replicate.inputs, f"output={output}",
                 f"score.file={at}/coefficients.h5", f"reference.file={at}/reference.h5", f"dpo.batch_size={BATCH}",
                 *self.study.few("dpo"), *settings]
 

@@ -13,13 +13,20 @@ import sys
 import time
 
 
+CONFIGURATIONS = pathlib.Path(__file__).resolve().parent.parent.parent / "configs" / "small"
+
+
+def config(name):
+    return str(CONFIGURATIONS / f"{name}.yaml")
+
+
 class Runner:
     """Starts `rdo` below one directory. What is complete and unchanged `rdo` itself skips; a stamp in the output of a
     command that succeeded saves asking it, which a thousand times takes long."""
 
     def __init__(self, rdo, root, ranks=1, jobs=1):
         self.rdo, self.root, self.ranks, self.jobs = str(pathlib.Path(rdo).resolve()), pathlib.Path(root), ranks, jobs
-        inputs = [pathlib.Path(self.rdo), *sorted(pathlib.Path("configs/small").glob("*.yaml"))]
+        inputs = [pathlib.Path(self.rdo), *sorted(CONFIGURATIONS.glob("*.yaml"))]
         self.inputs = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs]
         self.environment = dict(
             os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",

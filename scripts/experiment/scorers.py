@@ -2,7 +2,7 @@
 
 from experiment.demos import CORPORA, Study
 from experiment.page import claim, table
-from experiment.runs import number, row
+from experiment.runs import config, number
 from experiment.statistics import mean
 
 RANGES = ["0 to 1", "1 to 2", "2 to 3", "from 3"]
@@ -24,7 +24,7 @@ class Scorers:
                 output = self.study.runner.root / name / f"without-rules-{replicate.seed}"
                 files[name, replicate.seed] = output / "coefficients-test.h5"
                 tasks.append((f"{name}/without-rules-{replicate.seed}", [
-                    "run", "configs/small/scorer.yaml", "--set", *replicate.inputs, f"output={output}",
+                    "run", config("scorer"), "--set", *replicate.inputs, f"output={output}",
                     *self.study.few("difference")]))
         self.study.runner.all("difference models without the rules", tasks)
         return files
