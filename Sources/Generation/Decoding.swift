@@ -1,3 +1,5 @@
+import Preferences
+
 /// How responses are made of a model's next-token probabilities.
 package struct Decoding: Sendable, Equatable {
     package enum Strategy: String, Sendable, CaseIterable {
@@ -62,19 +64,9 @@ package struct GenerationQuery: Sendable {
 }
 
 package struct GeneratedResponse: Sendable, Equatable {
-    /// Why it ends where it ends.
-    package enum End: String, Sendable, CaseIterable {
-        /// The model ended it.
-        case eos
-        /// A text of `stop` came.
-        case stop
-        /// It reached the longest length.
-        case length
-    }
-
     /// Its end token included.
     package let ids: [Int32]
-    package let end: End
+    package let end: ResponseEnd
 
-    package init(ids: [Int32], end: End) { (self.ids, self.end) = (ids, end) }
+    package init(ids: [Int32], end: ResponseEnd) { (self.ids, self.end) = (ids, end) }
 }

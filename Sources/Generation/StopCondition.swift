@@ -18,7 +18,7 @@ package struct StopCondition: Sendable {
     }
 
     /// Nil while the response goes on. Asked after every token.
-    package func end(of ids: [Int32]) -> GeneratedResponse.End? {
+    package func end(of ids: [Int32]) -> ResponseEnd? {
         if let last = ids.last, endTokens.contains(last) { return .eos }
         if !texts.isEmpty {
             let text = tokenizer.decode(Array(ids.suffix(window)))

@@ -91,8 +91,9 @@ import Testing
                 kill(process.processIdentifier, SIGUSR1)
             }
             if result.status == 0 { break }
-            #expect(result.status == 75, "\(result.error)")
-            stops += 1
+            // What an earlier attempt left is there at once, and the signal may come before the program listens.
+            #expect([75, SIGUSR1].contains(result.status), "\(result.error)")
+            stops += result.status == 75 ? 1 : 0
         }
         #expect(stops > 0)
         #expect(try work.rdo(["evaluate"], ranks: 2, set: settings(work)).status == 0)
@@ -153,7 +154,7 @@ import Testing
         let last = try #require(try work.metrics("run/dpo/evaluation.jsonl").last)
         let preference = try #require(try policy("dpo").preference)
         near(preference.accuracy.value, last["test_accuracy"] as? Double, "accuracy")
-        near(preference.margin.value / 0.3, last["test_margin"] as? Double, "margin")
+        near(preference.margin.value, last["test_margin"] as? Double, "margin")
         #expect(preference.pairs == 6 && found.beta == 0.3)
         // Lengths and ends.
         let lengths = try #require(try policy("start").lengths)

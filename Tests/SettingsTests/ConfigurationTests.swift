@@ -84,7 +84,7 @@ import Testing
         let configuration = try Configuration(
             yaml: required,
             settings: [
-                "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a=chosen",
+                "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a.model=m",
                 "evaluate.scorers.s=m", "evaluate.out_of_domain.t=f",
             ])
         let lines = Set(

@@ -95,7 +95,7 @@ func failure(
         )
         #expect(
             failure(required + "passes: [sft, train]")
-                == "a.yaml:4: passes must be one of sft, reward, difference, generate, score, reference, dpo, rrhf, kto, prepare, or a list of such, not \"train\""
+                == "a.yaml:4: passes must be one of sft, reward, difference, generate, score, reference, dpo, rrhf, kto, prepare, evaluate, or a list of such, not \"train\""
         )
         #expect(
             failure(required + "dpo: {coefficients: {disagreement: drop}}")

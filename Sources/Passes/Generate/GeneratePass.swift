@@ -103,7 +103,7 @@ struct Generating {
         let pass = ForwardPass(
             title: "generate", path: output, itemCount: prompts.count, chunk: chunk, model: frozen, session: session,
             longestItem: room + decoding.width * decoding.maxTokens)
-        let rows = GeneratedRows(prompts: prompts, stop: stop, addsGiven: settings.addsGiven)
+        let rows = GeneratedRows(prompts: prompts, stop: stop, addGiven: settings.addGiven)
         var file: GeneratedFile?
         let began = ContinuousClock.now
         let isNew = try pass.run(
@@ -143,7 +143,7 @@ struct Generating {
     ) -> String {
         let stream = DigestStream()
         // The chunk too: which rows share a matrix product may change the last bit of a logit, and with it a near tie.
-        stream.update("\(Version.numerics) \(decoding) \(chunk) \(settings.batch) \(settings.addsGiven) \(endTokens)")
+        stream.update("\(Version.numerics) \(decoding) \(chunk) \(settings.batch) \(settings.addGiven) \(endTokens)")
         stream.update("\(model.digest) \(conventions.tokenizer.digest) \(conventions.template)")
         prompts.update(stream)
         return stream.digest.hex
@@ -154,18 +154,18 @@ struct Generating {
 private final class GeneratedRows {
     private let prompts: GenerationPrompts
     private let stop: StopCondition
-    private let addsGiven: Bool
+    private let addGiven: Bool
     /// Tokens that this process's ranks generated.
     private(set) var newTokens = 0
     private(set) var leftOut = 0
     private(set) var shortLists = 0
 
-    init(prompts: GenerationPrompts, stop: StopCondition, addsGiven: Bool) {
-        (self.prompts, self.stop, self.addsGiven) = (prompts, stop, addsGiven)
+    init(prompts: GenerationPrompts, stop: StopCondition, addGiven: Bool) {
+        (self.prompts, self.stop, self.addGiven) = (prompts, stop, addGiven)
     }
 
     static func bytes(of answers: [[GeneratedResponse]]) -> [UInt8] {
-        let ends = GeneratedResponse.End.allCases
+        let ends = ResponseEnd.allCases
         return ByteWriter.bytes(of: answers) { responses, bytes in
             bytes.write(responses) { response, bytes in
                 bytes.write(ends.firstIndex(of: response.end) ?? 0)
@@ -175,7 +175,7 @@ private final class GeneratedRows {
     }
 
     func rows(_ range: Range<Int>, _ result: [UInt8]) throws -> [GeneratedFile.Row] {
-        let ends = GeneratedResponse.End.allCases
+        let ends = ResponseEnd.allCases
         let answers = try ByteReader.array(of: result) { bytes in
             try bytes.readArray { bytes in
                 let end = ends[min(try bytes.readInt(), ends.count - 1)]
@@ -190,7 +190,7 @@ private final class GeneratedRows {
         var texts: [(text: String, tokens: Int?, end: String?)] = responses.map {
             (stop.text(of: $0), $0.ids.count, $0.end.rawValue)
         }
-        if addsGiven {
+        if addGiven {
             let all = texts + (try prompts.given(index).map { ($0, nil, nil) })
             var seen = Set<String>()
             texts = all.filter { response in
@@ -208,7 +208,7 @@ private final class GeneratedRows {
             list("token_counts", texts.map { $0.tokens.map(String.init) ?? "null" }),
             list("ends", texts.map { $0.end?.quotedAsJSON ?? "null" }),
         ]
-        if addsGiven { members.append(list("sources", texts.map { $0.end == nil ? "\"given\"" : "\"generated\"" })) }
+        if addGiven { members.append(list("sources", texts.map { $0.end == nil ? "\"given\"" : "\"generated\"" })) }
         return GeneratedFile.Row(
             json: "{" + members.joined(separator: ", ") + "}", tokens: responses.reduce(0) { $0 + $1.ids.count },
             ends: responses.map(\.end.rawValue))

@@ -9,7 +9,7 @@ package struct GenerateSettings: ConfigurationSection {
     package var prompts: [String]?
     package var limit: Int?
     package var file: String?
-    package var addsGiven = false
+    package var addGiven = false
     package var strategy = Decoding.Strategy.greedy
     package var responses = 1
     package var maxNewTokens = 128
@@ -40,7 +40,7 @@ package struct GenerateSettings: ConfigurationSection {
             .value(\.limit, "limit", .atLeast(1), "Answer only the first so many queries."),
             .value(\.file, "file", "The file of responses (JSONL); generated.jsonl in output by default."),
             .value(
-                \.addsGiven, "add_given",
+                \.addGiven, "add_given",
                 "Make lists to train on: the rows' own responses come along, empty and repeated ones are left out."),
             .value(
                 \.strategy, "strategy",
