@@ -15,7 +15,7 @@ test: setup
 	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
 	./Tests/scripts/test_pipeline_sbatch.sh
 
-# About an hour on two cores; what is complete is not run again.
+# Long: some 3000 processor seconds by estimate. What is complete is not run again.
 experiments: build
 	python3 scripts/experiments.py $(BUILD)/release/rdo --page docs/results.md
 

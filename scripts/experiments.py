@@ -14,14 +14,15 @@ import os
 import pathlib
 import sys
 
-from experiment import costs, demos, hh, policies, scorers
+from experiment import costs, demos, hh, policies, rewards, scorers
 from experiment.page import write_section
 from experiment.runs import Runner
 
 # In the order of the page.
 EXPERIMENTS = {
-    "scorers": scorers.Scorers, "policies": policies.Policies, "settings": policies.Settings,
-    "losses": policies.Losses, "calibration": policies.Calibration, "cost": costs.Costs}
+    "scorers": scorers.Scorers, "policies": policies.Policies, "rewards": rewards.Rewards,
+    "settings": policies.Settings, "losses": policies.Losses,
+    "calibration": policies.Calibration, "cost": costs.Costs}
 
 
 def main():
