@@ -123,8 +123,11 @@ extension TrainingStage {
     }
 
     /// The data as the method reads them, for the model that it starts from.
-    package func data(_ session: Session) throws -> (data: PassData, context: MethodContext, start: String) {
-        let start = session.configuration.startModel(of: name)
+    /// - Parameter start: another directory of a model that reads as that one will.
+    package func data(
+        _ session: Session, start: String? = nil
+    ) throws -> (data: PassData, context: MethodContext, start: String) {
+        let start = start ?? session.configuration.startModel(of: name)
         let data = try rows(session, start: start)
         let context = session.context(data.conventions)
         return (try method(in: session.configuration).prepare(data, context), context, start)

@@ -16,7 +16,7 @@ extension Configuration {
     func directory(of pass: PassName) -> String { output + "/\(pass)" }
 
     /// The model directory that a training pass leaves.
-    func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
+    package func trainedModel(of pass: PassName) -> String { directory(of: pass) + "/model" }
 
     /// The adapter directory that a training pass with `lora` leaves.
     func trainedAdapter(of pass: PassName) -> String { directory(of: pass) + "/adapter" }

@@ -61,12 +61,14 @@ package struct PlanRun {
 
     private func planned(_ stage: some TrainingStage, _ session: Session) throws -> PlannedWork {
         let settings = stage.settings(in: session.configuration).training
+        let start = session.plannedStart(of: stage.name)
         let model = TransformerModel(
-            try session.plannedConfiguration(session.configuration.startModel(of: stage.name)),
+            try session.plannedConfiguration(start),
             head: stage.head, adaptation: settings.lora?.adaptation,
             recomputesBlocks: session.configuration.parallel.recompute == .block)
         let part =
-            try lengths.map { DataSet(lengths: $0, count: 4 * settings.batchSize) } ?? stage.data(session).data.train
+            try lengths.map { DataSet(lengths: $0, count: 4 * settings.batchSize) }
+            ?? stage.data(session, start: start).data.train
         return PlannedWork(model, stage, on: part, session.configuration)
     }
 
@@ -113,6 +115,14 @@ extension DataSet {
 }
 
 extension Session {
+    /// Where a pass starts, as far as that is there: what a pass of the run is yet to train reads and is shaped as what that one
+    /// starts from.
+    fileprivate func plannedStart(of pass: PassName) -> String {
+        let start = configuration.startModel(of: pass)
+        let maker = Configuration.trainingPasses.first { configuration.trainedModel(of: $0.name) == start }
+        return maker.map { plannedStart(of: $0.name) } ?? start
+    }
+
     /// The shape of the model at `path`, which `model.init` may be yet to write.
     fileprivate func plannedConfiguration(_ path: String) throws -> ModelConfiguration {
         guard path == configuration.baseModel, let settings = configuration.model.initial else {

@@ -67,7 +67,8 @@ RULES = [
     (r"rdo (report .*|inspect .* --html .*)", [("$", CHARTS)]),
     (r"rdo inspect .*", AS_PRINTED),
     (r"rdo export-pairs .*", AS_PRINTED),
-    (r"mpirun -n 8 rdo generate align\.yaml .*", [("$", " generate.max_new_tokens=8 generate.limit=4")]),
+    (r"mpirun -n 8 rdo generate align\.yaml .*", [
+        ("^", "rm -f dpo.jsonl; "), ("$", " generate.max_new_tokens=8 generate.limit=4")]),
     (r"mpirun -n 16 rdo run configs/paper/hh-plus\.yaml", "needs HH and a model of seven billion parameters"),
     (r"rdo export-lists runs/hh-plus/.*", [("runs/hh-plus", "runs/first")]),
     # Judgements of others are made of the program's own.
