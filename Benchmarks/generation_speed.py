@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Generation against `transformers.generate`: tokens a second for the same queries on the same cores.
 
-    python3 generation_speed.py RDO MODEL QUERIES.jsonl [--queries 64] [--samples 4] [--new 64] [--cores 2] [--rounds 3] [--batches 16 64]
+    python3 generation_speed.py RDO MODEL QUERIES.jsonl [--count 64] [--samples 4] [--new 64] [--cores 2] [--rounds 3] [--batches 16 64]
 
 Both draw SAMPLES responses of at most NEW tokens to each query (temperature 1, no restriction) in fp32: rdo with a rank for
 each core, transformers with as many threads, once for each number of queries in a batch, sorted by length and padded on the
