@@ -180,7 +180,7 @@ import Testing
         try work.fails(set + ["passes=[difference]"], code: 3, mentions: "no list has responses with different scores")
         for (row, message) in [
             (#""responses": [" a"], "scores": [1]"#, "fewer than two responses"),
-            (#""responses": [" a", " b"]"#, "missing field \"scores\""),
+            (#""responses": [" a", " b"]"#, "row 1 has responses without scores"),
             (#""responses": [" a", " b"], "scores": [1]"#, "responses and scores differ in number"),
             (#""responses": [" a", " b"], "scores": [1, "NaN"]"#, "not an array of numbers"),
         ] {

@@ -85,6 +85,7 @@ import Testing
             yaml: required,
             settings: [
                 "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a.model=m",
+                "evaluate.policies.a.responses=r",
                 "evaluate.scorers.s=m", "evaluate.out_of_domain.t=f",
             ])
         let lines = Set(
