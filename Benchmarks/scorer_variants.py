@@ -34,7 +34,6 @@ TRAINED = {
     "reward model": {"passes": ["reward", "score"], "score": {"scorer": "reward"}},
     "difference model": {},
     "both orders": {"difference": {"both_orders": True}},
-    "from the base": {"difference": {"start": "base"}},
     "from the reward model, new head": {"difference": {"start": "reward"}},
     "from the reward model, its head": {"difference": {"model": REWARD}},
 }
@@ -75,9 +74,6 @@ def configuration(demo, output, seed, changes, reward):
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
     for name in ("difference", "reward"):
         own = settings[name]
-        if own.get("start") == "base":
-            # The base of a run is its model.path: here the model before SFT.
-            continue
         if own.get("model") == REWARD:
             own["model"] = str(reward / "reward/model")
         elif "start" not in own:
