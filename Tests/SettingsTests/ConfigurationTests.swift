@@ -86,7 +86,8 @@ import Testing
             settings: [
                 "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a.model=m",
                 "evaluate.policies.a.responses=r",
-                "data.template=custom", "data.turns.user.prefix=p", "evaluate.scorers.s=m",
+                "data.template=custom", "data.turns.user.prefix=p", "data.turns.system.prefix=s",
+                "evaluate.scorers.s=m",
                 "evaluate.out_of_domain.t=f",
             ])
         let lines = Set(
