@@ -26,9 +26,7 @@ class HH:
         for title, name, settings in [
                 ("difference model, DPO with its coefficients", "difference", []),
                 ("DPO without coefficients", "dpo", ["passes=[dpo]", "dpo.coefficients.use=false", reference]),
-                ("reward model", "reward", ["passes=[reward, score]", "score.scorer=reward"]),
-                ("DPO with the reward model's coefficients", "dpo-reward",
-                 ["passes=[dpo]", f"score.file={self.root}/reward/coefficients.h5", reference])]:
+                ("reward model", "reward", ["passes=[reward, score]", "score.scorer=reward"])]:
             study.runner.all(title, [(f"hh/{name}", [
                 "run", config("hh"), "--set", *common, f"output={self.root}/{name}", *settings])])
 
@@ -60,7 +58,7 @@ class HH:
             cells = [[found["accuracy"] for found in ranges[scorer] if found["from"] == start] for scorer in right]
             rows.append([f"where ∣R∣ is {title}", *(f"{cell[0]['share']:.3f} of {cell[0]['count']}" if cell else ""
                                                     for cell in cells)])
-        policies = {"no coefficients": "dpo", "reward model's": "dpo-reward", "difference model's": "difference"}
+        policies = {"no coefficients": "dpo", "difference model's": "difference"}
         figures = {title: runs.evaluation(self.root / name / "dpo") for title, name in policies.items()}
         return "\n\n".join([
             "### SmolLM2-135M on harmless HH",
