@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Settings
@@ -26,7 +27,9 @@ package enum CheckpointExport {
         }
         let configuration = try ModelConfiguration(json: Data(text.utf8), file: checkpoint.path + "/index.h5")
         let adapters = try checkpoint.state.extra["adapter_config"].map {
-            try AdapterConfiguration(json: Data($0.utf8), file: checkpoint.path + "/index.h5")
+            try AdapterConfiguration(
+                JSONField(parsing: Array($0.utf8), file: checkpoint.path + "/index.h5").value,
+                file: checkpoint.path + "/index.h5")
         }
         if writesAdapter {
             guard let adapters else {

@@ -44,7 +44,7 @@ package struct InitialModel {
             try writer.write(spec.name, values)
         }
         try writer.finish()
-        try Data(identity.utf8).write(to: URL(fileURLWithPath: stamp))
+        try Data(identity.utf8).write(to: URL(ofFile: stamp))
     }
 
     package func modelConfiguration() throws -> ModelConfiguration {

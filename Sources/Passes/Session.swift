@@ -153,7 +153,7 @@ package final class Session {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             let probe = path + "/.write-test"
-            try Data().write(to: URL(fileURLWithPath: probe))
+            try Data().write(to: URL(ofFile: probe))
             try FileManager.default.removeItem(atPath: probe)
         } catch {
             throw RDOError(

@@ -9,6 +9,7 @@ import Tensors
     static func main() {
         // A reader that closes our standard output (`rdo inspect ... | head`) is no reason for a crash report.
         signal(SIGPIPE, SIG_DFL)
+        StandardStreams.reserve()
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -49,7 +50,7 @@ import Tensors
 
     private static func report(_ error: RDOError) {
         let word = error.kind == .stopped ? "rdo: " : "rdo: error: "
-        FileHandle.standardError.write(Data((word + error.description + "\n").utf8))
+        StandardError.write(word + error.description + "\n")
     }
 
     /// Before MPI runs the first process speaks. The others wait a little: a launcher ends all when one of them ends, and
@@ -64,7 +65,9 @@ import Tensors
         let isHelp = RDO.exitCode(for: error) == .success
         if isSpeaker() {
             if isHelp {
-                print(RDO.fullMessage(for: error))
+                do { try StandardOutput.write(RDO.fullMessage(for: error)) } catch {
+                    return RDOError.Kind.usage.rawValue
+                }
             } else {
                 report(RDOError(.usage, RDO.message(for: error), remedy: "see `rdo --help`"))
             }

@@ -161,9 +161,9 @@ private struct DataSetLoader {
     }
 
     private func write(_ report: DataReport, of file: String) throws {
-        let name = URL(fileURLWithPath: file).lastPathComponent
+        let name = URL(ofFile: file).lastPathComponent
         try Data(report.json().utf8).write(
-            to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
+            to: URL(ofFile: session.configuration.output + "/data-report-\(name).json"))
     }
 }
 

@@ -25,7 +25,7 @@ package struct CoefficientImport {
     package init(_ file: String, output: String, model: String?, fields: JudgementFields, settings: [String]) throws {
         (self.file, self.output, self.fields) = (file, output, fields)
         var configuration = Configuration()
-        configuration.output = URL(fileURLWithPath: output).deletingLastPathComponent().path
+        configuration.output = URL(ofFile: output).deletingLastPathComponent().path
         configuration.data.train = [file]
         // A configuration has a model; without one here, no file of it is read.
         configuration.model.path = model ?? "none"

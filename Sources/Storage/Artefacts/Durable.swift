@@ -70,7 +70,7 @@ package enum Durable {
     }
 
     /// The same path from the root, without `.` and a final slash.
-    package static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+    package static func absolute(_ path: String) -> String { URL(ofFile: path).standardizedFileURL.path }
 
     /// Paths of what a directory holds, in order; nil for anything else.
     package static func files(in path: String) throws -> [String]? {

@@ -21,10 +21,10 @@ package final class ModelDirectory {
                 .artefact, "no such model directory", at: path, remedy: "name a Hugging Face model directory")
         }
         let file = path + "/config.json"
-        guard let data = FileManager.default.contents(atPath: file) else {
+        guard let data = try InputFile.contents(of: file) else {
             throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a Hugging Face model directory")
         }
-        return try ModelConfiguration(json: data, file: file)
+        return try ModelConfiguration(json: Data(data), file: file)
     }
 
     /// The tokens that end a response: those of config.json, and of generation_config.json where there is one.
@@ -33,11 +33,7 @@ package final class ModelDirectory {
     package static func endTokens(of path: String) throws -> [Int32] {
         let own = try readConfiguration(path).eosTokenIDs
         let file = path + "/generation_config.json"
-        guard FileManager.default.fileExists(atPath: file) else { return own }
-        guard let data = FileManager.default.contents(atPath: file),
-            let object = try? JSONParser.parse(file: [UInt8](data)), object.isObject
-        else { throw RDOError(.artefact, "the file is not a JSON object", at: file) }
-        guard let value = object["eos_token_id"] else { return own }
+        guard let value = try InputFile.object(in: file)?["eos_token_id"] else { return own }
         guard let more = value.integer.map({ [$0] }) ?? value.elements(\.integer),
             more.allSatisfy({ Int32(exactly: $0) != nil })
         else { throw RDOError(.artefact, "eos_token_id is neither an id nor a list of ids", at: file) }
@@ -61,13 +57,18 @@ package final class ModelDirectory {
         let index = path + "/model.safetensors.index.json"
         var files: [String: SafetensorsFile] = [:]
         var places: [String: String] = [:]
-        if FileManager.default.fileExists(atPath: single) {
+        if try InputFile.exists(single) {
             let file = try SafetensorsFile.open(single)
             files[single] = file
             for name in file.entries.keys { places[name] = single }
-        } else if let data = FileManager.default.contents(atPath: index) {
-            guard let map = Self.weightMap(data) else {
+        } else if let object = try InputFile.object(in: index) {
+            guard let map = Self.weightMap(object) else {
                 throw RDOError(.artefact, "weight_map is missing or malformed", at: index)
+            }
+            if let other = map.values.sorted().first(where: { !Self.isPlainName($0) }) {
+                throw RDOError(
+                    .artefact, "weight_map names \(other), which is no plain file name", at: index,
+                    remedy: "a model's files stand in its own directory")
             }
             for name in Set(map.values).sorted() {
                 files[path + "/" + name] = try SafetensorsFile.open(path + "/" + name)
@@ -79,25 +80,38 @@ package final class ModelDirectory {
                 places[tensor] = path + "/" + name
             }
         } else {
-            throw RDOError(
-                .artefact, "the file is missing", at: single,
-                remedy:
-                    "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+            throw try Self.noWeights(in: path, instead: single)
         }
         (self.files, self.places) = (files, places)
     }
 
     /// The file of each tensor as an index states it; nil when it states none, or two for a tensor.
-    private static func weightMap(_ index: Data) -> [String: String]? {
-        guard case .object(let members)? = (try? JSONParser.parse(file: [UInt8](index)))?["weight_map"] else {
-            return nil
-        }
+    private static func weightMap(_ index: JSONValue) -> [String: String]? {
+        guard case .object(let members)? = index["weight_map"] else { return nil }
         var map: [String: String] = [:]
         for (tensor, file) in members {
             guard let file = file.text, map.updateValue(file, forKey: String(decoding: tensor, as: UTF8.self)) == nil
             else { return nil }
         }
         return map
+    }
+
+    private static func isPlainName(_ name: String) -> Bool {
+        !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
+    }
+
+    private static func noWeights(in path: String, instead file: String) throws -> RDOError {
+        let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        guard let found = try pickled.first(where: { try InputFile.exists(path + "/" + $0) }) else {
+            return RDOError(
+                .artefact, "the file is missing", at: file,
+                remedy:
+                    "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+        }
+        return RDOError(
+            .artefact, "its weights are in \(found), a Python pickle, which is not read", at: path,
+            remedy: "convert them: python -c \"from transformers import AutoModelForCausalLM as M; "
+                + "M.from_pretrained('\(path)').save_pretrained('\(path)')\"")
     }
 
     private func check(_ layout: ParameterLayout) throws {

@@ -36,7 +36,7 @@ package struct ReplacedDirectory {
     }
 
     static func write(_ content: Data, to path: String) throws {
-        do { try content.write(to: URL(fileURLWithPath: path)) } catch {
+        do { try content.write(to: URL(ofFile: path)) } catch {
             throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
         }
         try Durable.sync(path)

@@ -53,10 +53,10 @@ struct Plan: DistributedCommand {
             network: link.map { Network(latency: $0.0 * 1e-6, bandwidth: $0.1 * 1e9) },
             nodeMemory: memoryPerNode.map { $0 * 1e9 }, lengths: lengths.map { (Int($0.0), Int($0.1)) })
         let plans = try run.run(Configuration.load(path: config, settings: settings), on: world)
-        guard json else { return print(plans.map(\.text).joined(separator: "\n"), terminator: "") }
+        guard json else { return try StandardOutput.write(plans.map(\.text).joined(separator: "\n"), terminator: "") }
         let data = try JSONSerialization.data(
             withJSONObject: plans.map(\.json), options: [.prettyPrinted, .sortedKeys])
-        print(String(decoding: data, as: UTF8.self))
+        try StandardOutput.write(String(decoding: data, as: UTF8.self))
     }
 
     /// Two positive numbers with a comma between them.

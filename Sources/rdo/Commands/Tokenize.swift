@@ -23,10 +23,10 @@ struct Tokenize: ParsableCommand {
             number += 1
             if decode {
                 let ids = try parse(line, as: [Int32].self, number, "a JSON array of ids")
-                print(try Self.encoded(tokenizer.decode(ids)))
+                try StandardOutput.write(Self.encoded(tokenizer.decode(ids)))
             } else {
                 let text = json ? try parse(line, as: String.self, number, "a JSON string") : line
-                print("[" + tokenizer.encode(text).map(String.init).joined(separator: ", ") + "]")
+                try StandardOutput.write("[" + tokenizer.encode(text).map(String.init).joined(separator: ", ") + "]")
             }
         }
     }
