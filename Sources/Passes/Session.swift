@@ -98,8 +98,8 @@ package final class Session {
     }
 
     /// Says once what is to be said of the template: all models of a run read by the same one.
-    func say(_ remark: TemplateChoice.Remark?) {
-        if !hasSaidTemplate { remark?.say(log) }
+    func say(_ remarks: [TemplateChoice.Remark]) {
+        if !hasSaidTemplate { remarks.forEach { $0.say(log) } }
         hasSaidTemplate = true
     }
 

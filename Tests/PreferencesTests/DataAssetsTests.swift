@@ -23,7 +23,7 @@ import Testing
             #expect(data.report.files[0].format == format, "\(file)")
             #expect(data.report.rows == rows, "\(file)")
             #expect(data.records.count == rows - bad.values.reduce(0, +), "\(file)")
-            let found = Dictionary(uniqueKeysWithValues: data.report.bad.map { ($0.reason, $0.count) })
+            let found = Dictionary(uniqueKeysWithValues: data.report.bad.reasons.map { ($0.reason, $0.count) })
             #expect(found == bad, "\(file)")
             try checkTokens(of: data.records)
         }

@@ -51,7 +51,7 @@ extension Session {
                 try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
             )
         }
-        say(own.remark)
+        say(own.remarks)
         return PassData(
             train: try load(trainFiles ?? settings.train, limit: settings.limit, own, scorers),
             test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit, own, scorers),
@@ -154,7 +154,8 @@ private struct DataSetLoader {
         let rows = unusable.filter { seen.insert($0.row).inserted }.sorted { $0.row < $1.row }
         try report.admit(
             admission.count, truncatedPrompts: set.truncatedPrompts - admission.truncatedPrompts,
-            truncatedResponses: set.truncatedResponses - admission.truncatedResponses, bad: rows.map(\.why),
+            truncatedResponses: set.truncatedResponses - admission.truncatedResponses,
+            bad: BadRows(rows.lazy.map(\.why)),
             policy: session.configuration.data.onError)
         if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
         return report

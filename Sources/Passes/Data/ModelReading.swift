@@ -9,20 +9,21 @@ struct ModelReading {
     let conventions: PassConventions
     let plan: TokenizationPlan
     let differencePlan: TokenizationPlan
-    /// What is to be said of the template.
-    let remark: TemplateChoice.Remark?
+    /// What is to be said of the template, and of the token that ends a response.
+    let remarks: [TemplateChoice.Remark]
 
     /// What makes one reading another within a session.
     struct Key: Hashable {
         let tokenizer: String
         let eosTokenID: Int32
+        let responseEnd: Int32
         let maxTokens: Int
     }
 
     var key: Key {
         Key(
             tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
-            maxTokens: conventions.maxTokens)
+            responseEnd: conventions.responseEnd, maxTokens: conventions.maxTokens)
     }
 
     /// - Throws: `RDOError.artefact` when the model cannot be read or does not fit its tokenizer.
@@ -47,19 +48,25 @@ struct ModelReading {
                 at: path + "/config.json")
         }
         let choice = try TemplateChoice(configuration)
+        let end = try ResponseEndChoice(settings.responseEnd, choice.template, tokenizer, eos: model.eosTokenIDs)
+        guard Int(end.token) < model.vocabularySize else {
+            throw RDOError(
+                .artefact, "the token that ends a response, \(end.token), lies outside the vocabulary of "
+                    + "\(model.vocabularySize)", at: source, remedy: "set data.response_end to eos")
+        }
         let maxTokens = min(settings.maxTokens, model.maxPositions)
-        func plan(_ overLong: OverLongPolicy) throws -> TokenizationPlan {
+        func plan(_ overLong: OverLongPolicy, end: Int32) throws -> TokenizationPlan {
             try TokenizationPlan(
-                tokenizer: tokenizer, template: choice.template, eosTokenID: eos, bosTokenID: tokenizer.bosTokenID,
+                tokenizer: tokenizer, template: choice.template, eosTokenID: end, bosTokenID: tokenizer.bosTokenID,
                 maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
         }
         conventions = PassConventions(
             tokenizer: tokenizer, tokenizerSource: source, template: choice.template.identity, eosTokenID: eos,
-            maxTokens: maxTokens)
-        remark = choice.remark
-        self.plan = try plan(settings.overLong)
+            responseEnd: end.token, maxTokens: maxTokens)
+        remarks = [choice.remark, end.remark].compactMap { $0 }
+        self.plan = try plan(settings.overLong, end: end.token)
         // Both responses stand in one input: what is too long for that is cut, never a reason to lose the pair.
-        differencePlan = try plan(.truncate)
+        differencePlan = try plan(.truncate, end: eos)
     }
 }
 

@@ -72,9 +72,11 @@ struct Generating {
         let (world, configuration) = (session.world, session.configuration)
         let decoding = settings.decoding(seed: session.seed)
         let (reading, endTokens) = try world.collectively {
-            (try ModelReading(of: model, configuration), try ModelDirectory.endTokens(of: model))
+            let reading = try ModelReading(of: model, configuration)
+            let (ends, own) = (try ModelDirectory.endTokens(of: model), reading.conventions.responseEnd)
+            return (reading, ends.contains(own) ? ends : ends + [own])
         }
-        session.say(reading.remark)
+        session.say(reading.remarks)
         let plan = reading.plan
         let room = plan.maxTokens - decoding.maxTokens
         guard room >= 1 else {

@@ -4,8 +4,8 @@ package struct PromptParser: Sendable {
     private let rows: RowParser
 
     /// - Throws: `RDOError.data` when the file cannot be read.
-    package init(file: String, format: DataFormat, linesBefore: Int) throws {
-        rows = try RowParser(file: file, format: format, linesBefore: linesBefore)
+    package init(file: String, _ rules: RowRules, linesBefore: Int) throws {
+        rows = try RowParser(file: file, rules, linesBefore: linesBefore)
     }
 
     package var file: String { rows.file }

@@ -54,7 +54,7 @@ package enum ResponseFile {
     }
 
     private static func row(_ line: LineReader.Line, of path: String) throws(RowError) -> ResponseRow {
-        let row = try JSONRow(line, file: path)
+        let row = try JSONRow(line, path, RowRules())
         let chat = ["messages", "prompt"].first(where: row.isArray)
         let messages = if let chat { try ChatFormat.messages(row, chat) } else { [ChatMessage]?.none }
         let prompt =

@@ -84,8 +84,8 @@ package struct TokenizationPlan: Sendable {
         return TokenizedExample(
             row: record.row, kind: record.kind, prompt: plan.cut(prompt: prompt, keepingFirst: bosTokenID != nil),
             responses: responses, truncatedResponses: isTruncated, isPromptTruncated: prompt.count > plan.promptCount,
-            scores: record.scores, label: record.label, weight: record.weight, promptText: record.prompt,
-            responseTexts: record.responses)
+            scores: record.scores, label: record.label, weight: record.weight, margin: record.margin,
+            promptText: record.prompt, responseTexts: record.responses)
     }
 
     private func compared(_ record: PreferenceRecord) throws(RowError) -> DifferenceExample {

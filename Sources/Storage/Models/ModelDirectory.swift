@@ -32,12 +32,17 @@ package final class ModelDirectory {
     /// - Throws: `RDOError.artefact` when a file cannot be understood.
     package static func endTokens(of path: String) throws -> [Int32] {
         let own = try readConfiguration(path).eosTokenIDs
+        return own + (try generationEnds(of: path)).filter { !own.contains($0) }
+    }
+
+    /// Those of generation_config.json; none where there is no such file.
+    static func generationEnds(of path: String) throws -> [Int32] {
         let file = path + "/generation_config.json"
-        guard let value = try InputFile.object(in: file)?["eos_token_id"] else { return own }
+        guard let value = try InputFile.object(in: file)?["eos_token_id"] else { return [] }
         guard let more = value.integer.map({ [$0] }) ?? value.elements(\.integer),
             more.allSatisfy({ Int32(exactly: $0) != nil })
         else { throw RDOError(.artefact, "eos_token_id is neither an id nor a list of ids", at: file) }
-        return own + more.map { Int32($0) }.filter { !own.contains($0) }
+        return more.map { Int32($0) }
     }
 
     /// Opens the directory and checks every tensor that a model with `head` needs.
@@ -123,6 +128,38 @@ package final class ModelDirectory {
                 remedy: "use the config.json that belongs to these weights")
         }
         for spec in needed { try file(of: spec.name).check(spec.name, shape: spec.shape) }
+    }
+
+    /// A tied model has no head of its own: one that stands in its files must be the embedding again.
+    ///
+    /// Some programs save both, and one was trained apart from the other; transformers then uses the head, and did not
+    /// before.
+    /// - Throws: `RDOError.artefact` when it is another.
+    package func requireTiedHead() throws {
+        let head = HeadKind.languageModel.weightName
+        let specs = ParameterLayout(configuration, head: .languageModel).specs
+        guard configuration.tiesEmbeddings, contains(head),
+            let embedding = specs.first(where: { $0.role == .embedding })?.name
+        else { return }
+        let (rows, columns) = (configuration.vocabularySize, configuration.hiddenSize)
+        try file(of: head).check(head, shape: [rows, columns])
+        let block = 1024
+        var (one, other) = ([Float](repeating: 0, count: block * columns), [Float](repeating: 0, count: block * columns))
+        for start in stride(from: 0, to: rows, by: block) {
+            let part = start..<min(start + block, rows)
+            try one.withUnsafeMutableBufferPointer { values in
+                if let base = values.baseAddress { try read(embedding, rows: part, into: base) }
+            }
+            try other.withUnsafeMutableBufferPointer { values in
+                if let base = values.baseAddress { try read(head, rows: part, into: base) }
+            }
+            let count = part.count * columns
+            guard one[..<count].elementsEqual(other[..<count], by: { $0.bitPattern == $1.bitPattern }) else {
+                throw RDOError(
+                    .artefact, "tie_word_embeddings is true, and lm_head.weight is another matrix than the embedding",
+                    at: path, remedy: "set it to false in config.json to use the head, or save the model without it")
+            }
+        }
     }
 
     /// Tensors that a model with `head` does not use, in order of names. The language-model head of a tied model or beside

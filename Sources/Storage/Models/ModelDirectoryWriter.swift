@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Tensors
@@ -33,11 +34,15 @@ package final class ModelDirectoryWriter {
     private let directory: ReplacedDirectory
     private let weights: SafetensorsWriter
 
+    /// - Parameters:
+    ///   - start: directory of the model that this one was made of, whose generation_config.json is carried over.
+    ///   - responseEnd: what ends a response, beside the tokens that config.json names.
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when the
     ///   tokenizer's files are missing.
     package init(
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
-        tokenizer: TokenizerFiles, origin: ModelOrigin? = nil
+        tokenizer: TokenizerFiles, origin: ModelOrigin? = nil, generationFrom start: String? = nil,
+        responseEnd: Int32? = nil
     ) throws {
         directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
         let partial = directory.partial
@@ -45,12 +50,8 @@ package final class ModelDirectoryWriter {
         try ReplacedDirectory.write(config, to: partial + "/config.json")
         if let origin { try ReplacedDirectory.write(origin.json, to: partial + "/" + ModelOrigin.fileName) }
         if head == .languageModel {
-            var generation: [String: Any] = [:]
-            if let bos = configuration.bosTokenID { generation["bos_token_id"] = Int(bos) }
-            let ends = configuration.eosTokenIDs.map(Int.init)
-            if !ends.isEmpty { generation["eos_token_id"] = ends.count == 1 ? ends[0] : ends }
             try ReplacedDirectory.write(
-                JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys]),
+                Self.generation(configuration, from: start, responseEnd: responseEnd),
                 to: partial + "/generation_config.json")
         }
         switch tokenizer {
@@ -72,6 +73,28 @@ package final class ModelDirectoryWriter {
     package func finish() throws {
         try weights.finish()
         try directory.publish()
+    }
+
+    /// What the start model's file says, with every token that ends a text: a program that serves chats stops at those of
+    /// this file alone.
+    private static func generation(
+        _ configuration: ModelConfiguration, from start: String?, responseEnd: Int32?
+    ) throws -> Data {
+        var generation: [String: Any] = [:]
+        if let start, let bytes = try InputFile.contents(of: start + "/generation_config.json") {
+            // Read once by the strict parser, which knows what is wrong and where.
+            _ = try InputFile.object(in: start + "/generation_config.json")
+            generation = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] ?? [:]
+        }
+        if generation["bos_token_id"] == nil, let bos = configuration.bosTokenID {
+            generation["bos_token_id"] = Int(bos)
+        }
+        var ends = try start.map { try ModelDirectory.generationEnds(of: $0) } ?? []
+        for end in configuration.eosTokenIDs + [responseEnd].compactMap({ $0 }) where !ends.contains(end) {
+            ends.append(end)
+        }
+        if !ends.isEmpty { generation["eos_token_id"] = ends.count == 1 ? Int(ends[0]) : ends.map { Int($0) } }
+        return try JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys])
     }
 
     private static func copyTokenizer(from source: String, to directory: String) throws {

@@ -82,7 +82,8 @@ struct Inspect: ParsableCommand {
         if query.listsPairs {
             let listing = try PairListing(of: path, query.query(), columns: query.names, rule: rule)
             return try json
-                ? NewTextFile.write(nil, listing.writeJSONLines) : StandardOutput.write(listing.text(isFull: full), terminator: "")
+                ? NewTextFile.write(nil, listing.writeJSONLines)
+                : StandardOutput.write(listing.text(isFull: full), terminator: "")
         }
         let summary = try ArtefactSummary(
             of: path, pairs: pairs ?? 0, by: by, query.query(), joining: coefficients, rule: rule)
