@@ -22,6 +22,11 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
     package func run(_ session: Session) throws {
         let method = method(in: session.configuration)
         let (data, context, start) = try data(session)
+        guard Durable.absolute(start) != Durable.absolute(session.configuration.trainedModel(of: name)) else {
+            throw RDOError(
+                .usage, "\(name) would replace the model that it starts from", at: start,
+                remedy: "copy that directory, or set another output")
+        }
         let loaded = try LoadedModel(
             start, head: Method.head, scalarHead: settings(in: session.configuration).scalarHead,
             lora: settings(in: session.configuration).training.lora,

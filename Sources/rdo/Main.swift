@@ -37,7 +37,11 @@ import Tensors
             StopSignal.install()
             let world = try Communicator.startMPI()
             var failure: RDOError?
-            do { try body(world) } catch {
+            do {
+                try world.requireSame("the command", Array(CommandLine.arguments.dropFirst()))
+                try world.requireSame("the program", [Version.software, world.collectively(programSize)])
+                try body(world)
+            } catch {
                 failure = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
             }
             return world.conclude(with: failure) { report($0) }
@@ -46,6 +50,13 @@ import Tensors
             if isSpeaker() { report(error) }
             return error.kind.rawValue
         }
+    }
+
+    /// Tells apart programs that were built from different sources, as far as a size does.
+    private static func programSize() throws -> String {
+        let size = try FileManager.default.attributesOfItem(
+            atPath: FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))[.size]
+        return "\(size.map { "\($0)" } ?? "unknown") bytes"
     }
 
     private static func report(_ error: RDOError) {

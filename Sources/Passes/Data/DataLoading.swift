@@ -124,7 +124,7 @@ private struct DataSetLoader {
             let unusable = set.unusable + (scored?.set.unusable ?? [])
             let without = Admission(set, place, leavingOut: unusable)
             let report = try report(set, unusable, without)
-            if session.world.rank == 0 { try write(report, of: files[0]) }
+            if session.world.rank == 0 { try write(report, of: files) }
             let examples = without.admitted(set.examples(in: place))
             guard let scored, let scorer else {
                 return DataSet(
@@ -161,10 +161,19 @@ private struct DataSetLoader {
         return report
     }
 
-    private func write(_ report: DataReport, of file: String) throws {
-        let name = URL(ofFile: file).lastPathComponent
-        try Data(report.json().utf8).write(
-            to: URL(ofFile: session.configuration.output + "/data-report-\(name).json"))
+    /// Named by the first file; where the training data's first file has the same name, with a digest of where it is.
+    private func write(_ report: DataReport, of files: [String]) throws {
+        func name(_ file: String) -> String { URL(ofFile: file).lastPathComponent.shortened(to: 100) }
+        let path = Durable.absolute(files[0])
+        let train = session.configuration.data.train.first.map(Durable.absolute)
+        let isTaken = train.map { $0 != path && name($0) == name(path) } ?? false
+        let place = DigestStream()
+        place.update(path)
+        let suffix = isTaken ? "-" + place.digest.hex.prefix(8) : ""
+        let output = session.configuration.output + "/data-report-\(name(path))\(suffix).json"
+        do { try Durable.write(Data(report.json().utf8), to: output) } catch {
+            throw RDOError(.usage, "cannot write the data report (\(error))", at: output)
+        }
     }
 }
 

@@ -40,7 +40,7 @@ struct DataPreparation {
         let key = DigestStream()
         for file in files { key.update(Durable.absolute(file)) }
         key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form) \(limit ?? -1)")
-        let file = URL(ofFile: files[0]).deletingPathExtension().lastPathComponent
+        let file = URL(ofFile: files[0]).deletingPathExtension().lastPathComponent.shortened(to: 100)
         return "\(file)-\(form)-\(key.digest.hex.prefix(8))"
     }
 

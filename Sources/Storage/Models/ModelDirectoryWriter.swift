@@ -28,7 +28,8 @@ package final class ModelDirectoryWriter {
     /// What a directory may hold and still be replaced.
     private static let ownNames =
         tokenizerNames + [
-            "config.json", "generation_config.json", "model.safetensors", "rdo-init.json", ModelOrigin.fileName,
+            "config.json", "generation_config.json", "model.safetensors", ReplacedDirectory.initialModelName,
+            ModelOrigin.fileName,
         ]
 
     private let directory: ReplacedDirectory
@@ -37,15 +38,20 @@ package final class ModelDirectoryWriter {
     /// - Parameters:
     ///   - start: directory of the model that this one was made of, whose generation_config.json is carried over.
     ///   - responseEnd: what ends a response, beside the tokens that config.json names.
+    ///   - initialIdentity: of a new model, what it was drawn from.
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when the
     ///   tokenizer's files are missing.
     package init(
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
         tokenizer: TokenizerFiles, origin: ModelOrigin? = nil, generationFrom start: String? = nil,
-        responseEnd: Int32? = nil
+        responseEnd: Int32? = nil, initialIdentity: String? = nil
     ) throws {
         directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
         let partial = directory.partial
+        if let initialIdentity {
+            try ReplacedDirectory.write(
+                Data(initialIdentity.utf8), to: partial + "/" + ReplacedDirectory.initialModelName)
+        }
         let config = configuration.json(head: head, dtype: dtype == .bf16 ? "bfloat16" : "float32")
         try ReplacedDirectory.write(config, to: partial + "/config.json")
         if let origin { try ReplacedDirectory.write(origin.json, to: partial + "/" + ModelOrigin.fileName) }
