@@ -19,7 +19,8 @@ extension Communicator {
                 place < lines.count ? lines[place].trimmed.shortened(to: 120) : "nothing"
             }
             throw RDOError(
-                .usage, "the ranks were started differently: \(what) of rank \(rank) has \(shown(lines)), of rank 0 "
+                .usage,
+                "the ranks were started differently: \(what) of rank \(rank) has \(shown(lines)), of rank 0 "
                     + shown(first), remedy: "start all ranks with the same program, command and files")
         }
     }

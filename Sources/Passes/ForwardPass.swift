@@ -89,7 +89,8 @@ struct ForwardPass {
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }
         let reasons: String
-        do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact {
+        do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact
+        {
             // A damaged file of this kind is told from one of any other kind, which is somebody's.
             guard try Artefacts.isHDF5(path) else {
                 throw RDOError(

@@ -137,7 +137,9 @@ private struct ModelFiles {
         merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
-        if head == .languageModel { _ = try session.world.onRankZero { [directory] in try directory.requireTiedHead() } }
+        if head == .languageModel {
+            _ = try session.world.onRankZero { [directory] in try directory.requireTiedHead() }
+        }
         let hasHead = directory.contains(HeadKind.scalar.weightName)
         replacesHead = hasHead && scalarHead?.drawsHead == true
         if hasHead, let scalarHead {

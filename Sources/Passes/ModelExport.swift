@@ -18,7 +18,8 @@ struct ModelExport {
         let writer = try world.onRankZero {
             try ModelDirectoryWriter(
                 path: path, configuration: model.configuration, head: model.head,
-                dtype: origin.type == ExportType.bf16.rawValue ? .bf16 : .f32, tokenizer: .copied(from: conventions.tokenizerSource),
+                dtype: origin.type == ExportType.bf16.rawValue ? .bf16 : .f32,
+                tokenizer: .copied(from: conventions.tokenizerSource),
                 origin: origin, generationFrom: start, responseEnd: conventions.responseEnd)
         }
         try write(model.layout, parameters, finish: { try writer?.finish() }) { group, matrices in

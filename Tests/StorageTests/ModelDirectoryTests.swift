@@ -38,7 +38,7 @@ struct TinyModel {
         let configuration = try configuration()
         let writer = try ModelDirectoryWriter(
             path: path, configuration: configuration, head: head, dtype: type,
-            tokenizer: .files([(name: "tokenizer.json", content: Data("{}".utf8))]))
+            tokenizer: .files([(name: "tokenizer.json", content: Data("{}".utf8))]), initialIdentity: "a test's")
         for (index, spec) in ParameterLayout(configuration, head: head).specs.enumerated() {
             var values = values(spec, index)
             changing?(spec, &values)

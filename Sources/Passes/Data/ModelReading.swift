@@ -51,7 +51,8 @@ struct ModelReading {
         let end = try ResponseEndChoice(settings.responseEnd, choice.template, tokenizer, eos: model.eosTokenIDs)
         guard Int(end.token) < model.vocabularySize else {
             throw RDOError(
-                .artefact, "the token that ends a response, \(end.token), lies outside the vocabulary of "
+                .artefact,
+                "the token that ends a response, \(end.token), lies outside the vocabulary of "
                     + "\(model.vocabularySize)", at: source, remedy: "set data.response_end to eos")
         }
         let maxTokens = min(settings.maxTokens, model.maxPositions)

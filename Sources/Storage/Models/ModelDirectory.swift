@@ -144,7 +144,9 @@ package final class ModelDirectory {
         let (rows, columns) = (configuration.vocabularySize, configuration.hiddenSize)
         try file(of: head).check(head, shape: [rows, columns])
         let block = 1024
-        var (one, other) = ([Float](repeating: 0, count: block * columns), [Float](repeating: 0, count: block * columns))
+        var (one, other) = (
+            [Float](repeating: 0, count: block * columns), [Float](repeating: 0, count: block * columns)
+        )
         for start in stride(from: 0, to: rows, by: block) {
             let part = start..<min(start + block, rows)
             try one.withUnsafeMutableBufferPointer { values in

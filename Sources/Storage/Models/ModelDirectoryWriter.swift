@@ -46,6 +46,11 @@ package final class ModelDirectoryWriter {
         tokenizer: TokenizerFiles, origin: ModelOrigin? = nil, generationFrom start: String? = nil,
         responseEnd: Int32? = nil, initialIdentity: String? = nil
     ) throws {
+        // What is not there is found before anything is written.
+        let copied =
+            if case .copied(let source) = tokenizer { try Self.tokenizerFiles(of: source) } else {
+                [(from: String, to: String)]()
+            }
         directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
         let partial = directory.partial
         if let initialIdentity {
@@ -60,10 +65,14 @@ package final class ModelDirectoryWriter {
                 Self.generation(configuration, from: start, responseEnd: responseEnd),
                 to: partial + "/generation_config.json")
         }
-        switch tokenizer {
-        case .files(let files):
+        if case .files(let files) = tokenizer {
             for file in files { try ReplacedDirectory.write(file.content, to: partial + "/" + file.name) }
-        case .copied(let source): try Self.copyTokenizer(from: source, to: partial)
+        }
+        for file in copied {
+            guard let content = try InputFile.contents(of: file.from) else {
+                throw RDOError(.artefact, "the tokenizer file is gone", at: file.from)
+            }
+            try ReplacedDirectory.write(Data(content), to: partial + "/" + file.to)
         }
         let tensors = ParameterLayout(configuration, head: head).specs.map { (name: $0.name, shape: $0.shape) }
         weights = try SafetensorsWriter(path: partial + "/model.safetensors", tensors: tensors, type: dtype)
@@ -103,7 +112,7 @@ package final class ModelDirectoryWriter {
         return try JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys])
     }
 
-    private static func copyTokenizer(from source: String, to directory: String) throws {
+    private static func tokenizerFiles(of source: String) throws -> [(from: String, to: String)] {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory) else {
             throw RDOError(.artefact, "the tokenizer is missing", at: source)
@@ -121,12 +130,6 @@ package final class ModelDirectoryWriter {
                 .artefact, "the directory has neither tokenizer.json nor tokenizer.model", at: source,
                 remedy: "name another tokenizer")
         }
-        for file in found {
-            guard let content = FileManager.default.contents(atPath: file.from) else {
-                throw RDOError(
-                    .artefact, "the tokenizer file cannot be read", at: file.from, remedy: "check its permissions")
-            }
-            try ReplacedDirectory.write(content, to: directory + "/" + file.to)
-        }
+        return found
     }
 }

@@ -71,7 +71,8 @@ struct Plan: DistributedCommand {
     /// Two positive numbers with a comma between them.
     private static func numbers(_ text: String, _ option: String, _ example: String) throws -> (Double, Double) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
-        guard parts.count == 2, let first = parts[0], let second = parts[1], plausible.contains(first), plausible.contains(second)
+        guard parts.count == 2, let first = parts[0], let second = parts[1], plausible.contains(first),
+            plausible.contains(second)
         else {
             throw RDOError(.usage, "\(option) \(text): expected two positive numbers", remedy: "such as \(example)")
         }
