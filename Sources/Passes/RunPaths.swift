@@ -8,8 +8,8 @@ extension Configuration {
     var stateDirectory: String { output + "/.rdo" }
 
     /// Sizes of the data files that are there, which nodes without a common file system may have in different versions.
-    func dataSizes() throws -> [String] {
-        try (data.train + data.test).map { file in
+    func dataSizes() -> [String] {
+        (data.train + data.test).map { file in
             var status = stat()
             return stat(file, &status) == 0 ? "\(file) of \(status.st_size) bytes" : "no \(file)"
         }

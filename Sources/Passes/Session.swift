@@ -40,7 +40,7 @@ package final class Session {
         (self.resume, self.tracePath) = (resume, tracePath)
         knownDigests = KnownDigests(configuration.stateDirectory + "/digests.json")
         try world.requireSame("the configuration", configuration.yaml.split(separator: "\n").map(String.init))
-        try world.requireSame("the data", world.collectively(configuration.dataSizes))
+        try world.requireSame("the data", configuration.dataSizes())
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
         world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)
