@@ -59,7 +59,8 @@ struct AddedVocabulary: Sendable {
 
     private static func normalized(_ content: [UInt8], _ normalizer: Normalizer?, _ entry: JSONField) throws -> [UInt8] {
         guard let normalizer else { return content }
-        do throws(TextError) { return try normalizer.normalize(content) } catch {
+        var keepsStart = true
+        do throws(TextError) { return try normalizer.normalize(content, keepsStart: &keepsStart) } catch {
             throw entry.fail("cannot be normalized: \(error.what)")
         }
     }

@@ -76,7 +76,9 @@ final class JSONTokenizer: Tokenizer {
             case .token(let id): ids.append(id)
             case .text(let range):
                 let part = Array(text[range])
-                try appendIDs(of: normalizer?.normalize(part) ?? part, startsText: range.lowerBound == 0, to: &ids)
+                var startsText = range.lowerBound == 0
+                let normalized = try normalizer?.normalize(part, keepsStart: &startsText) ?? part
+                try appendIDs(of: normalized, startsText: startsText, to: &ids)
             }
         }
         return ids

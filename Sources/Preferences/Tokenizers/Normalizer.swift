@@ -44,31 +44,35 @@ indirect enum Normalizer: Sendable {
         }
     }
 
+    /// - Parameter keepsStart: false afterwards where what the text begins with has not come from its first character.
     /// - Throws: when a pattern fails, or the text grows without measure.
-    func normalize(_ text: [UInt8]) throws(TextError) -> [UInt8] {
-        try apply(to: text, limit: TextGrowth.limit(text.count))
+    func normalize(_ text: [UInt8], keepsStart: inout Bool) throws(TextError) -> [UInt8] {
+        try apply(to: text, limit: TextGrowth.limit(text.count), &keepsStart)
     }
 
-    private func apply(to text: [UInt8], limit: Int) throws(TextError) -> [UInt8] {
+    private func apply(to text: [UInt8], limit: Int, _ keepsStart: inout Bool) throws(TextError) -> [UInt8] {
         switch self {
         case .form(let form): return form.normalize(text)
         case .lowercase: return Self.lowercased(text)
-        case .strip(let left, let right): return Self.stripped(text, left: left, right: right)
+        case .strip(let left, let right): return Self.stripped(text, left: left, right: right, &keepsStart)
         case .stripAccents:
             if text.isASCII { return text }
-            return Self.rewritten(text) { $0.isCombiningMark ? nil : $0 }
-        case .nmt: return Self.rewritten(text, Self.cleaned)
-        case .precompiled(let characters): return characters.normalize(text)
+            return Self.rewritten(text, &keepsStart) { $0.isCombiningMark ? nil : $0 }
+        case .nmt: return Self.rewritten(text, &keepsStart, Self.cleaned)
+        case .precompiled(let characters): return characters.normalize(text, &keepsStart)
         case .byteLevel: return ByteLevelAlphabet.spell(text)
         case .prepend(let prefix):
             try TextGrowth.check(text.count + prefix.count, limit)
             return text.isEmpty ? text : prefix + text
         case .replace(let pattern, let replacement):
-            return try pattern.replacing(in: text, with: replacement, limit: limit)
+            let replaced = try pattern.replacing(in: text, with: replacement, limit: limit)
+            // `tokenizers` has a replacement come from the last character that it replaces.
+            if replaced.first > (replacement.isEmpty ? 0 : 1) { keepsStart = false }
+            return replaced.text
         case .sequence(let normalizers):
             var text = text
             for normalizer in normalizers {
-                text = try normalizer.apply(to: text, limit: limit)
+                text = try normalizer.apply(to: text, limit: limit, &keepsStart)
                 try TextGrowth.check(text.count, limit)
             }
             return text
@@ -82,17 +86,24 @@ indirect enum Normalizer: Sendable {
         return Array(text.text.unicodeScalars.map(\.properties.lowercaseMapping).joined().utf8)
     }
 
-    private static func stripped(_ text: [UInt8], left: Bool, right: Bool) -> [UInt8] {
+    private static func stripped(
+        _ text: [UInt8], left: Bool, right: Bool, _ keepsStart: inout Bool
+    ) -> [UInt8] {
         var (start, end) = (0, text.count)
         while left, start < end, case let (scalar, length) = text.scalar(at: start), scalar.isSpace { start += length }
         while right, start < end, case let (scalar, length) = text.scalar(before: end), scalar.isSpace { end -= length }
+        if start > 0 { keepsStart = false }
         return Array(text[start..<end])
     }
 
     /// The text with another scalar, or none, for each.
-    private static func rewritten(_ text: [UInt8], _ change: (Unicode.Scalar) -> Unicode.Scalar?) -> [UInt8] {
+    private static func rewritten(
+        _ text: [UInt8], _ keepsStart: inout Bool, _ change: (Unicode.Scalar) -> Unicode.Scalar?
+    ) -> [UInt8] {
         var result = String.UnicodeScalarView()
-        for scalar in text.text.unicodeScalars { if let new = change(scalar) { result.append(new) } }
+        for scalar in text.text.unicodeScalars {
+            if let new = change(scalar) { result.append(new) } else if result.isEmpty { keepsStart = false }
+        }
         return Array(String(result).utf8)
     }
 

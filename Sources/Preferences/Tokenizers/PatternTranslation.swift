@@ -58,10 +58,7 @@ struct PatternTranslation {
                 result += repeatElement(byte, count: group.optionGroups + 1)
                 (atom, index) = (group.start, index + 1)
             case UInt8(ascii: "{"): interval()
-            case UInt8(ascii: "#") where isExtended:
-                let rest = pattern[index...].prefix { $0 != UInt8(ascii: "\n") }
-                result += rest
-                index += rest.count
+            case UInt8(ascii: "#") where isExtended: index += pattern[index...].prefix { $0 != UInt8(ascii: "\n") }.count
             case UInt8(ascii: "|"), UInt8(ascii: "^"), UInt8(ascii: "$"): copy(1, atom: nil)
             case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"): copy(1, atom: atom)
             // A character may have several bytes.
@@ -91,12 +88,24 @@ struct PatternTranslation {
             throw refused("\\\(Character(Unicode.Scalar(next)))")
         // What is named in brackets belongs to the escape: no quantifier begins there.
         case UInt8(ascii: "p"), UInt8(ascii: "P"), UInt8(ascii: "x"), UInt8(ascii: "o"):
-            copy(bracketed(open: UInt8(ascii: "{"), close: UInt8(ascii: "}")), atom: start)
+            try property(bracketed(open: UInt8(ascii: "{"), close: UInt8(ascii: "}")))
         case UInt8(ascii: "k"), UInt8(ascii: "g"):
             copy(bracketed(open: UInt8(ascii: "<"), close: UInt8(ascii: ">")), atom: start)
         default: emitShared(next)
         }
         atom = start
+    }
+
+    /// Copies an escape of `count` bytes. The name of a script means the characters of that script, not, as in newer PCRE2,
+    /// all that are used with it.
+    private mutating func property(_ count: Int) throws(RegularExpression.PatternError) {
+        let isNegated = byte(3) == UInt8(ascii: "^")
+        let name = pattern[(index + min(count, isNegated ? 4 : 3))..<index + count].dropLast()
+        let isProperty = byte(1) == UInt8(ascii: "p") || byte(1) == UInt8(ascii: "P")
+        guard isProperty, count > 4, RegularExpression.isScript(name) else { return copy(count, atom: atom) }
+        result += pattern[index..<index + 3] + (isNegated ? [UInt8(ascii: "^")] : [])
+        result += Array("sc:".utf8) + name + [UInt8(ascii: "}")]
+        index += count
     }
 
     /// Puts `spelling` for the two bytes of an escape.
@@ -151,6 +160,8 @@ struct PatternTranslation {
         case UInt8(ascii: "w"): emit(Self.word)
         case UInt8(ascii: "W"), UInt8(ascii: "h"), UInt8(ascii: "H"), UInt8(ascii: "Q"), UInt8(ascii: "E"):
             throw refused("\\\(Character(Unicode.Scalar(next))) within a character class")
+        case UInt8(ascii: "p"), UInt8(ascii: "P"):
+            try property(bracketed(open: UInt8(ascii: "{"), close: UInt8(ascii: "}")))
         default: emitShared(next)
         }
     }

@@ -27,7 +27,8 @@ struct PrecompiledCharacters: Sendable {
         ascii = (0..<0x80).map { byte in replacement(of: [UInt8(byte)]).map { Array($0) } }
     }
 
-    func normalize(_ text: [UInt8]) -> [UInt8] {
+    /// - Parameter keepsStart: false afterwards where nothing has come from the first character.
+    func normalize(_ text: [UInt8], _ keepsStart: inout Bool) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         var index = 0
@@ -36,13 +37,17 @@ struct PrecompiledCharacters: Sendable {
                 let byte = text[index]
                 if let replacement = ascii[Int(byte)] { result += replacement } else { result.append(byte) }
                 index += 1
+                if result.isEmpty { keepsStart = false }
                 continue
             }
             let start = index
             repeat { index += 1 } while index < text.count && !text.standsAlone(at: index)
             // It may belong to the character before it.
             if index < text.count { index += 1 }
-            for character in String(decoding: text[start..<index], as: UTF8.self) { append(character, to: &result) }
+            for character in String(decoding: text[start..<index], as: UTF8.self) {
+                append(character, to: &result)
+                if result.isEmpty { keepsStart = false }
+            }
         }
         return result
     }

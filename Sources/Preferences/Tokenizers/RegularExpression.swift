@@ -61,6 +61,16 @@ final class RegularExpression: @unchecked Sendable {
         return String(decoding: message.prefix { $0 != 0 }, as: UTF8.self)
     }
 
+    /// True for what `\p{sc:…}` knows by that name; false for all names where PCRE2 is too old to know `sc:`.
+    static func isScript(_ name: some Sequence<UInt8>) -> Bool {
+        let pattern = Array("\\p{sc:".utf8) + name + [UInt8(ascii: "}")]
+        var number: Int32 = 0
+        var offset = 0
+        guard let code = pcre2_compile_8(pattern, pattern.count, PCRE2_UTF, &number, &offset, nil) else { return false }
+        pcre2_code_free_8(code)
+        return true
+    }
+
     private func failure(_ why: String) -> TextError {
         TextError(what: "the regular expression \(String(decoding: pattern, as: UTF8.self).quoted) fails (\(why))")
     }

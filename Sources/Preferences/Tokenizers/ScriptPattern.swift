@@ -5,7 +5,7 @@ import Coding
 enum ScriptPattern {
     static func pattern(for field: JSONField) throws -> TextPattern {
         let han = ["\\p{Han}\\p{Hiragana}\\p{Katakana}ー"]
-        let runs = (han + scripts.map { "\\p{\($0)}" }).map { "[\($0)][\($0)\\p{Unknown} ]*" }
+        let runs = (han + scripts.map { "\\p{\($0)}" }).map { "(?! )[\($0)][\($0)\\p{Unknown} ]*" }
         return try .implied(runs.joined(separator: "|"), by: field)
     }
 

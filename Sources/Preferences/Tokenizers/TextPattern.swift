@@ -15,9 +15,9 @@ enum TextPattern: Sendable {
             let expression = try field.required("Regex")
             let pattern = try expression.bytes()
             do throws(RegularExpression.PatternError) { self = .expression(try RegularExpression(pattern)) } catch {
-                throw expression.unsupported(
-                    "the regular expression \(String(decoding: pattern, as: UTF8.self).quoted) (\(error.what))",
-                    "those of Oniguruma's Ruby syntax that PCRE2 reads alike are")
+                throw expression.fail(
+                    "is the regular expression \(String(decoding: pattern, as: UTF8.self).quoted), which cannot be used "
+                        + "(\(error.what))", remedy: "patterns of Oniguruma's Ruby syntax that PCRE2 reads alike are supported")
             }
         }
     }
@@ -50,16 +50,20 @@ enum TextPattern: Sendable {
         }
     }
 
-    /// `text` with every match replaced.
+    /// `text` with every match replaced, and of how many characters the match is that the text begins with; 0 for none.
     /// - Throws: when more than `limit` bytes become of it.
-    func replacing(in text: [UInt8], with replacement: [UInt8], limit: Int) throws(TextError) -> [UInt8] {
-        guard !text.isEmpty else { return text }
+    func replacing(
+        in text: [UInt8], with replacement: [UInt8], limit: Int
+    ) throws(TextError) -> (text: [UInt8], first: Int) {
+        guard !text.isEmpty else { return (text, 0) }
+        var first = 0
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 2)
         var count = 0
         try text.withUnsafeBufferPointer { (text) throws(TextError) in
             var end = 0
             try forEachMatch(in: text) { match in
+                if match.lowerBound == 0 { first = text[match].count { $0 & 0xC0 != 0x80 } }
                 count += match.lowerBound - end + replacement.count
                 // Counted to the end, but not stored.
                 if count <= limit {
@@ -71,7 +75,7 @@ enum TextPattern: Sendable {
             try TextGrowth.check(count + text.count - end, limit)
             result += text[end...]
         }
-        return result
+        return (result, first)
     }
 }
 

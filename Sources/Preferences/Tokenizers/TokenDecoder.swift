@@ -79,7 +79,7 @@ indirect enum TokenDecoder: Sendable {
         result.reserveCapacity(tokens.count)
         var room = limit
         for (index, token) in tokens.enumerated() {
-            let text = try pattern.replacing(in: token, with: replacement(index), limit: room)
+            let text = try pattern.replacing(in: token, with: replacement(index), limit: room).text
             result.append(text)
             room -= text.count
         }
