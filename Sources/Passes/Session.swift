@@ -99,9 +99,12 @@ package final class Session {
         log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
     }
 
-    /// Says once what is to be said of the template: all models of a run read by the same one.
-    func say(_ remarks: [TemplateChoice.Remark]) {
-        if !hasSaidTemplate { remarks.forEach { $0.say(log) } }
+    /// Says once what is to be said of the template and the tokenizer: all models of a run read by the same ones.
+    func say(_ reading: ModelReading) {
+        if !hasSaidTemplate {
+            reading.remarks.forEach { $0.say(log) }
+            if let remark = reading.conventions.tokenizer.remark { log.warning(remark) }
+        }
         hasSaidTemplate = true
     }
 

@@ -51,7 +51,7 @@ extension Session {
                 try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
             )
         }
-        say(own.remarks)
+        say(own)
         return PassData(
             train: try load(trainFiles ?? settings.train, limit: settings.limit, own, scorers),
             test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit, own, scorers),

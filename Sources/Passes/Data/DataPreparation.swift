@@ -40,6 +40,7 @@ struct DataPreparation {
         let key = DigestStream()
         for file in files { key.update(Durable.absolute(file)) }
         key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form) \(limit ?? -1)")
+        if let rows = plan.modelRows { key.update("\(rows) rows") }
         let file = URL(ofFile: files[0]).deletingPathExtension().lastPathComponent.shortened(to: 100)
         return "\(file)-\(form)-\(key.digest.hex.prefix(8))"
     }
@@ -50,6 +51,7 @@ struct DataPreparation {
         key.update("\(PreparedPart.schema) \(Version.numerics) \(form) \(settings.rowRules.identity) \(limit ?? -1)")
         key.update("\(plan.template.identity) \(plan.eosTokenID) \(plan.bosTokenID ?? -1) \(plan.overLong)")
         key.update("\(plan.maxTokens) \(plan.maxPromptTokens ?? -1) \(plan.tokenizer.digest)")
+        if let rows = plan.modelRows { key.update("\(rows) rows") }
         for file in files {
             // Whose fault it is that a file cannot be opened is said here.
             _ = try LineReader(path: file)

@@ -18,12 +18,13 @@ struct ModelReading {
         let eosTokenID: Int32
         let responseEnd: Int32
         let maxTokens: Int
+        let modelRows: Int?
     }
 
     var key: Key {
         Key(
             tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
-            responseEnd: conventions.responseEnd, maxTokens: conventions.maxTokens)
+            responseEnd: conventions.responseEnd, maxTokens: conventions.maxTokens, modelRows: plan.modelRows)
     }
 
     /// - Throws: `RDOError.artefact` when the model cannot be read or does not fit its tokenizer.
@@ -32,9 +33,11 @@ struct ModelReading {
         let model = try ModelDirectory.readConfiguration(path)
         let source = configuration.tokenizerSource(model: path)
         let tokenizer = try TokenizerLoader.load(source)
-        guard tokenizer.vocabularySize <= model.vocabularySize else {
+        // Tokens without a row, such as a [PAD] that was added, are refused where the data have them.
+        if let bos = tokenizer.bosTokenID, Int(bos) >= model.vocabularySize {
             throw RDOError(
-                .artefact, "the tokenizer has \(tokenizer.vocabularySize) tokens, the model \(model.vocabularySize)",
+                .artefact, "the token \(bos), which the tokenizer puts before texts, lies outside the model's vocabulary of "
+                    + "\(model.vocabularySize)",
                 at: source, remedy: "use the tokenizer that the model was trained with")
         }
         guard let eos = model.eosTokenIDs.first else {
@@ -59,7 +62,8 @@ struct ModelReading {
         func plan(_ overLong: OverLongPolicy, end: Int32) throws -> TokenizationPlan {
             try TokenizationPlan(
                 tokenizer: tokenizer, template: choice.template, eosTokenID: end, bosTokenID: tokenizer.bosTokenID,
-                maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong)
+                maxTokens: maxTokens, maxPromptTokens: settings.maxPromptTokens, overLong: overLong,
+                modelRows: model.vocabularySize)
         }
         conventions = PassConventions(
             tokenizer: tokenizer, tokenizerSource: source, template: choice.template.identity, eosTokenID: eos,

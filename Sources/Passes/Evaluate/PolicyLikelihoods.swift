@@ -46,7 +46,7 @@ struct PolicyLikelihoods {
         let world = session.world
         // All read what the reference reads: log-ratios are of the same tokens.
         let reading = try world.collectively { try ModelReading(of: reference.path, session.configuration) }
-        session.say(reading.remarks)
+        session.say(reading)
         self.reading = reading
         try world.collectively { [models] in
             for model in models {

@@ -47,7 +47,7 @@ package enum TextCorpus {
 
 extension TokenizationPlan {
     fileprivate func pieces(of text: String, row: Int) throws(RowError) -> TokenizedExample {
-        let ids = tokenizer.encode(text)
+        let ids = try ids(of: text)
         if ids.isEmpty { throw RowError("the text has no tokens") }
         let length = maxTokens - 1
         let pieces = stride(from: 0, to: ids.count, by: length).map { Array(ids[$0..<min($0 + length, ids.count)]) }

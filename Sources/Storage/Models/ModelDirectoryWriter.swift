@@ -16,13 +16,14 @@ package final class ModelDirectoryWriter {
         case files([(name: String, content: Data)])
     }
 
-    /// What says beside a tokenizer whether texts start with BOS, and how chats are read.
-    private static let besideTokenizer = ["tokenizer_config.json", "chat_template.jinja", "chat_template.json"]
+    /// What says beside a tokenizer whether texts start with BOS, which tokens it has besides, and how chats are read.
+    private static let besideTokenizer = [
+        "tokenizer_config.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
+    ]
 
     private static let tokenizerNames =
         [
-            "tokenizer.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-            "merges.txt",
+            "tokenizer.json", "tokenizer.model", "special_tokens_map.json", "vocab.json", "merges.txt",
         ] + besideTokenizer
 
     /// What a directory may hold and still be replaced.
