@@ -50,18 +50,17 @@ package enum TokenizerLoader {
             return try JSONTokenizer(supported: bytes, file: file)
         } catch let unsupported as UnsupportedTokenizer {
             let other = path + "/tokenizer.model"
-            guard file != path, FileManager.default.fileExists(atPath: other) else { throw unsupported.error }
+            guard file != path, try InputFile.exists(other) else { throw unsupported.error }
             return try SentencePieceTokenizer(
                 content(of: other), file: other, remark: "\(unsupported.error): tokenizer.model is read instead")
         }
     }
 
     private static func content(of file: String) throws -> [UInt8] {
-        do {
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
-        } catch {
-            throw RDOError(.artefact, "the tokenizer file cannot be read", at: file, remedy: "check its permissions")
+        guard let bytes = try InputFile.contents(of: file) else {
+            throw RDOError(.artefact, "the tokenizer file is not there", at: file)
         }
+        return bytes
     }
 
     private static func tokenizerFile(at path: String) throws -> String {
@@ -73,8 +72,8 @@ package enum TokenizerLoader {
         }
         guard isDirectory.boolValue else { return path }
         for name in ["tokenizer.json", "tokenizer.model"] {
-            let file = URL(fileURLWithPath: path).appendingPathComponent(name).path
-            if FileManager.default.fileExists(atPath: file) { return file }
+            let file = path + "/" + name
+            if try InputFile.exists(file) { return file }
         }
         throw RDOError(
             .artefact, "the directory has neither tokenizer.json nor tokenizer.model", at: path,

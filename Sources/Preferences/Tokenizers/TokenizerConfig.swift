@@ -13,7 +13,7 @@ struct TokenizerConfig {
 
     /// - Throws: `RDOError.artefact` when a file cannot be read or is no JSON document.
     init(besideTokenizer file: String) throws {
-        let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
+        let directory = URL(ofFile: file).deletingLastPathComponent()
         root = try Self.document(directory, "tokenizer_config.json")
         addedTokens = try Self.document(directory, "added_tokens.json")
         addsBOS = try root?.flag("add_bos_token", default: true) ?? true
@@ -21,15 +21,11 @@ struct TokenizerConfig {
     }
 
     private static func document(_ directory: URL, _ name: String) throws -> JSONField? {
-        let file = directory.appendingPathComponent(name)
-        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        do {
-            return try JSONField(parsing: [UInt8](Data(contentsOf: file)), file: file.path)
-        } catch let error as RDOError {
-            throw error
-        } catch {
-            throw RDOError(.artefact, "the file cannot be read", at: file.path, remedy: "check its permissions")
-        }
+        let file = directory.appendingPathComponent(name).path
+        guard let bytes = try InputFile.contents(of: file) else { return nil }
+        let document = try JSONField(parsing: bytes, file: file)
+        guard document.value.isObject else { throw document.fail("is \(document.value.kind), not an object") }
+        return document
     }
 
     /// The tokens to be found in a text, when some are no pieces of the model; none otherwise.
