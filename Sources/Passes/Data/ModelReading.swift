@@ -35,7 +35,8 @@ struct ModelReading {
         // Tokens without a row, such as a [PAD] that was added, are refused where the data have them.
         if let bos = tokenizer.bosTokenID, Int(bos) >= model.vocabularySize {
             throw RDOError(
-                .artefact, "the token \(bos), which the tokenizer puts before texts, lies outside the model's vocabulary of "
+                .artefact,
+                "the token \(bos), which the tokenizer puts before texts, lies outside the model's vocabulary of "
                     + "\(model.vocabularySize)",
                 at: source, remedy: "use the tokenizer that the model was trained with")
         }

@@ -47,7 +47,8 @@ struct AddedVocabulary: Sendable {
             tokens.append(
                 Token(
                     content: content,
-                    pattern: isNormalized ? try Self.normalized(content, normalizer, entry) : content, id: id, isSingleWord: try entry.flag("single_word"), stripsLeft: try entry.flag("lstrip"),
+                    pattern: isNormalized ? try Self.normalized(content, normalizer, entry) : content, id: id,
+                    isSingleWord: try entry.flag("single_word"), stripsLeft: try entry.flag("lstrip"),
                     stripsRight: try entry.flag("rstrip"), isNormalized: isNormalized, isSpecial: isSpecial))
         }
         self.tokens = tokens
@@ -57,7 +58,8 @@ struct AddedVocabulary: Sendable {
         inNormalizedText = Matcher(ranked.filter(\.isNormalized))
     }
 
-    private static func normalized(_ content: [UInt8], _ normalizer: Normalizer?, _ entry: JSONField) throws -> [UInt8] {
+    private static func normalized(_ content: [UInt8], _ normalizer: Normalizer?, _ entry: JSONField) throws -> [UInt8]
+    {
         guard let normalizer else { return content }
         var keepsStart = true
         do throws(TextError) { return try normalizer.normalize(content, keepsStart: &keepsStart) } catch {

@@ -25,7 +25,9 @@ final class BytePairEncoding: WordModel {
     /// Reads the `model` of a tokenizer.json.
     init(_ field: JSONField) throws {
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let affix = field[key], try !affix.string().isEmpty { throw affix.unsupported("an affix of words", "models without one are") }
+            if let affix = field[key], try !affix.string().isEmpty {
+                throw affix.unsupported("an affix of words", "models without one are")
+            }
         }
         if let dropout = field["dropout"], dropout.value.double != 0 {
             throw dropout.unsupported("random dropout of merges", "models without it are")

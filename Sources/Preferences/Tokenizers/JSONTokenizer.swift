@@ -66,7 +66,8 @@ final class JSONTokenizer: Tokenizer {
 
     /// What a file's component does to a text is the file's fault.
     private func failure(_ error: TextError, _ what: String) -> RDOError {
-        RDOError(.artefact, "the tokenizer cannot read \(what): \(error.what)", at: file, remedy: "use another tokenizer")
+        RDOError(
+            .artefact, "the tokenizer cannot read \(what): \(error.what)", at: file, remedy: "use another tokenizer")
     }
 
     private func ids(of text: [UInt8]) throws(TextError) -> [Int32] {
@@ -135,11 +136,15 @@ final class JSONTokenizer: Tokenizer {
                 }
                 return try entry.required("ids").array().map { try $0.tokenID() }
             }
-            guard ids.count <= 1 else { throw field.unsupported("a template of \(ids.count) tokens before a text", "at most one is") }
+            guard ids.count <= 1 else {
+                throw field.unsupported("a template of \(ids.count) tokens before a text", "at most one is")
+            }
             return ids.first
         case "Sequence":
             let ids = try field.required("processors").array().compactMap(bosTokenID)
-            guard ids.count <= 1 else { throw field.unsupported("a sequence of \(ids.count) templates", "at most one is") }
+            guard ids.count <= 1 else {
+                throw field.unsupported("a sequence of \(ids.count) templates", "at most one is")
+            }
             return ids.first
         case "ByteLevel": return nil
         case let other:

@@ -58,7 +58,8 @@ struct PatternTranslation {
                 result += repeatElement(byte, count: group.optionGroups + 1)
                 (atom, index) = (group.start, index + 1)
             case UInt8(ascii: "{"): interval()
-            case UInt8(ascii: "#") where isExtended: index += pattern[index...].prefix { $0 != UInt8(ascii: "\n") }.count
+            case UInt8(ascii: "#") where isExtended:
+                index += pattern[index...].prefix { $0 != UInt8(ascii: "\n") }.count
             case UInt8(ascii: "|"), UInt8(ascii: "^"), UInt8(ascii: "$"): copy(1, atom: nil)
             case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"): copy(1, atom: atom)
             // A character may have several bytes.

@@ -86,7 +86,8 @@ final class SentencePieceTokenizer: Tokenizer {
     }
 
     private func failure(_ error: TextError, _ what: String) -> RDOError {
-        RDOError(.artefact, "the tokenizer cannot read \(what): \(error.what)", at: file, remedy: "use another tokenizer")
+        RDOError(
+            .artefact, "the tokenizer cannot read \(what): \(error.what)", at: file, remedy: "use another tokenizer")
     }
 
     func id(of token: String) -> Int32? {

@@ -17,7 +17,8 @@ enum TextPattern: Sendable {
             do throws(RegularExpression.PatternError) { self = .expression(try RegularExpression(pattern)) } catch {
                 throw expression.fail(
                     "is the regular expression \(String(decoding: pattern, as: UTF8.self).quoted), which cannot be used "
-                        + "(\(error.what))", remedy: "patterns of Oniguruma's Ruby syntax that PCRE2 reads alike are supported")
+                        + "(\(error.what))",
+                    remedy: "patterns of Oniguruma's Ruby syntax that PCRE2 reads alike are supported")
             }
         }
     }

@@ -90,7 +90,9 @@ final class UnigramModel: WordModel {
             pieces.forEachPrefix(of: word, from: start) { end, id in
                 hasCharacter = hasCharacter || end == start + length
                 let sum = scores[Int(id)] + score
-                if paths[end].start < 0 || sum > paths[end].score { paths[end] = Path(score: sum, start: start, id: id) }
+                if paths[end].start < 0 || sum > paths[end].score {
+                    paths[end] = Path(score: sum, start: start, id: id)
+                }
             }
             let end = start + length
             if !hasCharacter, case let sum = unknownScore + score, paths[end].start < 0 || sum > paths[end].score {
