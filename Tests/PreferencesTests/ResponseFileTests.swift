@@ -92,7 +92,7 @@ import Testing
         #expect(
             examples[0].prompt == [Preferences.ByteTokenizer.eosTokenID]
                 && examples[0].responses.map(\.count) == [9, 9, 2])
-        #expect(examples[0].responses.flatMap { $0 } == plan.tokenizer.encode(text))
+        #expect(examples[0].responses.flatMap { $0 } == (try plan.tokenizer.encode(text)))
         // Preference data: the chosen response after its prompt, with EOS.
         #expect(examples[1].responses.count == 1 && examples[1].responses[0].count == 2 && examples.count == 2)
         for (row, reason) in [("{\"text\": \"\"}", "the text has no tokens"), ("{\"text\": 1}", "not a string")] {

@@ -21,7 +21,7 @@ import tempfile
 import unicodedata
 
 import sentencepiece
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 CORPUS = """
 the cat sat on the mat and the dog sat on the cat while the rain was falling on the old stone house by the river
@@ -184,6 +184,32 @@ PIECES = sequence("decoders", replace("▁", " "), plain("ByteFallback"), plain(
                   {"type": "Strip", "content": " ", "start": 1, "stop": 0})
 
 
+# Patterns of GPT-2, Llama 3, Qwen 2, GPT-4, GPT-4o and DeepSeek, and constructs that regular expression engines read
+# differently, or that tokenizers are likely to have.
+PATTERNS = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    GPT4, r"\p{N}{1,3}", r"[一-龥ぁ-ゟァ-ヿ]+",
+    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+""",
+    r"[\r\n]|\s?\p{L}+|\s?\p{P}+|\p{N}", r"\p{N}{1,3}(?=(?:\p{N}{3})*(?:\P{N}|$))", r"\p{N}{1,3}+", r"\d{2}?", r"(?m)t.e",
+    r"(?m:\n.)", r"\bthe", r"\b", r"\B", r"x{,2}", r"\v", r"\u4f60", r"\w+|[^\w\s]+", r"\W", r"\S+", r"\s+", r"[^\S\n]+", r"\d+", r"\D+",
+    r"\K", r"t\Khe", r"x*", r"", r"^\s", r"\s$", r"\A.", r".\Z", r".\z", r"\G.", r".", r"[^a-z]", r"t(?i)he|C", r"(?i)cat|k", r"(?-i:a)",
+    r"(?i:ÜL)", r"(?>a+)t", r"(?<=l)l", r"(?<!\s)\p{L}", r"(?=e)|(?!\w)", r"\p{Han}+", r"\p{Hiragana}|\p{Katakana}", r"[\p{Han}x]+",
+    r"\P{Han}+", r"\p{^Han}", r"[^\p{Hiragana}]+", r"\p{Han}{1,2}+", r"\p{Common}+", r"\p{Greek}", r"\p{^L}+", r"\p{Alphabetic}+",
+    r"\p{Ll}\p{Lu}", r"\p{Sc}|\p{S}", r"\p{Cc}|\p{Cf}", r"\R", r"\N+", r"(?# comment [)a+", "(?x) a t # two\n | c", r"[]x]", r"{a}", r"\{\}",
+    r"(?<y>l)\k<y>", r"(l)\1", r"\x{e9}", r"\e|\t", r"(a|at)(t|e)", r"xx+?", r"x??y", r"x{2}", r"x{2}+", r"x{2,}+", r"x{1,2}?",
+]
+PATTERN_TEXT = "\n".join(TEXTS[place] for place in (2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 17, 18, 19, 22, 25)) + " xxxxx\n"
+
+
+def pieces(pattern, text=PATTERN_TEXT):
+    """How many bytes the pieces of the text have that a pattern cuts it into."""
+    found = pre_tokenizers.Split(Regex(pattern), "isolated").pre_tokenize_str(text)
+    return [len(piece.encode()) for piece, _ in found]
+
+
 def kinds(rules):
     """Name, model, normalizer, pre-tokenizer, decoder, and the added tokens beside the special ones."""
     compiled = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(rules).decode()}
@@ -281,7 +307,11 @@ def store():
             "name": name, "model": model, "tokenizer": part, "ids": ids,
             "decoded": {str(place): own for place, (own, text) in enumerate(zip(decoded, TEXTS)) if own != text}})
     # A line each, so that changes can be read.
-    lines = ['{"texts": ' + dense(TEXTS), '"models": {' + ",\n".join(
+    lines = [
+        '{"texts": ' + dense(TEXTS),
+        '"patternText": ' + dense(PATTERN_TEXT),
+        '"patterns": [' + ",\n".join(dense([pattern, pieces(pattern)]) for pattern in PATTERNS) + "]",
+        '"models": {' + ",\n".join(
         f"{dense(name)}: {dense(model)}" for name, model in result["models"].items()) + "}",
         '"kinds": [' + ",\n".join(map(dense, result["kinds"])) + "]}"]
     print(",\n".join(lines))

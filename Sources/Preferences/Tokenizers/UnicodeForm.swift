@@ -15,6 +15,7 @@ enum UnicodeForm: String, Sendable {
         var (start, index) = (0, 0)
         while index < text.count {
             let (scalar, length) = text.scalar(at: index)
+            if scalar.isComposedOfMarks { return normalize(Self.takingMarksApart(text)) }
             if scalar.mayNormalizeLater && !scalar.isInUnicode(9) {
                 result += normalized(text[start..<index]) + text[index..<index + length]
                 start = index + length
@@ -22,6 +23,19 @@ enum UnicodeForm: String, Sendable {
             index += length
         }
         return start == 0 ? normalized(text[...]) : result + normalized(text[start...])
+    }
+
+    /// Foundation does not sort the marks behind these characters, which no form has.
+    private static func takingMarksApart(_ text: [UInt8]) -> [UInt8] {
+        Array(
+            String(decoding: text, as: UTF8.self).unicodeScalars.map { scalar in
+                switch scalar.value {
+                case 0xF73: "\u{F71}\u{F72}"
+                case 0xF75: "\u{F71}\u{F74}"
+                case 0xF81: "\u{F71}\u{F80}"
+                default: String(scalar)
+                }
+            }.joined().utf8)
     }
 
     /// By this system's tables, which are newer.
@@ -41,6 +55,9 @@ enum UnicodeForm: String, Sendable {
 extension Unicode.Scalar {
     /// Assigned in that version of Unicode or before.
     func isInUnicode(_ version: Int) -> Bool { properties.age.map { $0.major <= version } ?? false }
+
+    /// Tibetan vowel signs that stand for two marks.
+    fileprivate var isComposedOfMarks: Bool { value == 0xF73 || value == 0xF75 || value == 0xF81 }
 
     /// False for those of blocks, the most used ones, that have no character after Unicode 9 which normalization changes.
     fileprivate var mayNormalizeLater: Bool {
