@@ -7,7 +7,7 @@ TESTS := .build-tests
 MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 RANKS ?= 4
 SEED ?= 1
-CASES ?= 2800
+CASES ?= 2900
 
 demo: build
 	$(MPI_ENV) mpirun --oversubscribe --bind-to none -n $(RANKS) $(BUILD)/release/rdo run

@@ -6,7 +6,7 @@ import Testing
     @Test(.enabled(if: Python.has("json"), "there is no Python"))
     func mutatedInputsAreTakenWell() throws {
         let program = CommandRunner.products.appendingPathComponent("rdo").path
-        let result = try Python.run(script: "fuzz.py", [program, "--cases", "224"])
+        let result = try Python.run(script: "fuzz.py", [program, "--cases", "232"])
         #expect(result.status == 0, "\(result.output) \(result.error)")
     }
 }

@@ -39,13 +39,14 @@ def arguments():
 class Suite:
     def __init__(self, rdo, seed, root):
         self.seed, self.root = seed, root
-        self.base = Base(os.path.abspath(rdo), root)
+        # Inputs lie two levels down, so that a path upwards still ends in the case.
+        self.room = os.path.join(root, "case")
+        self.here = os.path.join(self.room, "here")
+        self.base = Base(os.path.abspath(rdo), root, self.here)
 
     def run(self, kind, number):
         """Makes and runs a case; what came of it, and its faults."""
-        # Inputs lie two levels down, so that a path upwards still ends in the case.
-        room = os.path.join(self.root, "case")
-        here = os.path.join(room, "here")
+        room, here = self.room, self.here
         shutil.rmtree(room, ignore_errors=True)
         os.makedirs(here)
         case = Case(self.base, random.Random(f"{self.seed} {kind} {number}"), here)

@@ -74,14 +74,17 @@ def block(value, indent=""):
 class Base:
     """A directory of inputs, and what is known about them."""
 
-    def __init__(self, rdo, directory):
+    def __init__(self, rdo, directory, where):
         self.rdo, self.directory, self.layouts = rdo, directory, {}
-        self.here = os.path.join(directory, "inputs")
+        # What a run remembers goes by the paths of its inputs: they are made where cases have them, and then put aside.
+        self.here = where
         os.makedirs(self.here)
         self.put_own()
         self.put_run()
         self.put_models()
         self.put_sheet()
+        self.here = os.path.join(directory, "inputs")
+        os.rename(where, self.here)
 
     def path(self, name):
         return os.path.join(self.here, name)
@@ -162,14 +165,12 @@ class Base:
             "schema": "rdo.sheet-answers/1", "sheet": sheet, "rater": "ann", "answers": {"1": "left", "2": "tie"}}))
 
     def copy(self, names, to):
-        """Copies inputs for a case; a configuration that a run remembers names its directory."""
+        """Copies inputs for a case."""
         for name in names:
             source, target = self.path(name), os.path.join(to, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.isdir(source):
                 shutil.copytree(source, target, dirs_exist_ok=True)
-                for path in glob.glob(target + "/.rdo/config.yaml"):
-                    write(path, read(path).replace(self.here.encode(), to.encode()))
             else:
                 shutil.copyfile(source, target)
 

@@ -121,10 +121,7 @@ def tokenizer_json(case):
     case.inputs(directory)
     case.expect({ARTEFACT}, "tokenizer")
     tokenize(case, directory)
-    name = directory + "/tokenizer.json"
-    if case.random.random() < 0.15:
-        return regular_expression(case, name)
-    case.change(name, case.change_json)
+    case.change(directory + "/tokenizer.json", case.change_json)
 
 
 PATTERNS = [r"(?(DEFINE)(?<x>ab\K))(?=(?&x))", "(*LIMIT_MATCH=1)(a|b)+c", "(a+)+$", r"\K", "a|", "(?R)", "(?:)", "[",
@@ -135,20 +132,28 @@ PATTERNS = [r"(?(DEFINE)(?<x>ab\K))(?=(?&x))", "(*LIMIT_MATCH=1)(a|b)+c", "(a+)+
             r"(\w+)\s\1"]
 
 
-def regular_expression(case, name):
-    """Patterns are programs, and somebody else's."""
+def pattern(case):
+    """Regular expressions of tokenizer.json: they are programs, and somebody else's."""
+    directory = "tokenizers/" + case.random.choice(["bytes", "pieces"])
+    case.inputs(directory)
+    case.expect({ARTEFACT}, "tokenizer")
+    tokenize(case, directory)
+    name = directory + "/tokenizer.json"
     tree = json.loads(case.content(name))
-    pattern = case.random.choice(PATTERNS)
+    expression = case.random.choice(PATTERNS)
+    if case.random.random() < 0.3:
+        expression = octets.mutate(case.random, expression.encode())[1].decode("utf-8", "replace")
     behavior = case.random.choice(["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"])
     part = case.random.choice(["pre_tokenizer", "normalizer", "decoder"])
-    tree[part] = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior,
+    tree[part] = {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior,
                   "invert": case.random.random() < 0.5} if part == "pre_tokenizer" else \
-        {"type": "Replace", "pattern": {"Regex": pattern}, "content": case.random.choice(["", "x", "▁", "a" * 1000])}
+        {"type": "Replace", "pattern": {"Regex": expression},
+         "content": case.random.choice(["", "x", "▁", "a" * 1000])}
     case.put(name, json.dumps(tree))
     case.stdin += b"ab" * 30 + b" ababc " + b"a" * 40 + b"!\n" if "--decode" not in case.arguments else b""
     # A text that a pattern cannot get through in bounded steps is an error of the tokenizer, at a line of the input.
     case.expect({ARTEFACT}, "standard input")
-    case.describe(name, f"the pattern of {part} is {pattern[:40]!r}")
+    case.describe(name, f"the pattern of {part} is {expression[:40]!r}")
 
 
 def tokenizer_model(case):
@@ -204,6 +209,5 @@ def tokenizer_lines(case):
 
 KINDS = {
     "weights": weights, "config.json": configuration, "generation_config.json": generation_configuration,
-    "adapter": adapter,
-    "tokenizer.json": tokenizer_json, "tokenizer.model": tokenizer_model, "tokenizer_config.json": tokenizer_settings,
-    "tokenize": tokenizer_lines}
+    "adapter": adapter, "tokenizer.json": tokenizer_json, "pattern": pattern, "tokenizer.model": tokenizer_model,
+    "tokenizer_config.json": tokenizer_settings, "tokenize": tokenizer_lines}
