@@ -95,7 +95,7 @@ import Testing
         #expect(data.report.kept == 1)
         #expect(
             data.report.bad.reasons.map(\.reason) == [
-                "malformed JSON: unexpected character", "response longer than the limit",
+                "malformed JSON: unexpected character", "response longer than the limit of 20 tokens",
                 "a response's text contains the EOS token",
             ])
         #expect(data.report.bad.reasons.map(\.first) == [["\(path):3:1"], ["\(path):2"], ["\(path):4"]])
