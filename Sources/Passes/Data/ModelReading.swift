@@ -10,7 +10,7 @@ struct ModelReading {
     let plan: TokenizationPlan
     let differencePlan: TokenizationPlan
     /// What is to be said of the template.
-    let remark: TemplateChoice.Remark?
+    private let remark: TemplateChoice.Remark?
 
     /// What makes one reading another within a session.
     struct Key: Hashable {
@@ -24,6 +24,12 @@ struct ModelReading {
         Key(
             tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
             maxTokens: conventions.maxTokens, modelRows: plan.modelRows)
+    }
+
+    /// Says what is to be said of the template and of the tokenizer.
+    func say(_ log: Log) {
+        remark?.say(log)
+        if let remark = conventions.tokenizer.remark { log.warning(remark) }
     }
 
     /// - Throws: `RDOError.artefact` when the model cannot be read or does not fit its tokenizer.
