@@ -78,6 +78,7 @@ struct FrozenModel {
     private let unscoredEnd: Int32?
     /// The longest sequence that it reads, in tokens.
     var maxPositions: Int { model.configuration.maxPositions }
+    var vocabularySize: Int { model.configuration.vocabularySize }
 
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     ///

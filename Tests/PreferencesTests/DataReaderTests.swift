@@ -35,7 +35,7 @@ import Testing
         #expect(
             data.report.bad.reasons.map(\.reason) == [
                 "malformed JSON: unexpected character",
-                "the row's fields (question) fit no known data format", "missing field \"prompt\"",
+                "the row's fields (question) fit no known data format", "fewer than two responses",
             ])
         let unknown = try directory.write([#"{"question": "q"}"#], as: "unknown.jsonl")
         let error = #expect(throws: RDOError.self) { _ = try PreferenceReader().read([unknown]) }

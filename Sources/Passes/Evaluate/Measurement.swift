@@ -107,7 +107,7 @@ struct Measurement {
 
     private func requireReadable(by model: FrozenModel, at path: String, _ session: Session) throws {
         guard case .responses(let examples) = inputs else { return }
-        try session.requireReadable(examples, at: path, limit: model.maxPositions)
+        try session.requireReadable(examples, by: model, at: path)
     }
 
     private func request(_ range: Range<Int>, _ model: FrozenModel) -> ForestRequest {
