@@ -17,7 +17,7 @@ test: setup
 	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
 	./Tests/scripts/test_pipeline_sbatch.sh
 
-# Long: mutations of every kind of input. `make test` runs the first of them.
+# Long: mutations of every kind of input.
 fuzz: build
 	python3 Tests/scripts/fuzz.py $(BUILD)/release/rdo --cases $(CASES) --seed $(SEED)
 

@@ -101,10 +101,7 @@ package final class Session {
 
     /// Says once what is to be said of the template and the tokenizer: all models of a run read by the same ones.
     func say(_ reading: ModelReading) {
-        if !hasSaidTemplate {
-            reading.remarks.forEach { $0.say(log) }
-            if let remark = reading.conventions.tokenizer.remark { log.warning(remark) }
-        }
+        if !hasSaidTemplate { reading.say(log) }
         hasSaidTemplate = true
     }
 

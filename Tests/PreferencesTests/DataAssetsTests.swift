@@ -59,7 +59,10 @@ import Testing
         let error = #expect(throws: RDOError.self) {
             _ = try PreferenceReader().read([dataAssets + "tldr_schema/axis_evals_example.jsonl"])
         }
-        #expect(error?.what == "the row's fields fit no known data format (1 of 1 rows is bad)")
+        #expect(
+            error?.what
+                == "the row's fields (info, split, summary, worker, batch) fit no known data format (1 of 1 rows is bad)"
+        )
     }
 
     @Test func wholeDialoguesAreSplitBackIntoTheirPairs() throws {

@@ -35,7 +35,7 @@ import Testing
         #expect(
             data.report.bad.reasons.map(\.reason) == [
                 "malformed JSON: unexpected character",
-                "the row's fields (question) fit no known data format", "missing field \"prompt\"",
+                "the row's fields (question) fit no known data format", "fewer than two responses",
             ])
         let unknown = try directory.write([#"{"question": "q"}"#], as: "unknown.jsonl")
         let error = #expect(throws: RDOError.self) { _ = try PreferenceReader().read([unknown]) }
@@ -95,7 +95,7 @@ import Testing
         #expect(data.report.kept == 1)
         #expect(
             data.report.bad.reasons.map(\.reason) == [
-                "malformed JSON: unexpected character", "response longer than the limit",
+                "malformed JSON: unexpected character", "response longer than the limit of 20 tokens",
                 "a response's text contains the EOS token",
             ])
         #expect(data.report.bad.reasons.map(\.first) == [["\(path):3:1"], ["\(path):2"], ["\(path):4"]])

@@ -15,6 +15,7 @@ import collections
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -123,6 +124,8 @@ def run_all(suite, options):
 
 def main():
     options = arguments()
+    # So that the temporary directory is removed then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     root = tempfile.mkdtemp(prefix="rdo-fuzz-")
     try:
         suite = Suite(options.rdo, options.seed, root)

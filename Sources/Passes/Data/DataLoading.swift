@@ -86,14 +86,24 @@ extension Session {
             remedy: "use a model of the policy's family, or set model.tokenizer for both")
     }
 
-    /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them.
-    func requireReadable(_ data: PassData, at path: String, limit: Int) throws {
-        try requireReadable(data.parts.joined(), at: path, limit: limit)
+    /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them, or
+    ///   no row for one of their tokens.
+    func requireReadable(_ data: PassData, by model: FrozenModel, at path: String) throws {
+        try requireReadable(data.parts.joined(), by: model, at: path)
     }
 
     /// - Throws: as for data of a pass.
-    func requireReadable(_ examples: some Sequence<TokenizedExample>, at path: String, limit: Int) throws {
+    func requireReadable(
+        _ examples: some Sequence<TokenizedExample>, by model: FrozenModel, at path: String
+    ) throws {
+        let (limit, rows) = (model.maxPositions, Int32(clamping: model.vocabularySize))
         for example in examples {
+            if let id = ([example.prompt] + example.responses).lazy.compactMap({ $0.max() }).max(), id >= rows {
+                throw RDOError(
+                    .artefact, "row \(example.row + 1) has the token \(id), this model only \(rows) rows of tokens",
+                    at: path,
+                    remedy: "use a model of the policy's vocabulary")
+            }
             let longest = example.prompt.count + (example.responses.map(\.count).max() ?? 0)
             guard longest > limit else { continue }
             throw RDOError(

@@ -10,7 +10,7 @@ struct ModelReading {
     let plan: TokenizationPlan
     let differencePlan: TokenizationPlan
     /// What is to be said of the template, and of the token that ends a response.
-    let remarks: [TemplateChoice.Remark]
+    private let remarks: [TemplateChoice.Remark]
 
     /// What makes one reading another within a session.
     struct Key: Hashable {
@@ -25,6 +25,12 @@ struct ModelReading {
         Key(
             tokenizer: conventions.tokenizer.digest, eosTokenID: conventions.eosTokenID,
             responseEnd: conventions.responseEnd, maxTokens: conventions.maxTokens, modelRows: plan.modelRows)
+    }
+
+    /// Says what is to be said of the template and of the tokenizer.
+    func say(_ log: Log) {
+        remarks.forEach { $0.say(log) }
+        if let remark = conventions.tokenizer.remark { log.warning(remark) }
     }
 
     /// - Throws: `RDOError.artefact` when the model cannot be read or does not fit its tokenizer.

@@ -39,7 +39,7 @@ package struct CoefficientImport {
     /// - Returns: one line that says what was written.
     /// - Throws: `RDOError.data` for a row that cannot be used, or two that judge one pair differently.
     package func run(log: Log) throws -> String {
-        reading?.remarks.forEach { $0.say(log) }
+        reading?.say(log)
         let parser = try RowParser(file: file, configuration.data.rowRules, linesBefore: 0)
         let collected = CollectedPairs(file: file)
         var bad = BadRows()

@@ -7,6 +7,8 @@ struct ArrayScanner {
     /// Something of the element has been seen.
     private var hasBegun = false
     private var isOpen = false
+    /// An element must follow.
+    private var isBehindComma = false
     /// Bytes behind the closing bracket.
     private var isClosed = false
 
@@ -44,16 +46,19 @@ struct ArrayScanner {
                 start = index + 1
             case _ where !isOpen: start = index + 1  // a byte order mark, white space
             case UInt8(ascii: ",") where depth == 0 && !isClosed:
-                hasBegun = false
-                return Step(bytes: chunk[start..<index], end: index + 1, isComplete: true)
+                // Where nothing stands, the comma itself is the row, and no good one.
+                let element = hasBegun ? chunk[start..<index] : chunk[index...index]
+                (hasBegun, isBehindComma) = (false, true)
+                return Step(bytes: element, end: index + 1, isComplete: true)
             case UInt8(ascii: "]") where depth == 0 && !isClosed:
                 isClosed = true
-                guard hasBegun else {
+                guard hasBegun || isBehindComma else {
                     start = index + 1
                     continue
                 }
+                let element = hasBegun ? chunk[start..<index] : chunk[index...index]
                 hasBegun = false
-                return Step(bytes: chunk[start..<index], end: index + 1, isComplete: true)
+                return Step(bytes: element, end: index + 1, isComplete: true)
             default:
                 if !Self.isSpace(byte) { hasBegun = true }
                 if byte == UInt8(ascii: "\"") { isInString = true }

@@ -78,7 +78,9 @@ package struct DataReport: Sendable, Equatable, Codable {
     private static func remedy(for reason: String) -> String {
         let skip = "or set data.on_error to skip"
         switch reason {
-        case TruncationPlan.responseTooLong: return "raise max_tokens, set data.over_long to truncate, \(skip)"
+        case _ where reason.hasPrefix(TruncationPlan.responseTooLong):
+            return "raise data.max_tokens as far as the model allows (max_position_embeddings), set data.over_long to "
+                + "truncate, \(skip)"
         case PromptTemplate.chatUnsupported:
             return "set data.template to one of \(TemplateName.forChats), or describe your own in data.turns"
         case TurnTemplate.systemUnsupported:

@@ -87,7 +87,7 @@ package enum ResponseFile {
 
 extension LineReader.Line {
     /// Nothing but white space.
-    var isBlank: Bool { bytes.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
+    var isBlank: Bool { !isTooLong && bytes.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
 }
 
 extension PreferenceRecord {

@@ -147,7 +147,9 @@ package struct TokenizationPlan: Sendable {
     }
 
     private func checkLengths(_ isTruncated: [Bool]) throws(RowError) {
-        if overLong == .reject && isTruncated.contains(true) { throw RowError(TruncationPlan.responseTooLong) }
+        if overLong == .reject && isTruncated.contains(true) {
+            throw RowError("\(TruncationPlan.responseTooLong) of \(maxTokens) tokens")
+        }
     }
 
     /// A pair whose responses are the same tokens says nothing, whatever the texts were.

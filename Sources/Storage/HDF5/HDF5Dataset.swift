@@ -29,7 +29,7 @@ package final class HDF5Dataset: HDF5Object {
 
     package var rows: Int { shape.first ?? 1 }
     /// Known to lie in the file itself.
-    private var isOwn = false
+    var isOwn = false
 
     /// Where the data of a contiguous dataset begin in the file, in bytes, so that they can be read without the library;
     /// nil when they have no place of their own.

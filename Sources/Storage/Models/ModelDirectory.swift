@@ -27,6 +27,17 @@ package final class ModelDirectory {
         return try ModelConfiguration(json: Data(data), file: file)
     }
 
+    /// Whether a sequence classifier of transformers reads its score one token before the end of a response: it looks for the
+    /// last token that is no padding, and padding is the EOS here, as in many reward models trained without a padding token.
+    ///
+    /// - Returns: the token; nil where the score is read at the end.
+    /// - Throws: `RDOError.artefact` when config.json cannot be understood.
+    package static func paddingThatEnds(_ path: String) throws -> Int32? {
+        let ends = try readConfiguration(path).eosTokenIDs
+        let padding = try InputFile.object(in: path + "/config.json")?["pad_token_id"]?.integer
+        return padding.flatMap { Int32(exactly: $0) }.flatMap { ends.contains($0) ? $0 : nil }
+    }
+
     /// The tokens that end a response: those of config.json, and of generation_config.json where there is one.
     ///
     /// - Throws: `RDOError.artefact` when a file cannot be understood.
@@ -127,7 +138,15 @@ package final class ModelDirectory {
                 .artefact, "tensor \(first.name) is missing (\(missing.count) of \(needed.count) are)", at: path,
                 remedy: "use the config.json that belongs to these weights")
         }
-        for spec in needed { try file(of: spec.name).check(spec.name, shape: spec.shape) }
+        for spec in needed {
+            let file = try file(of: spec.name)
+            if spec.role == .scalarHead, let labels = file.entries[spec.name]?.shape.first, labels != 1 {
+                throw RDOError(
+                    .artefact, "\(spec.name) has \(labels) labels, and a scorer has one", at: path,
+                    remedy: "use a reward model with num_labels 1")
+            }
+            try file.check(spec.name, shape: spec.shape)
+        }
     }
 
     /// A tied model has no head of its own: one that stands in its files must be the embedding again.

@@ -84,7 +84,12 @@ def run(rdo, arguments, directory, scratch, stdin=b"", seconds=SECONDS):
         child = subprocess.Popen(
             [rdo, *arguments], cwd=directory, env=environment, stdin=given, stdout=output, stderr=error,
             preexec_fn=limits, start_new_session=True)
-        status, why, resident = watch(child, began, seconds)
+        try:
+            status, why, resident = watch(child, began, seconds)
+        except BaseException:
+            # Whoever ends the suite ends what it started.
+            end(child.pid)
+            raise
         took = time.monotonic() - began
     with open(scratch + "/stdout", "rb") as output, open(scratch + "/stderr", "rb") as error:
         return Outcome(status, why, took, resident, output.read(1 << 24), error.read(1 << 24))
