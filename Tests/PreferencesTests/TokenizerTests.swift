@@ -89,6 +89,11 @@ import Testing
         #expect(ids == Array(repeating: [2, 4], count: 60_000).flatMap { $0 })
     }
 
+    @Test func anEmptyTokenIsNeverMerged() throws {
+        let json = #"{"model": {"vocab": {"": 0, "a": 1, "b": 2, "ab": 3}, "merges": [["", "a"], ["b", ""], "a b"]}}"#
+        #expect(try TokenizerFixture.tokenizer(json).encode("abb") == [3, 2])
+    }
+
     @Test func bosIsWhatTheTemplatePutsBeforeTheText() throws {
         func bos(_ postProcessor: String) throws -> Int32? {
             let json = TokenizerFixture.bytePairs(

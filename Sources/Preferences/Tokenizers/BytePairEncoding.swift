@@ -72,7 +72,8 @@ final class BytePairEncoding: WordModel {
             ranks.append((leftID, rightID, Int32(products.count)))
             products.append(try id(left + right))
             joinsOthers = joinsOthers || others.contains(leftID) || others.contains(rightID)
-            if let last = characters[left.scalar(before: left.count).scalar],
+            // A merge of nothing with something never comes about.
+            if !left.isEmpty, !right.isEmpty, let last = characters[left.scalar(before: left.count).scalar],
                 let first = characters[right.scalar(at: 0).scalar]
             {
                 joined.append((last, first, 1))

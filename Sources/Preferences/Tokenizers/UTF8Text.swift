@@ -12,8 +12,9 @@ extension Unicode.Scalar {
     /// White_Space, the `\s` of the regular expressions that tokenizers use.
     var isSpace: Bool { properties.isWhitespace }
 
-    /// A word character as in UTS #18, annex C.
+    /// A word character as in UTS #18, annex C, and in Unicode 16, whose tables `tokenizers` uses for this.
     var isWordCharacter: Bool {
+        if !isASCII && !isInUnicode(16) { return false }
         if properties.isAlphabetic || properties.isJoinControl { return true }
         return switch properties.generalCategory {
         case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
