@@ -1,11 +1,13 @@
 # Two commands do everything: `make demo` and `make test`.
-.PHONY: demo test experiments build setup format lint clean
+.PHONY: demo test fuzz experiments build setup format lint clean
 
 BUILD := .build-release
 TESTS := .build-tests
 # As root, Open MPI wants to be told that this is meant; with fewer cores than ranks, idle ranks must yield.
 MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 RANKS ?= 4
+SEED ?= 1
+CASES ?= 2900
 
 demo: build
 	$(MPI_ENV) mpirun --oversubscribe --bind-to none -n $(RANKS) $(BUILD)/release/rdo run
@@ -14,6 +16,10 @@ demo: build
 test: setup
 	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
 	./Tests/scripts/test_pipeline_sbatch.sh
+
+# Long: mutations of every kind of input.
+fuzz: build
+	python3 Tests/scripts/fuzz.py $(BUILD)/release/rdo --cases $(CASES) --seed $(SEED)
 
 # Long: some 3000 processor seconds by estimate. What is complete is not run again.
 experiments: build

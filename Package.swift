@@ -129,7 +129,8 @@ let package = Package(
         tests(of: "Costs", ["Transformer"]),
         tests(of: "Parallel", ["Transformer", "Tensors", "mpi-checks"]),
         tests(
-            of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"], excluding: ["chat-templates.json"]),
+            of: "Preferences", ["Costs", "Transformer", "Columns", "Coding"],
+            excluding: ["chat-templates.json", "tokenizers.json"]),
         tests(of: "Generation", ["Preferences", "Tensors"], excluding: ["sampling-goldens.json"]),
         tests(of: "Objectives", ["Diagnostics"]),
         tests(of: "Settings", ["Passes", "Methods", "Objectives", "Diagnostics"]),

@@ -5,6 +5,8 @@ package struct JSONSyntaxError: Error {
 
     package let what: String
     package let line: Int
+    /// Bytes from the beginning of the line, from 1.
+    package let column: Int
 }
 
 /// A recursive-descent JSON (RFC 8259) parser.
@@ -13,15 +15,23 @@ package struct JSONParser {
     private var position = 0
     /// Deeper nesting would only serve to exhaust the stack.
     private static let maximumDepth = 512
+    /// Python's own writer makes `NaN`, `Infinity` and `-Infinity`, which are no JSON.
+    private let allowsNonFinite: Bool
 
-    private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    private init(_ bytes: UnsafeBufferPointer<UInt8>, allowsNonFinite: Bool) {
+        (self.bytes, self.allowsNonFinite) = (bytes, allowsNonFinite)
+    }
 
-    package static func parse(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONValue {
+    /// - Parameter allowsNonFinite: reads Python's `NaN` and `Infinity` as numbers that no reader takes for one, so that
+    ///   they do no harm in a field that nobody reads.
+    package static func parse(
+        _ bytes: [UInt8], allowsNonFinite: Bool = false
+    ) throws(JSONSyntaxError) -> JSONValue {
         guard String(validating: bytes, as: UTF8.self) != nil else {
-            throw JSONSyntaxError(what: JSONSyntaxError.encoding, line: 1)
+            throw JSONSyntaxError(what: JSONSyntaxError.encoding, line: 1, column: 1)
         }
         return try bytes.withUnsafeBufferPointer { bytes throws(JSONSyntaxError) in
-            var parser = JSONParser(bytes)
+            var parser = JSONParser(bytes, allowsNonFinite: allowsNonFinite)
             let value = try parser.value(depth: 0)
             parser.skipSpace()
             guard parser.position == bytes.count else { throw parser.error("text after the end of the document") }
@@ -30,16 +40,23 @@ package struct JSONParser {
     }
 
     /// As `parse`, of a file that may begin with a byte order mark.
-    package static func parse(file bytes: [UInt8]) throws(JSONSyntaxError) -> JSONValue {
-        try parse(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes)
+    package static func parse(
+        file bytes: [UInt8], allowsNonFinite: Bool = false
+    ) throws(JSONSyntaxError) -> JSONValue {
+        try parse(
+            bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes,
+            allowsNonFinite: allowsNonFinite)
     }
 
     private func error(_ what: String) -> JSONSyntaxError {
-        JSONSyntaxError(what: what, line: 1 + bytes[..<min(position, bytes.count)].count { $0 == UInt8(ascii: "\n") })
+        let before = bytes[..<min(position, bytes.count)]
+        let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        return JSONSyntaxError(
+            what: what, line: 1 + before.count { $0 == UInt8(ascii: "\n") }, column: before.count - lineStart + 1)
     }
 
     private var unexpected: JSONSyntaxError {
-        position < bytes.count ? error("unexpected character") : error("the file ends in the middle of a value")
+        position < bytes.count ? error("unexpected character") : error("the text ends in the middle of a value")
     }
 
     private mutating func skipSpace() {
@@ -68,7 +85,19 @@ package struct JSONParser {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
+        case UInt8(ascii: "N"), UInt8(ascii: "I"): return try nonFinite()
+        case UInt8(ascii: "-") where position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+            return try nonFinite()
         default: return try number()
+        }
+    }
+
+    private mutating func nonFinite() throws(JSONSyntaxError) -> JSONValue {
+        guard allowsNonFinite else { throw error("NaN and Infinity are no JSON numbers") }
+        switch bytes[position] {
+        case UInt8(ascii: "N"): return try word("NaN", .number(.nan))
+        case UInt8(ascii: "I"): return try word("Infinity", .number(.infinity))
+        default: return try word("-Infinity", .number(-.infinity))
         }
     }
 
@@ -174,11 +203,13 @@ package struct JSONParser {
         let first = try hexadecimal()
         if let scalar = Unicode.Scalar(first) { return scalar }
         // A code point beyond U+FFFF is written as a pair of surrogates.
-        guard (0xD800..<0xDC00).contains(first), take("\\"), take("u") else { throw error("a lone surrogate") }
+        guard (0xD800..<0xDC00).contains(first), take("\\"), take("u") else {
+            throw error("half of a surrogate pair (a character that was cut in two)")
+        }
         let second = try hexadecimal()
         guard (0xDC00..<0xE000).contains(second),
             let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
-        else { throw error("a lone surrogate") }
+        else { throw error("half of a surrogate pair (a character that was cut in two)") }
         return scalar
     }
 

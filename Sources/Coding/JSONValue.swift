@@ -42,11 +42,11 @@ package enum JSONValue: Sendable {
     /// Nil when this is not a Boolean.
     package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
 
-    /// Nil when this is not a number.
+    /// Nil when this is not a number, or not a finite one.
     package var double: Double? {
         switch self {
         case .integer(let integer): Double(integer)
-        case .number(let number): number
+        case .number(let number): number.isFinite ? number : nil
         default: nil
         }
     }

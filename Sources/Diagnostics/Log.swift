@@ -8,6 +8,8 @@ package final class Log: @unchecked Sendable {
     private let lock = NSLock()
     private var file: UnsafeMutablePointer<FILE>?
     private var hasOverwritable = false
+    /// Characters of a line: enough for a list of settings, not for a text out of a file.
+    private static let lengthLimit = 4000
 
     package init(speaking: Bool) { isSpeaking = speaking }
 
@@ -32,7 +34,8 @@ package final class Log: @unchecked Sendable {
     }
 
     private func write(_ message: String) {
-        let line = "\(Date().formatted(.iso8601.time(includingFractionalSeconds: false))) \(message)\n"
+        let time = Date().formatted(.iso8601.time(includingFractionalSeconds: false))
+        let line = "\(time) \(message.escapingControlCharacters(lineEnds: false).shortened(to: Self.lengthLimit))\n"
         lock.withLock {
             Self.writeToTerminal((hasOverwritable ? "\r\u{1B}[K" : "") + line)
             hasOverwritable = false
@@ -55,5 +58,5 @@ package final class Log: @unchecked Sendable {
     /// True when standard error is a terminal.
     var isInteractive: Bool { isSpeaking && isatty(STDERR_FILENO) == 1 }
 
-    private static func writeToTerminal(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private static func writeToTerminal(_ text: String) { StandardError.write(text) }
 }

@@ -32,10 +32,21 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
         (self.kind, self.what, self.place, self.remedy) = (kind, what, place, remedy)
     }
 
-    /// One line: `place: what; remedy`.
+    /// One line: `place: what; remedy`. Names that come out of files stand in it, so it is cut where it grows long, and
+    /// control characters are escaped.
     package var description: String {
-        let text = (place.map { $0 + ": " } ?? "") + what + (remedy.map { "; " + $0 } ?? "")
-        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let parts = (place, what, remedy)
+        let whole = Self.line(parts)
+        guard whole.count > Self.lengthLimit else { return whole }
+        return Self.line((parts.0?.shortened(to: 300), parts.1.shortened(to: 400), parts.2?.shortened(to: 200)))
+    }
+
+    /// Characters of a line beyond which its parts are shortened, to a little more than that in all.
+    private static let lengthLimit = 900
+
+    private static func line(_ parts: (place: String?, what: String, remedy: String?)) -> String {
+        let text = (parts.place.map { $0 + ": " } ?? "") + parts.what + (parts.remedy.map { "; " + $0 } ?? "")
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControlCharacters()
     }
 }
 
@@ -43,7 +54,7 @@ extension RDOError {
     /// Ends the process, and with it the job: for an error where none can be thrown.
     package static func end(with error: any Error) -> Never {
         let error = error as? RDOError ?? RDOError(.artefact, "\(error)")
-        FileHandle.standardError.write(Data("rdo: error: \(error)\n".utf8))
+        StandardError.write("rdo: error: \(error)\n")
         _exit(error.kind.rawValue)
     }
 }

@@ -26,7 +26,7 @@ struct BeamSearch: ResponseSearch {
         groups.flatMap(\.finished).sorted { $0.score > $1.score }.prefix(decoding.responses).map(\.response)
     }
 
-    mutating func advance(_ logits: Matrix) {
+    mutating func advance(_ logits: Matrix) throws {
         for index in open.indices {
             let row = logits.rows(index..<index + 1)
             let normalizer = Float(LogSoftmax.logSumExp(row))
@@ -40,7 +40,7 @@ struct BeamSearch: ResponseSearch {
             var group = groups[index]
             let own = hasBegun ? start..<start + group.open.count : 0..<1
             if hasBegun { start = own.upperBound }
-            group.extend(Array(open[own]), logits.rows(own), stop) { token in
+            try group.extend(Array(open[own]), logits.rows(own), stop) { token in
                 Float(decoding.diversityPenalty) * Float(taken[token] ?? 0)
             }
             for token in group.taken { taken[token, default: 0] += 1 }
@@ -70,11 +70,11 @@ private struct BeamGroup {
     mutating func extend(
         _ parents: [OpenResponse], _ logProbabilities: Matrix, _ stop: StopCondition,
         penalty: (Int32) -> Float
-    ) {
+    ) throws {
         (open, taken) = ([], [])
         // Enough that as many as there are beams go on, however many end.
         for (rank, candidate) in candidates(parents, logProbabilities, stop, penalty).enumerated() {
-            let end = stop.end(of: candidate.ids)
+            let end = try stop.end(of: candidate.ids)
             if taken.count < beams, end != .eos, let token = candidate.ids.last { taken.append(token) }
             if let end {
                 if rank < beams { finish(GeneratedResponse(ids: candidate.ids, end: end), candidate.logProbability) }

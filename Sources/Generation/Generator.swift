@@ -71,7 +71,7 @@ package struct Generator {
         try check(hidden)
         var answers = zip(own, caches).map { Answer(index: $0, cache: $1, search: search(for: queries[$0])) }
         try model.forEachLogits(of: hidden, items: own.map { _ in 1 }, parameters: parameters) { index, logits in
-            answers[index].search.advance(logits)
+            try answers[index].search.advance(logits)
         }
         return answers
     }
@@ -94,7 +94,7 @@ package struct Generator {
         try check(hidden)
         let counts = answers.map(\.search.open.count)
         try model.forEachLogits(of: hidden, items: counts, parameters: parameters) { index, logits in
-            if counts[index] > 0 { answers[index].search.advance(logits) }
+            if counts[index] > 0 { try answers[index].search.advance(logits) }
         }
     }
 

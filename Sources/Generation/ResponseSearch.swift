@@ -23,7 +23,8 @@ protocol ResponseSearch {
     var responses: [GeneratedResponse] { get }
 
     /// - Parameter logits: of the next token of each open response, `[open.count, vocabulary]`; overwritten.
-    mutating func advance(_ logits: Matrix)
+    /// - Throws: when the tokenizer cannot read what has been chosen.
+    mutating func advance(_ logits: Matrix) throws
 }
 
 /// Responses that know nothing of each other: greedy or drawn.
@@ -43,7 +44,7 @@ struct IndependentResponses: ResponseSearch {
 
     var responses: [GeneratedResponse] { finished.compactMap { $0 } }
 
-    mutating func advance(_ logits: Matrix) {
+    mutating func advance(_ logits: Matrix) throws {
         if numbers.isEmpty {
             // All begin at the end of the prompt.
             let row = Matrix(rows: 1, columns: logits.columns)
@@ -58,7 +59,7 @@ struct IndependentResponses: ResponseSearch {
             }
         }
         for (response, number) in zip(open, numbers) {
-            finished[number] = stop.end(of: response.ids).map { GeneratedResponse(ids: response.ids, end: $0) }
+            finished[number] = try stop.end(of: response.ids).map { GeneratedResponse(ids: response.ids, end: $0) }
         }
         let left = open.indices.filter { finished[numbers[$0]] == nil }
         (open, numbers) = (left.map { open[$0] }, left.map { numbers[$0] })

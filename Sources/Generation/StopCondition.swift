@@ -18,10 +18,11 @@ package struct StopCondition: Sendable {
     }
 
     /// Nil while the response goes on. Asked after every token.
-    package func end(of ids: [Int32]) -> ResponseEnd? {
+    /// - Throws: when the tokenizer cannot read the ids.
+    package func end(of ids: [Int32]) throws -> ResponseEnd? {
         if let last = ids.last, endTokens.contains(last) { return .eos }
         if !texts.isEmpty {
-            let text = tokenizer.decode(Array(ids.suffix(window)))
+            let text = try tokenizer.decode(Array(ids.suffix(window)))
             if texts.contains(where: { text.range(of: $0, options: .literal) != nil }) { return .stop }
         }
         return ids.count >= maxTokens ? .length : nil
@@ -30,8 +31,9 @@ package struct StopCondition: Sendable {
     var endTokenCount: Int { endTokens.count }
 
     /// The response's text: without its end token, and without the stop text and what follows.
-    package func text(of response: GeneratedResponse) -> String {
-        let text = tokenizer.decode(response.end == .eos ? response.ids.dropLast() : response.ids)
+    /// - Throws: when the tokenizer cannot read the ids.
+    package func text(of response: GeneratedResponse) throws -> String {
+        let text = try tokenizer.decode(response.end == .eos ? response.ids.dropLast() : response.ids)
         guard response.end == .stop else { return text }
         let first = texts.compactMap { text.range(of: $0, options: .literal)?.lowerBound }.min()
         return String(text[..<(first ?? text.endIndex)])

@@ -15,7 +15,7 @@ enum JudgementFiles {
             throw RDOError(.artefact, "this is a file, not a directory", at: directory, remedy: "name a directory")
         }
         for file in files {
-            let name = URL(fileURLWithPath: file).lastPathComponent
+            let name = URL(ofFile: file).lastPathComponent
             // What a kill left of a file that was being written.
             let isOwn = own.contains(name) || own.contains(name.replacing(".writing", with: ""))
             guard try isOwn && (name != result || isResult(file)) else {
@@ -28,7 +28,7 @@ enum JudgementFiles {
 
     private static func isResult(_ path: String) throws -> Bool {
         do {
-            let start = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+            let start = String(decoding: try Data(contentsOf: URL(ofFile: path)), as: UTF8.self)
             return start.contains("\"\(Judgement.schema)\"")
         } catch { throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path) }
     }

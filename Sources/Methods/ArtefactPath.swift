@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// An artefact's file, and those of its kin that stand beside it: `reference.h5`, `reference-test.h5`,
@@ -15,7 +16,7 @@ package struct ArtefactPath: Sendable, Equatable {
 
     /// The mark stands before the last extension, or at the end of a name that has none.
     private func marked(_ mark: String) -> ArtefactPath {
-        let url = URL(fileURLWithPath: path)
+        let url = URL(ofFile: path)
         let suffix = url.pathExtension.isEmpty ? "" : "." + url.pathExtension
         return ArtefactPath(url.deletingPathExtension().path + "-" + mark + suffix)
     }

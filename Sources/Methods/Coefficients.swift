@@ -25,8 +25,15 @@ struct CoefficientSources {
         self.settings = settings
         rule = CoefficientRule(settings)
         let named = settings.file?.map { ArtefactPath($0) } ?? [context.coefficientFile]
-        let paths = needsFiles || settings.column != .only ? named.map { $0.of(role).path } : []
-        guard !paths.isEmpty || !needsFiles && settings.column == .only else {
+        let isOwn = settings.column == .margin
+        guard !isOwn || !settings.calibrated && !settings.lengthDebiased else {
+            throw RDOError(
+                .usage, "coefficients.calibrated and length_debiased are for files, not for the rows' own margins",
+                remedy: "set them to false")
+        }
+        let readsFiles = needsFiles && !isOwn || settings.readsFiles
+        let paths = readsFiles ? named.map { $0.of(role).path } : []
+        guard !paths.isEmpty || !readsFiles else {
             throw RDOError(
                 .usage, "coefficients.file names no file",
                 remedy: "name one, remove the key, or set coefficients.use to false")
@@ -57,7 +64,8 @@ struct CoefficientSources {
     /// Says in the log what weights came of it.
     func log(_ weights: some Collection<Double>, _ context: MethodContext) {
         let names = files.map(\.path)
-        let sources = settings.column == .ignore || names.isEmpty ? names : names + ["the rows' own weights"]
+        let own = settings.column == .margin ? "the rows' own margins" : "the rows' own weights"
+        let sources = settings.column == .ignore ? names : names + [own]
         context.log.info(
             "coefficients: \(weights.count) pairs, mean weight "
                 + "\(weights.reduce(0, +) / Double(max(weights.count, 1))), "
@@ -99,7 +107,7 @@ struct CoefficientSources {
 
     /// The row's own weight where it counts, else 1.
     func column(_ example: TokenizedExample) throws -> Double {
-        guard settings.column != .ignore else { return 1 }
+        guard settings.column == .multiply || settings.column == .only else { return 1 }
         guard let weight = example.weight else {
             throw RDOError(
                 .data, "row \(example.row + 1) has no field \"weight\"",
@@ -130,6 +138,19 @@ struct CoefficientSources {
         return values
     }
 
+    /// What the row itself says of first over second: a pair's margin, or how far the scores of a list are apart.
+    private func ownDifference(_ example: TokenizedExample, _ first: Int, _ second: Int) throws -> RewardDifference {
+        if let margin = example.margin, example.responses.count == 2 {
+            return RewardDifference(difference: first == 0 ? margin : -margin, reversed: nil)
+        }
+        if let scores = example.scores {
+            return RewardDifference(difference: scores[first] - scores[second], reversed: nil)
+        }
+        throw RDOError(
+            .data, "row \(example.row + 1) does not say how much better its response is",
+            remedy: "it needs a margin, or two scores or ratings (docs/data.md); or set coefficients.column to ignore")
+    }
+
     /// What the files say of pairs of an example's responses, whichever of the two stands first there.
     ///
     /// - Parameters:
@@ -147,8 +168,9 @@ struct CoefficientSources {
         for (index, example) in examples.enumerated() {
             let pairs = pairs(index, example)
             needed += pairs.count * files.count
-            let found = pairs.map { first, second in
-                zip(files, corrections).map { file, correction -> RewardDifference in
+            let found = try pairs.map { first, second in
+                if settings.column == .margin { return [try ownDifference(example, first, second)] }
+                return zip(files, corrections).map { file, correction -> RewardDifference in
                     func corrected(_ found: RewardDifference) -> RewardDifference {
                         let excess = example.responses[first].count - example.responses[second].count
                         return correction?.corrected(found, excess: excess) ?? found

@@ -77,14 +77,17 @@ package struct PassConventions {
     package let tokenizerSource: String
     package let template: String
     package let eosTokenID: Int32
+    /// What ends a response; `eosTokenID` ends what a difference model reads.
+    package let responseEnd: Int32
     /// Longest prompt and response.
     package let maxTokens: Int
 
     package init(
-        tokenizer: any Tokenizer, tokenizerSource: String, template: String, eosTokenID: Int32, maxTokens: Int
+        tokenizer: any Tokenizer, tokenizerSource: String, template: String, eosTokenID: Int32,
+        responseEnd: Int32, maxTokens: Int
     ) {
         (self.tokenizer, self.tokenizerSource, self.template) = (tokenizer, tokenizerSource, template)
-        (self.eosTokenID, self.maxTokens) = (eosTokenID, maxTokens)
+        (self.eosTokenID, self.responseEnd, self.maxTokens) = (eosTokenID, responseEnd, maxTokens)
     }
 }
 

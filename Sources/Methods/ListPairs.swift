@@ -43,6 +43,7 @@ extension DataSet {
             let places = pairs[number]
             var pair = examples[places.example].keeping(responses: [places.better, places.worse])
             pair.kind = .pair
+            pair.margin = pair.scores.map { $0[0] - $0[1] }
             pair.scores = nil
             pair.listPlaces = [places.better, places.worse]
             return pair

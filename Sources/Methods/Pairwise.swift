@@ -112,7 +112,8 @@ package struct PairwiseSettings: MethodSettings {
 
     package var weighting: CoefficientSettings? { coefficients }
     package var readsCoefficients: Bool {
-        coefficients.use && coefficients.column != .only || variant.reading != .nothing
+        coefficients.use && coefficients.readsFiles
+            || variant.reading != .nothing && coefficients.column != .margin
     }
 
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {

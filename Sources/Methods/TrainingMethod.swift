@@ -102,7 +102,7 @@ extension MethodSettings {
     package var scalarHead: ScalarHeadSettings? { nil }
     package var ledger: Bool { false }
     package var weighting: CoefficientSettings? { nil }
-    package var readsCoefficients: Bool { weighting.map { $0.use && $0.column != .only } ?? false }
+    package var readsCoefficients: Bool { weighting.map { $0.use && $0.readsFiles } ?? false }
     package func validate(_ fail: (_ what: String, _ remedy: String) -> RDOError) throws {}
 
     // Said of the same key in several sections.

@@ -1,4 +1,6 @@
+import Coding
 import Diagnostics
+import Preferences
 import Foundation
 import Settings
 import Storage
@@ -26,7 +28,9 @@ package enum CheckpointExport {
         }
         let configuration = try ModelConfiguration(json: Data(text.utf8), file: checkpoint.path + "/index.h5")
         let adapters = try checkpoint.state.extra["adapter_config"].map {
-            try AdapterConfiguration(json: Data($0.utf8), file: checkpoint.path + "/index.h5")
+            try AdapterConfiguration(
+                JSONField(parsing: Array($0.utf8), file: checkpoint.path + "/index.h5").value,
+                file: checkpoint.path + "/index.h5")
         }
         if writesAdapter {
             guard let adapters else {
@@ -39,16 +43,50 @@ package enum CheckpointExport {
         }
         let head: HeadKind = checkpoint.shape(.model, HeadKind.scalar.weightName) == nil ? .languageModel : .scalar
         let layout = ParameterLayout(configuration, head: head)
+        let frozen = try adapters.map { try base($0, of: checkpoint) }
+        let tokenizer = tokenizer ?? Self.found(source, near: checkpoint.path)
+        try requireTokenizer(tokenizer, of: checkpoint)
         let writer = try ModelDirectoryWriter(
             path: output, configuration: configuration, head: head, dtype: isHalfPrecision ? .bf16 : .f32,
-            tokenizer: .copied(from: tokenizer ?? source), origin: origin(of: checkpoint, isHalfPrecision))
-        let frozen = try adapters.map { try base($0, of: checkpoint) }
+            tokenizer: .copied(from: tokenizer), origin: origin(of: checkpoint, isHalfPrecision),
+            generationFrom: Self.directory(tokenizer))
         let trained = adapters.map { ParameterLayout($0.adaptation, configuration, head: head) }
         for spec in layout.specs {
             try writer.write(spec.name, parameter(spec, of: checkpoint, frozen, adapters?.adaptation, trained))
         }
         try writer.finish()
         return "step \(checkpoint.state.step) of \(checkpoint.path) is in \(output)"
+    }
+
+    /// A path as the run had it. One that is not there was relative to where the run was started: a directory above the
+    /// checkpoint.
+    private static func found(_ path: String, near checkpoint: String) -> String {
+        guard !path.hasPrefix("/"), !Durable.exists(path) else { return path }
+        var directory = Durable.absolute(checkpoint)
+        while directory != "/" {
+            directory = Durable.parent(of: directory)
+            let candidate = directory + "/" + path
+            if Durable.exists(candidate) { return candidate }
+        }
+        return path
+    }
+
+    /// The directory of a tokenizer that may be named by its file.
+    private static func directory(_ tokenizer: String) -> String {
+        tokenizer.hasSuffix(".json") || tokenizer.hasSuffix(".model") ? Durable.parent(of: tokenizer) : tokenizer
+    }
+
+    /// - Throws: `RDOError.artefact` when it is not the tokenizer that the model was trained with.
+    private static func requireTokenizer(_ path: String, of checkpoint: Checkpoint) throws {
+        guard Durable.exists(path) else {
+            throw RDOError(
+                .artefact, "the run's tokenizer is not there", at: path, remedy: "name it with --tokenizer")
+        }
+        let own = try TokenizerLoader.load(path).digest
+        guard let wanted = RunIdentity.tokenizer(in: checkpoint.state.extra), wanted != own else { return }
+        throw RDOError(
+            .artefact, "not the tokenizer that the checkpoint was trained with", at: path,
+            remedy: "name that one with --tokenizer")
     }
 
     private static func write(
@@ -71,7 +109,7 @@ package enum CheckpointExport {
 
     /// The frozen model of an adapter checkpoint, if it still is the same.
     private static func base(_ adapters: AdapterConfiguration, of checkpoint: Checkpoint) throws -> ModelDirectory {
-        let directory = try ModelDirectory.open(adapters.base, head: adapters.head)
+        let directory = try ModelDirectory.open(found(adapters.base, near: checkpoint.path), head: adapters.head)
         guard try directory.digest() == RunIdentity.model(in: checkpoint.state.extra) else {
             throw RDOError(
                 .artefact, "the base model is not the one that the adapters were trained beside", at: adapters.base,
@@ -95,6 +133,12 @@ package enum CheckpointExport {
     }
 
     private static func stored(_ spec: ParameterSpec, in checkpoint: Checkpoint) throws -> Matrix {
+        guard let shape = checkpoint.shape(.model, spec.name), shape == spec.shape else {
+            let found = checkpoint.shape(.model, spec.name).map { "has shape \($0)" } ?? "is missing"
+            throw RDOError(
+                .artefact, "the checkpoint's \(spec.name) \(found), its configuration says \(spec.shape)",
+                at: checkpoint.path + "/index.h5")
+        }
         let values = spec.gatheredMatrix
         try checkpoint.read(.model, spec.name, rows: 0..<spec.rows, into: values.elements)
         return values

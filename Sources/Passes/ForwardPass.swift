@@ -88,7 +88,17 @@ struct ForwardPass {
     /// Whether the file is there and was made from the same things. One that was not is made again if it is this run's own.
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }
-        let reasons = try misfit().joined(separator: ", ")
+        let reasons: String
+        do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact
+        {
+            // A damaged file of this kind is told from one of any other kind, which is somebody's.
+            guard try Artefacts.isHDF5(path) else {
+                throw RDOError(
+                    .usage, "there is a file of another kind (\(error.what))", at: path,
+                    remedy: "name another file, or remove this one")
+            }
+            throw error
+        }
         if reasons.isEmpty {
             try Artefacts.removeWorkingFile(of: path)
             return true

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Preferences
@@ -24,8 +25,8 @@ package struct InitialModel {
         let configuration = try modelConfiguration()
         let stamp = path + "/rdo-init.json"
         let identity = "{\"seed\": \(seed), \"tokenizer\": \"\(tokenizer ?? ModelSettings.byteTokenizer)\"}\n"
-        if let known = try? ModelDirectory.readConfiguration(path), known == configuration,
-            (try? String(contentsOfFile: stamp, encoding: .utf8)) == identity
+        if let found = try InputFile.contents(of: stamp), found == Array(identity.utf8),
+            try ModelDirectory.readConfiguration(path) == configuration
         {
             return
         }
@@ -36,7 +37,7 @@ package struct InitialModel {
                 ?? .files([
                     ("tokenizer.json", ByteTokenizer.tokenizerJSON()),
                     ("tokenizer_config.json", ByteTokenizer.tokenizerConfigJSON()),
-                ]))
+                ]), initialIdentity: identity)
         for spec in layout.specs {
             let values = spec.gatheredMatrix
             initialValues(
@@ -44,7 +45,6 @@ package struct InitialModel {
             try writer.write(spec.name, values)
         }
         try writer.finish()
-        try Data(identity.utf8).write(to: URL(fileURLWithPath: stamp))
     }
 
     package func modelConfiguration() throws -> ModelConfiguration {

@@ -74,8 +74,11 @@ struct FrozenModel {
     let digest: String
     /// The directory has weights of a scalar head.
     let hasScalarHead: Bool
+    /// What a response ends with and is not scored at; nil for nothing.
+    private let unscoredEnd: Int32?
     /// The longest sequence that it reads, in tokens.
     var maxPositions: Int { model.configuration.maxPositions }
+    var vocabularySize: Int { model.configuration.vocabularySize }
 
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     ///
@@ -101,6 +104,26 @@ struct FrozenModel {
             session.gatherPolicy == .block
             ? mesh.shards : try session.world.split(color: session.world.rank, key: 0)
         digest = try files.digest(session)
+        unscoredEnd =
+            try head == .scalar ? session.world.collectively { try ModelDirectory.paddingThatEnds(path) } : nil
+        if let unscoredEnd, hasScalarHead {
+            session.log.info(
+                "\(path): pad_token_id is \(unscoredEnd), the EOS: single responses are scored one token before it, as "
+                    + "transformers does")
+        }
+    }
+
+    /// The score of each response of the examples.
+    func rewards(of examples: [TokenizedExample]) -> ForestRequest {
+        guard let unscoredEnd else { return .rewards(of: examples) }
+        return .rewards(
+            of: examples.map { example in
+                var example = example
+                example.responses = example.responses.map {
+                    $0.count > 1 && $0.last == unscoredEnd ? $0.dropLast() : $0
+                }
+                return example
+            })
     }
 
     /// What inputs of so many tokens will take while none was measured.
@@ -137,6 +160,9 @@ private struct ModelFiles {
         merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
+        if head == .languageModel {
+            _ = try session.world.onRankZero { [directory] in try directory.requireTiedHead() }
+        }
         let hasHead = directory.contains(HeadKind.scalar.weightName)
         replacesHead = hasHead && scalarHead?.drawsHead == true
         if hasHead, let scalarHead {

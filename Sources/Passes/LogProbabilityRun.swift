@@ -19,7 +19,7 @@ package struct LogProbabilityRun {
     package init(model: String, data: String, output: String, chunk: Int, settings: [String]) throws {
         (self.model, self.output, self.chunk) = (model, output, chunk)
         var configuration = Configuration()
-        configuration.output = URL(fileURLWithPath: output).deletingLastPathComponent().path
+        configuration.output = URL(ofFile: output).deletingLastPathComponent().path
         configuration.model.path = model
         configuration.data.train = [data]
         try configuration.apply(settings)

@@ -1,3 +1,4 @@
+import Methods
 import Parallel
 import Settings
 import Storage
@@ -11,14 +12,15 @@ struct ModelExport {
     /// An adapted model is written with its adapters merged.
     /// - Throws: `RDOError.usage` when the directory cannot be written.
     func write(
-        _ model: TransformerModel, _ parameters: any ParameterSource, to path: String, tokenizerFrom source: String,
-        origin: ModelOrigin
+        _ model: TransformerModel, _ parameters: any ParameterSource, to path: String, _ conventions: PassConventions,
+        startedFrom start: String, origin: ModelOrigin
     ) throws {
         let writer = try world.onRankZero {
             try ModelDirectoryWriter(
                 path: path, configuration: model.configuration, head: model.head,
-                dtype: origin.type == ExportType.bf16.rawValue ? .bf16 : .f32, tokenizer: .copied(from: source),
-                origin: origin)
+                dtype: origin.type == ExportType.bf16.rawValue ? .bf16 : .f32,
+                tokenizer: .copied(from: conventions.tokenizerSource),
+                origin: origin, generationFrom: start, responseEnd: conventions.responseEnd)
         }
         try write(model.layout, parameters, finish: { try writer?.finish() }) { group, matrices in
             guard let writer else { return }

@@ -13,7 +13,7 @@ package enum OutputLock {
     /// - Returns: what to warn of, if the file system has no locks.
     /// - Throws: `RDOError.artefact` naming the other job, `.usage` when the file cannot be written.
     package static func take(_ directory: String) throws -> String? {
-        let path = URL(fileURLWithPath: directory).standardizedFileURL.path + "/.lock"
+        let path = URL(ofFile: directory).standardizedFileURL.path + "/.lock"
         return try held.withLock { held in
             guard !held.contains(path) else { return nil }
             let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Methods
 import Preferences
@@ -83,7 +84,7 @@ extension TrainingStage {
         if purpose == .alignsPolicy {
             let (reference, heldOut) = (configuration.referenceFile, configuration.referenceFile.of(.heldOut))
             for file in [reference, heldOut, reference.mismatched, heldOut.mismatched] {
-                try recipe.add(artefact: file.path, as: URL(fileURLWithPath: file.path).lastPathComponent)
+                try recipe.add(artefact: file.path, as: URL(ofFile: file.path).lastPathComponent)
             }
         }
         return recipe

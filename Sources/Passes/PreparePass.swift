@@ -27,7 +27,7 @@ package struct PreparePass: CommandPass {
             session.log.info("prepare: \(title): " + Self.summary(of: part))
             for example in part.examples.prefix(session.configuration.prepare.examples) {
                 for response in example.responses {
-                    let text = data.conventions.tokenizer.decode(example.prompt + response)
+                    let text = try data.conventions.tokenizer.decode(example.prompt + response)
                     session.log.info("prepare: \(title) row \(example.row + 1): \(text)")
                 }
             }

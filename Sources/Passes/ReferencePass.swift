@@ -47,7 +47,7 @@ package struct ReferencePass: CommandPass {
         let model = try FrozenModel(path, head: .languageModel, session: session)
         try session.world.collectively {
             try session.requireTokenizer(of: path, toBe: data.conventions.tokenizer)
-            try session.requireReadable(data, at: path, limit: model.maxPositions)
+            try session.requireReadable(data, by: model, at: path)
         }
         let context = session.context(data.conventions)
         for (part, role) in [(data.train, DataRole.training), (data.test, .heldOut)] {

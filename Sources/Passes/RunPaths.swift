@@ -1,3 +1,4 @@
+import Foundation
 import Methods
 import Settings
 
@@ -5,6 +6,14 @@ import Settings
 extension Configuration {
     /// What rdo remembers from one start to the next; all of it can be found out again.
     var stateDirectory: String { output + "/.rdo" }
+
+    /// Sizes of the data files that are there, which nodes without a common file system may have in different versions.
+    func dataSizes() -> [String] {
+        (data.train + data.test).map { file in
+            var status = stat()
+            return stat(file, &status) == 0 ? "\(file) of \(status.st_size) bytes" : "no \(file)"
+        }
+    }
 
     /// The data as models read them.
     var dataDirectory: String { output + "/data" }

@@ -194,7 +194,7 @@ private struct Scoring {
             (example: example, own: own, responses: Set(own.flatMap { [$0.first, $0.second] }).sorted())
         }
         var outputs = try model.outputs(
-            of: .rewards(of: groups.map { examples[$0.example].keeping(responses: $0.responses) }))[...]
+            of: model.rewards(of: groups.map { examples[$0.example].keeping(responses: $0.responses) }))[...]
         return groups.flatMap { _, own, responses in
             let rewards = Dictionary(uniqueKeysWithValues: zip(responses, outputs.prefix(responses.count)))
             outputs = outputs.dropFirst(responses.count)

@@ -39,6 +39,8 @@ package final class Session {
         (self.configuration, self.world, self.log) = (configuration, world, log)
         (self.resume, self.tracePath) = (resume, tracePath)
         knownDigests = KnownDigests(configuration.stateDirectory + "/digests.json")
+        try world.requireSame("the configuration", configuration.yaml.split(separator: "\n").map(String.init))
+        try world.requireSame("the data", configuration.dataSizes())
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
         world.setPatience(seconds: configuration.parallel.timeout)
         BLAS.configure(threads: configuration.parallel.blasThreads)
@@ -97,9 +99,9 @@ package final class Session {
         log.warning("\(busy) threads share \(available) processor(s): start fewer ranks, or bind more to each")
     }
 
-    /// Says once what is to be said of the template: all models of a run read by the same one.
-    func say(_ remark: TemplateChoice.Remark?) {
-        if !hasSaidTemplate { remark?.say(log) }
+    /// Says once what is to be said of the template and the tokenizer: all models of a run read by the same ones.
+    func say(_ reading: ModelReading) {
+        if !hasSaidTemplate { reading.say(log) }
         hasSaidTemplate = true
     }
 
@@ -153,7 +155,7 @@ package final class Session {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             let probe = path + "/.write-test"
-            try Data().write(to: URL(fileURLWithPath: probe))
+            try Data().write(to: URL(ofFile: probe))
             try FileManager.default.removeItem(atPath: probe)
         } catch {
             throw RDOError(

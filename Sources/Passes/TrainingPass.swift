@@ -22,6 +22,11 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
     package func run(_ session: Session) throws {
         let method = method(in: session.configuration)
         let (data, context, start) = try data(session)
+        guard Durable.absolute(start) != Durable.absolute(session.configuration.trainedModel(of: name)) else {
+            throw RDOError(
+                .usage, "\(name) would replace the model that it starts from", at: start,
+                remedy: "copy that directory, or set another output")
+        }
         let loaded = try LoadedModel(
             start, head: Method.head, scalarHead: settings(in: session.configuration).scalarHead,
             lora: settings(in: session.configuration).training.lora,
@@ -60,12 +65,12 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         let origin = ModelOrigin(
             pass: name.rawValue, step: steps, checkpoint: trainer.checkpointID,
             type: settings.training.export.rawValue, identity: run.identity.attributes)
-        try export(loaded.trained, adapter, data.conventions, origin, isNew: made > 0, session)
+        try export(loaded, adapter, data.conventions, origin, isNew: made > 0, session)
     }
 
     /// Writes what the pass leaves, unless it stands there and holds the weights of the last checkpoint.
     private func export(
-        _ trained: TrainedModel, _ adapter: AdapterConfiguration?, _ conventions: PassConventions,
+        _ loaded: LoadedModel, _ adapter: AdapterConfiguration?, _ conventions: PassConventions,
         _ origin: ModelOrigin, isNew: Bool, _ session: Session
     ) throws {
         let configuration = session.configuration
@@ -84,11 +89,11 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
         let export = ModelExport(world: session.world)
         if let adapter {
             try export.write(
-                adapter, trained.parameters, to: configuration.trainedAdapter(of: name), origin: origin)
+                adapter, loaded.trained.parameters, to: configuration.trainedAdapter(of: name), origin: origin)
         }
         if exported == configuration.trainedModel(of: name) {
             try export.write(
-                trained.model, trained.weights, to: exported, tokenizerFrom: conventions.tokenizerSource,
+                loaded.trained.model, loaded.trained.weights, to: exported, conventions, startedFrom: loaded.path,
                 origin: origin)
         }
         session.log.info("\(name): model in \(exported)")

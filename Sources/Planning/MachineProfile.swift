@@ -104,7 +104,7 @@ package struct MachineFile: Codable, Sendable, Equatable {
     package func write(_ path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        do { try encoder.encode(self).write(to: URL(fileURLWithPath: path)) } catch {
+        do { try encoder.encode(self).write(to: URL(ofFile: path)) } catch {
             throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
         }
     }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Inspection
 import Storage
@@ -53,7 +54,7 @@ extension ArtefactContent {
         var all: [ArtefactContent] = []
         let directory = run + "/" + pass
         if let newest = try CheckpointDirectory.list(in: directory + "/checkpoints").first {
-            let name = URL(fileURLWithPath: newest).lastPathComponent
+            let name = URL(ofFile: newest).lastPathComponent
             all.append(try ArtefactContent(checkpoint: newest, file: "\(pass)/checkpoints/\(name)"))
         }
         for model in ["model", "adapter"] {

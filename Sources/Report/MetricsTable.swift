@@ -28,7 +28,7 @@ struct MetricsTable {
     init?(_ path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
+        do { data = try Data(contentsOf: URL(ofFile: path), options: .mappedIfSafe) } catch {
             throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
         }
         self.path = path

@@ -39,7 +39,7 @@ extension ReportContent {
             + Self.otherHeldOutData(runs)
     }
 
-    private static func place(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+    private static func place(_ path: String) -> String { URL(ofFile: path).resolvingSymlinksInPath().path }
 
     private static func unnamedRuns(in run: RunDirectory, named: [String]) -> String? {
         let unnamed = run.others.filter { !named.contains(place($0)) }
@@ -51,7 +51,7 @@ extension ReportContent {
 
     /// Of one artefact: `rdo inspect --html`.
     package init(of summary: ArtefactSummary) throws {
-        let file = URL(fileURLWithPath: summary.path).lastPathComponent
+        let file = URL(ofFile: summary.path).lastPathComponent
         let artefact = try ArtefactContent(summary, file: file)
         let yaml = summary.header.config
         let configuration = ConfigurationContent(yaml: yaml, statedBy: [file])
@@ -71,7 +71,7 @@ extension ReportContent {
 
     /// The last parts of the paths where they differ, else whole paths.
     static func names(of paths: [String]) -> [String] {
-        let names = paths.map { URL(fileURLWithPath: $0).standardizedFileURL.lastPathComponent }
+        let names = paths.map { URL(ofFile: $0).standardizedFileURL.lastPathComponent }
         return Set(names).count == names.count ? names : paths
     }
 

@@ -75,7 +75,7 @@ struct RunDirectory {
                 .artefact, "this is a file, not the output directory of a run", at: path,
                 remedy: "`rdo inspect \(path) --html OUT.html` makes a page of an artefact")
         }
-        return files.map { URL(fileURLWithPath: $0).lastPathComponent }
+        return files.map { URL(ofFile: $0).lastPathComponent }
     }
 
     /// What to say of a working file, which the pass that writes it may keep to itself.
@@ -111,7 +111,7 @@ struct RunDirectory {
         if isPass(path) {
             return RDOError(
                 .artefact, "this is the directory of one pass", at: path,
-                remedy: "name the run's: \(URL(fileURLWithPath: path).deletingLastPathComponent().relativePath)")
+                remedy: "name the run's: \(URL(ofFile: path).deletingLastPathComponent().relativePath)")
         }
         let others = runs(in: path)
         return RDOError(

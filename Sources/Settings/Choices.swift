@@ -30,11 +30,13 @@ package enum AdapterExport: String, SettingChoice {
     case adapter
 }
 
-/// What the rows' own `weight` is used for.
+/// What the rows' own `weight` or margin is used for.
 package enum WeightColumn: String, SettingChoice {
     case ignore
     /// It multiplies the weight from the coefficient files.
     case multiply
     /// It is the weight, and no coefficient file is read.
     case only
+    /// R is the row's margin, and no coefficient file is read.
+    case margin
 }

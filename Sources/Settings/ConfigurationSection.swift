@@ -99,7 +99,19 @@ extension ConfigurationSection {
 }
 
 extension Node {
+    private static var aliasLimit: Int { 32 }
+
     fileprivate static func composed(of text: String, _ source: String) throws -> Node? {
+        // What an alias stands for is counted again wherever it stands: a few lines can mean billions of nodes.
+        let aliases = text.utf8.indices.count { index in
+            guard text.utf8[index] == UInt8(ascii: "*") else { return false }
+            let before = index == text.utf8.startIndex ? nil : text.utf8[text.utf8.index(before: index)]
+            return before.map { " \t\n,[{?:-".utf8.contains($0) } ?? true
+        }
+        guard aliases <= aliasLimit else {
+            throw RDOError(
+                .usage, "more than \(aliasLimit) YAML aliases (*name)", at: source, remedy: "write the values out")
+        }
         do {
             return try Yams.compose(yaml: text)
         } catch let error as YamlError {

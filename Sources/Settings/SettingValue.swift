@@ -56,7 +56,7 @@ extension Bool: SettingValue {
 extension String: SettingValue {
     package static func kind(_ bounds: Bounds) -> String { "text" }
     package init?(node: Node) {
-        guard let scalar = node.scalar, !node.isNull else { return nil }
+        guard let scalar = node.scalar, !node.isNull, !scalar.string.utf8.contains(0) else { return nil }
         self = scalar.string
     }
     package var yaml: String {

@@ -60,8 +60,11 @@ package struct DataSettings: ConfigurationSection {
     package var train: [String] = []
     package var test: [String] = []
     package var format = DataFormat.auto
+    package var columns: ColumnSettings?
+    package var maxRowBytes = LineReader.defaultLimit
     package var template = TemplateName.plain
     package var turns: TurnsSettings?
+    package var responseEnd: String?
     package var maxTokens = 1024
     package var maxPromptTokens: Int?
     package var overLong = OverLongPolicy.reject
@@ -77,12 +80,19 @@ package struct DataSettings: ConfigurationSection {
         [
             .value(\.train, "train", "Preference data, JSONL, plain or .gz (docs/data.md)."),
             .value(\.test, "test", "Held-out data, for evaluation."),
-            .value(\.format, "format", "Layout of the rows; auto decides by the first row of each file."),
+            .value(\.format, "format", "Layout of the rows; auto decides by their fields."),
+            .optionalSection(
+                \.columns, "columns", "What the rows call a field of a format, where they have another name."),
+            .value(\.maxRowBytes, "max_row_bytes", .atLeast(64), "A longer line is a bad row."),
             .value(
                 \.template, "template",
                 "How a prompt is rendered (docs/data.md); custom is the template in turns, auto the base model's own "
                     + "chat template where it is a known one."),
             .optionalSection(\.turns, "turns", "The template custom: what stands around each message of a chat."),
+            .value(
+                \.responseEnd, "response_end",
+                "The token that ends a response, as the tokenizer spells it, or eos for the model's; by default what ends "
+                    + "an assistant's turn in the template, where the tokenizer has it."),
             .value(
                 \.maxTokens, "max_tokens", .atLeast(8), "Longest prompt + response; never above the model's own limit."),
             .value(
@@ -100,6 +110,47 @@ package struct DataSettings: ConfigurationSection {
             .value(\.testLimit, "test_limit", .atLeast(1), "Use only the first so many held-out rows."),
         ]
     }
+}
+
+/// Names of fields.
+package struct ColumnSettings: ConfigurationSection {
+    package var prompt: String?
+    package var chosen: String?
+    package var rejected: String?
+    package var responses: String?
+    package var scores: String?
+    package var completion: String?
+    package var label: String?
+    package var system: String?
+    package var weight: String?
+    package var margin: String?
+
+    package init() {}
+
+    package static var fields: [Field<Self>] {
+        [
+            .value(\.prompt, "prompt", "The query."), .value(\.chosen, "chosen", "The better response."),
+            .value(\.rejected, "rejected", "The other one."),
+            .value(\.responses, "responses", "The responses of a list."),
+            .value(\.scores, "scores", "Their scores."), .value(\.completion, "completion", "A single response."),
+            .value(\.label, "label", "Whether that is desirable."), .value(\.system, "system", "The system message."),
+            .value(\.weight, "weight", "The row's own weight."),
+            .value(\.margin, "margin", "How much better the chosen response is."),
+        ]
+    }
+
+    fileprivate var names: [String: String] {
+        let all = [
+            "prompt": prompt, "chosen": chosen, "rejected": rejected, "responses": responses, "scores": scores,
+            "completion": completion, "label": label, "system": system, "weight": weight, "margin": margin,
+        ]
+        return all.compactMapValues { $0 }
+    }
+}
+
+extension DataSettings {
+    /// How rows are read.
+    package var rowRules: RowRules { RowRules(format, columns: columns?.names ?? [:], maxBytes: maxRowBytes) }
 }
 
 /// How the ranks share the work.
@@ -152,6 +203,9 @@ package struct CoefficientSettings: ConfigurationSection {
     package var disagreement = Disagreement.zero
     package var denominator = Denominator.pairs
 
+    /// Whether R comes from coefficient files.
+    package var readsFiles: Bool { column != .only && column != .margin }
+
     package init() {}
 
     package static let shortForm: String? = "file"
@@ -169,7 +223,8 @@ package struct CoefficientSettings: ConfigurationSection {
             ).neutral,
             .value(
                 \.column, "column",
-                "The rows' own `weight`: not used, multiplied onto the files' weight, or the weight itself without any file."
+                "The rows' own `weight`: not used, multiplied onto the files' weight, or the weight itself without any file. "
+                    + "With margin R is the rows' own, without any file (docs/data.md)."
             ).neutral,
             .value(
                 \.alpha, "alpha", .atLeast(0), "Exponent: the weight is R^alpha; 0 reproduces the unweighted method."

@@ -39,9 +39,9 @@ package struct TrainingSettings: ConfigurationSection {
                 "Passes over the data; the last batch runs on into the next epoch."
             ).neutral,
             .value(\.steps, "steps", .atLeast(1), "Optimizer steps, instead of epochs.").neutral,
-            .value(\.batchSize, "batch_size", .atLeast(1), "Examples per optimizer step, over all ranks."),
+            .value(\.batchSize, "batch_size", .within(1, 1_048_576), "Examples per optimizer step, over all ranks."),
             .value(
-                \.microBatches, "micro_batches", .atLeast(1),
+                \.microBatches, "micro_batches", .within(1, 1_048_576),
                 "Leaves that a batch is cut into, at least the number of ranks; results depend on it, not on the ranks."
             ),
             .value(

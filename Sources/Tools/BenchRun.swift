@@ -21,7 +21,7 @@ package enum BenchRun {
         var lines = table(profile)
         if world.size > 1 { lines += try reductions(world) }
         try world.onRankZero {
-            print(lines.joined(separator: "\n"))
+            try StandardOutput.write(lines.joined(separator: "\n"))
             if let output { try MachineFile.merge(profile, into: output) }
         }
     }

@@ -39,7 +39,7 @@ package struct Demo {
         try world.onRankZero {
             let report = try DemoReport(of: configuration).text()
             try table.write(report)
-            print(report)
+            try StandardOutput.write(report)
         }
     }
 

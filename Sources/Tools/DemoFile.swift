@@ -26,7 +26,7 @@ struct DemoFile {
         do {
             let directory = (path as NSString).deletingLastPathComponent
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+            try Data(text.utf8).write(to: URL(ofFile: path), options: .atomic)
         } catch {
             throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
         }

@@ -63,8 +63,8 @@ package struct GridSearch {
                 arms: try zip(combinations, arms).map { settings, arm in
                     try GridReport.Arm(settings: settings, directory: "\(arm.output)/\(pass)")
                 })
-            print(report.text, terminator: "")
-            try report.json().write(to: URL(fileURLWithPath: root + "/grid.json"))
+            try StandardOutput.write(report.text, terminator: "")
+            try report.json().write(to: URL(ofFile: root + "/grid.json"))
         }
     }
 

@@ -100,17 +100,17 @@ extension DataSet {
     fileprivate init(lengths: (query: Int, response: Int), count: Int) {
         func ids(_ count: Int) -> [Int32] { [Int32](repeating: 0, count: count) }
         let pair = [ids(lengths.response), ids(lengths.response)]
-        let examples = (0..<count).map { row in
+        let examples = Rows(count: count) { row in
             TokenizedExample(
                 row: row, kind: .pair, prompt: ids(lengths.query), responses: pair, truncatedResponses: [false, false],
                 isPromptTruncated: false, promptText: "", responseTexts: ["", ""])
         }
-        let differences = (0..<count).map { row in
+        let differences = Rows(count: count) { row in
             DifferenceExample(
                 row: row, query: ids(lengths.query), asFirst: pair, asSecond: pair, truncatedResponses: [false, false],
                 isPromptTruncated: false)
         }
-        self.init(examples: Rows(examples), scorerInputs: .differences(Rows(differences), eos: 0))
+        self.init(examples: examples, scorerInputs: .differences(differences, eos: 0))
     }
 }
 

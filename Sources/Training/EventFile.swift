@@ -68,7 +68,7 @@ final class EventFile {
     /// The event files of this program, oldest first.
     private static func files(in directory: String) throws -> [(path: String, second: Int)] {
         try (Durable.files(in: directory) ?? []).compactMap { path in
-            let name = URL(fileURLWithPath: path).lastPathComponent
+            let name = URL(ofFile: path).lastPathComponent
             guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
             return Int(name.dropFirst(prefix.count).prefix { $0 != "." }).map { (path: path, second: $0) }
         }

@@ -15,16 +15,28 @@ final class JSONLinesFile {
     /// - Throws: `RDOError.usage` when the file cannot be written or is another program's, `.artefact` when one that is
     ///   there cannot be read.
     init(path: String, keepingStepsBefore step: Int, of pass: PassName? = nil) throws {
-        try Self.truncate(path, toStepsBefore: step, of: pass)
+        // Of a device or a pipe there is nothing to keep.
+        if !Self.isStream(path) { try Self.truncate(path, toStepsBefore: step, of: pass) }
         file = try AppendedFile(path: path)
     }
 
     /// - Throws: `RDOError.usage` when the disk is full or gone.
     func append(_ line: String) throws { try file.append(Array((line + "\n").utf8)) }
 
+    private static func isStream(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return false }
+        return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+    }
+
     /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
     static func truncate(_ path: String, toStepsBefore step: Int, of pass: PassName? = nil) throws {
-        let lines = try lines(of: path)
+        let lines: [(step: Int, pass: String?, data: String?, line: String)]
+        do { lines = try Self.lines(of: path) } catch let error as RDOError where error.kind == .artefact {
+            throw RDOError(
+                .usage, "the file holds something else, which would be lost (\(error.what))", at: path,
+                remedy: "name another file")
+        }
         // The one line of a run that was killed while it wrote it is no complete JSON.
         if lines.isEmpty, try texts(of: path).contains(where: { !$0.hasPrefix("{") || $0.hasSuffix("}") }) {
             throw RDOError(

@@ -1,3 +1,4 @@
+import Coding
 import Costs
 import Diagnostics
 import Foundation
@@ -54,6 +55,7 @@ package final class Trainer<Task: TrainingTask> {
     ///   `.artefact` when the checkpoint does not fit the run.
     package func train(resume: ResumePolicy) throws -> Int {
         let start = try checkpoints.restore(resume)
+        try sayScheduleChanged(at: start)
         let recorder = try Recorder<Task>(run, from: start, to: totalSteps, world: world, log: log)
         let progress = Progress("step", total: totalSteps, start: start, log: log)
         // A stop may have come between the save and the evaluation of that step.
@@ -72,6 +74,20 @@ package final class Trainer<Task: TrainingTask> {
         }
         try evaluate(max(start, totalSteps), recorder)
         return max(start, totalSteps) - start
+    }
+
+    /// Collective. A run that is made longer after some steps has another learning rate from there on: the schedule ends
+    /// elsewhere.
+    private func sayScheduleChanged(at start: Int) throws {
+        guard start > 0, start < totalSteps else { return }
+        let path = run.directory + "/metrics.jsonl"
+        let line = try world.textFromRankZero { try JSONLinesFile.line(of: start - 1, about: nil, path: path) ?? "" }
+        guard let old = try? JSONParser.parse(Array(line.utf8))["learning_rate"]?.double else { return }
+        let (same, next) = (rates.rate(step: start - 1), rates.rate(step: start))
+        guard abs(old - same) > 1e-9 * max(old, same) else { return }
+        log.warning(
+            "the schedule now ends at step \(totalSteps): the learning rate was \(old) at step \(start) and is \(next) at "
+                + "the next; to begin a schedule of its own, start another output from this one's model")
     }
 
     /// Id of the checkpoint that holds the weights which `train` left.

@@ -100,6 +100,9 @@ package struct RunIdentity: Sendable {
     /// The start model's digest in a checkpoint's attributes.
     package static func model(in attributes: [String: String]) -> String? { attributes[prefix + "model"] }
 
+    /// The tokenizer's digest in a checkpoint's attributes.
+    package static func tokenizer(in attributes: [String: String]) -> String? { attributes[prefix + "tokenizer"] }
+
     private static let none = "none"
     private static let prefix = "identity."
 }

@@ -73,7 +73,7 @@ extension TransformerModel {
     ///   - body: gets an item's logits `[rows, vocabulary]`, which it may change.
     package func forEachLogits(
         of hidden: Matrix, items: [Int], parameters: any ParameterSource,
-        _ body: (_ item: Int, _ logits: Matrix) -> Void
+        _ body: (_ item: Int, _ logits: Matrix) throws -> Void
     ) throws {
         precondition(items.reduce(0, +) == hidden.rows, "every row belongs to an item")
         try withHeadParameters(parameters) { norm, vocabulary in
@@ -90,7 +90,7 @@ extension TransformerModel {
                     norm.forward(hidden.rows(row..<row + count)).0, vocabulary, into: logits, transposeB: true)
                 var start = 0
                 for own in first..<item {
-                    body(own, logits.rows(start..<start + items[own]))
+                    try body(own, logits.rows(start..<start + items[own]))
                     start += items[own]
                 }
                 row += count

@@ -41,7 +41,7 @@ import Parallel
     }
 
     private static func report(_ error: any Error) {
-        FileHandle.standardError.write(Data("mpi-checks: \(error)\n".utf8))
+        StandardError.write("mpi-checks: \(error)\n")
     }
 }
 

@@ -9,6 +9,7 @@ import Tensors
     static func main() {
         // A reader that closes our standard output (`rdo inspect ... | head`) is no reason for a crash report.
         signal(SIGPIPE, SIG_DFL)
+        StandardStreams.reserve()
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -36,7 +37,11 @@ import Tensors
             StopSignal.install()
             let world = try Communicator.startMPI()
             var failure: RDOError?
-            do { try body(world) } catch {
+            do {
+                try world.requireSame("the command", Array(CommandLine.arguments.dropFirst()))
+                try world.requireSame("the program", [Version.software, world.collectively(programSize)])
+                try body(world)
+            } catch {
                 failure = error as? RDOError ?? RDOError(.artefact, error.localizedDescription)
             }
             return world.conclude(with: failure) { report($0) }
@@ -47,9 +52,16 @@ import Tensors
         }
     }
 
+    /// Tells apart programs that were built from different sources, as far as a size does.
+    private static func programSize() throws -> String {
+        let size = try FileManager.default.attributesOfItem(
+            atPath: FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))[.size]
+        return "\(size.map { "\($0)" } ?? "unknown") bytes"
+    }
+
     private static func report(_ error: RDOError) {
         let word = error.kind == .stopped ? "rdo: " : "rdo: error: "
-        FileHandle.standardError.write(Data((word + error.description + "\n").utf8))
+        StandardError.write(word + error.description + "\n")
     }
 
     /// Before MPI runs the first process speaks. The others wait a little: a launcher ends all when one of them ends, and
@@ -64,7 +76,9 @@ import Tensors
         let isHelp = RDO.exitCode(for: error) == .success
         if isSpeaker() {
             if isHelp {
-                print(RDO.fullMessage(for: error))
+                do { try StandardOutput.write(RDO.fullMessage(for: error)) } catch {
+                    return RDOError.Kind.usage.rawValue
+                }
             } else {
                 report(RDOError(.usage, RDO.message(for: error), remedy: "see `rdo --help`"))
             }

@@ -65,7 +65,7 @@ import Testing
         #expect(object["a"]?.integer == 2, "the last of equal names")
         #expect(object["b"] == nil && object["c"] == nil && object.isObject)
         #expect(object["\u{E9}"]?.integer == 3 && object["e\u{301}"]?.integer == 4, "names are compared byte by byte")
-        guard case .object(let members) = object else { throw JSONSyntaxError(what: "no object", line: 1) }
+        guard case .object(let members) = object else { throw JSONSyntaxError(what: "no object", line: 1, column: 1) }
         #expect(members.count == 5)
         #expect(try parse("[1]")["a"] == nil)
     }

@@ -20,7 +20,7 @@ import Testing
         return logits.map { Float($0 - normalizer) }
     }
 
-    private func search(_ decoding: Decoding, seed: UInt64) -> [GeneratedResponse] {
+    private func search(_ decoding: Decoding, seed: UInt64) throws -> [GeneratedResponse] {
         let stop = StopCondition(decoding, endTokens: [Self.end], tokenizer: Letters())
         var search = BeamSearch(GenerationQuery(number: 0, prompt: [0]), decoding, stop)
         while !search.open.isEmpty {
@@ -30,7 +30,7 @@ import Testing
                     logits[row, column] = value
                 }
             }
-            search.advance(logits)
+            try search.advance(logits)
         }
         return search.responses
     }
@@ -54,11 +54,11 @@ import Testing
 
     /// With a beam that holds everything nothing is missed, when lengths do not count: then no longer sequence can be better
     /// than its beginning.
-    @Test(arguments: 1...20 as ClosedRange<UInt64>) func aWideBeamFindsTheBest(_ seed: UInt64) {
+    @Test(arguments: 1...20 as ClosedRange<UInt64>) func aWideBeamFindsTheBest(_ seed: UInt64) throws {
         var decoding = Decoding()
         (decoding.strategy, decoding.beams, decoding.responses) = (.beam, 300, 5)
         (decoding.maxTokens, decoding.lengthPenalty) = (4, 0)
-        #expect(search(decoding, seed: seed).map(\.ids) == all(decoding, seed: seed).prefix(5).map(\.ids))
+        #expect(try search(decoding, seed: seed).map(\.ids) == all(decoding, seed: seed).prefix(5).map(\.ids))
     }
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>) func whatIsFoundExists(_ seed: UInt64) throws {
@@ -67,7 +67,7 @@ import Testing
             decoding.strategy = groups > 1 ? .diverseBeam : .beam
             (decoding.beams, decoding.groups, decoding.responses, decoding.maxTokens) = (beams, groups, 2, 6)
             decoding.diversityPenalty = groups > 1 ? 0.5 : 0
-            let found = search(decoding, seed: seed)
+            let found = try search(decoding, seed: seed)
             #expect(found.count == 2)
             for response in found {
                 #expect(response.ids.count <= 6 && !response.ids.dropLast().contains(Self.end))
@@ -83,15 +83,15 @@ import Testing
     }
 
     /// A penalty above all differences makes every group begin otherwise; that a response ends at once is open to all.
-    @Test func groupsAvoidEachOther() {
+    @Test func groupsAvoidEachOther() throws {
         var decoding = Decoding()
         (decoding.strategy, decoding.beams, decoding.groups, decoding.responses) = (.diverseBeam, 4, 4, 4)
         (decoding.maxTokens, decoding.diversityPenalty) = (5, 100)
-        let found = search(decoding, seed: 3)
+        let found = try search(decoding, seed: 3)
         let begun = found.compactMap(\.ids.first).filter { $0 != Self.end }
         #expect(begun.count >= 2 && Set(begun).count == begun.count)
         decoding.diversityPenalty = 0
-        #expect(Set(search(decoding, seed: 3).map(\.ids)).count == 1)
+        #expect(Set(try search(decoding, seed: 3).map(\.ids)).count == 1)
     }
 }
 

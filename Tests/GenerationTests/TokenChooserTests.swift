@@ -102,17 +102,17 @@ import Testing
         }
     }
 
-    @Test func aStopTextEndsAResponseBeforeIt() {
+    @Test func aStopTextEndsAResponseBeforeIt() throws {
         var decoding = Decoding()
         (decoding.stop, decoding.maxTokens) = (["cab", "zz"], 9)
         let tokenizer = Letters()
         let stop = StopCondition(decoding, endTokens: [25], tokenizer: tokenizer)
-        #expect(stop.end(of: tokenizer.encode("abca")) == nil)
+        #expect(try stop.end(of: tokenizer.encode("abca")) == nil)
         let ids = tokenizer.encode("abcab")
-        #expect(stop.end(of: ids) == .stop)
-        #expect(stop.text(of: GeneratedResponse(ids: ids, end: .stop)) == "ab")
-        #expect(stop.end(of: tokenizer.encode("abcz")) == .eos)
-        #expect(stop.text(of: GeneratedResponse(ids: tokenizer.encode("abcz"), end: .eos)) == "abc")
-        #expect(stop.end(of: tokenizer.encode("abababcdd")) == .length)
+        #expect(try stop.end(of: ids) == .stop)
+        #expect(try stop.text(of: GeneratedResponse(ids: ids, end: .stop)) == "ab")
+        #expect(try stop.end(of: tokenizer.encode("abcz")) == .eos)
+        #expect(try stop.text(of: GeneratedResponse(ids: tokenizer.encode("abcz"), end: .eos)) == "abc")
+        #expect(try stop.end(of: tokenizer.encode("abababcdd")) == .length)
     }
 }

@@ -36,7 +36,7 @@ private let stories = "models/stories260K"
             return parameters
         }
 
-        func ids(_ text: String) -> [Int32] { tokenizer.encode(text) }
+        func ids(_ text: String) throws -> [Int32] { try tokenizer.encode(text) }
     }
 
     private static let query = "Once upon a time, Lily and Tom went to the park with a big red ball."
@@ -56,8 +56,8 @@ private let stories = "models/stories260K"
 
     @Test(arguments: [2, 8]) func responsesUnderOnePrompt(count: Int) throws {
         let loaded = try Loaded(head: .languageModel)
-        let prompt = [Int32(1)] + loaded.ids(Self.query)
-        let responses = Self.responses.prefix(count).map { loaded.ids($0) + [loaded.eos] }
+        let prompt = [Int32(1)] + (try loaded.ids(Self.query))
+        let responses = try Self.responses.prefix(count).map { try loaded.ids($0) + [loaded.eos] }
         let weights = responses.indices.map { Float($0 % 2 == 0 ? 1 : -1) / Float($0 + 1) }
 
         func run(_ forest: TokenForest, _ segments: [Int], _ weights: [Float], _ parameters: LocalParameters) throws
@@ -95,9 +95,9 @@ private let stories = "models/stories260K"
     @Test func differenceTrees() throws {
         let loaded = try Loaded(head: .scalar)
         let example = DifferenceExample(
-            row: 0, query: [1] + loaded.ids("Query: " + Self.query),
-            asFirst: Self.responses.prefix(2).map { loaded.ids("; Response 1: " + $0) },
-            asSecond: Self.responses.prefix(2).map { loaded.ids("; Response 2: " + $0) },
+            row: 0, query: [1] + (try loaded.ids("Query: " + Self.query)),
+            asFirst: try Self.responses.prefix(2).map { try loaded.ids("; Response 1: " + $0) },
+            asSecond: try Self.responses.prefix(2).map { try loaded.ids("; Response 2: " + $0) },
             truncatedResponses: [false, false], isPromptTruncated: false)
         let weights: [Float] = [0.8, -0.5, 0.3]
 

@@ -90,7 +90,7 @@ import Testing
         record.messages = chat(.system, .user)
         let results = try plan(.turns(.mistral)).examples(of: [record], rows: 0..<1)
         var report = DataReport()
-        report.count(DataReport.File(path: "f", format: .messages, rows: 1), kept: 1, bad: [])
+        report.count(DataReport.File(path: "f", format: .messages, rows: 1), kept: 1, bad: BadRows())
         let error = #expect(throws: RDOError.self) { _ = try report.admit(results, policy: .fail) }
         #expect(error?.what.contains(TurnTemplate.systemUnsupported) == true)
         #expect(error?.remedy?.contains("data.template") == true)

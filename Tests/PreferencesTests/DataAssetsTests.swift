@@ -23,7 +23,7 @@ import Testing
             #expect(data.report.files[0].format == format, "\(file)")
             #expect(data.report.rows == rows, "\(file)")
             #expect(data.records.count == rows - bad.values.reduce(0, +), "\(file)")
-            let found = Dictionary(uniqueKeysWithValues: data.report.bad.map { ($0.reason, $0.count) })
+            let found = Dictionary(uniqueKeysWithValues: data.report.bad.reasons.map { ($0.reason, $0.count) })
             #expect(found == bad, "\(file)")
             try checkTokens(of: data.records)
         }
@@ -59,7 +59,10 @@ import Testing
         let error = #expect(throws: RDOError.self) {
             _ = try PreferenceReader().read([dataAssets + "tldr_schema/axis_evals_example.jsonl"])
         }
-        #expect(error?.what == "the row's fields fit no known data format (1 of 1 rows is bad)")
+        #expect(
+            error?.what
+                == "the row's fields (info, split, summary, worker, batch) fit no known data format (1 of 1 rows is bad)"
+        )
     }
 
     @Test func wholeDialoguesAreSplitBackIntoTheirPairs() throws {

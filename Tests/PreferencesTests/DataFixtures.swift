@@ -90,14 +90,19 @@ let hasDataAssets = Assets.has("data")
 struct PreferenceReader {
     var format = DataFormat.auto
     var policy = BadRowPolicy.fail
+    var columns: [String: String] = [:]
+    var maxBytes = LineReader.defaultLimit
 
     /// - Parameter ranks: how many portions each file is read in.
     func read(_ paths: [String], ranks: Int = 1) throws -> (records: [PreferenceRecord], report: DataReport) {
         var (records, report, linesBefore) = ([PreferenceRecord](), DataReport(), 0)
         for path in paths {
-            let parser = try RowParser(file: path, format: format, linesBefore: linesBefore)
+            let parser = try RowParser(
+                file: path, RowRules(format, columns: columns, maxBytes: maxBytes), linesBefore: linesBefore)
             var (rows, kept, bad, line) = (0, 0, [BadRow](), 1)
-            for var portion in try FilePortion.portions(of: path, count: ranks, lineCount: LineReader.lineCount) {
+            for var portion in try FilePortion.portions(
+                of: path, count: ranks, rowLimit: maxBytes, lineCount: LineReader.lineCount)
+            {
                 portion.firstLine = line
                 let count = try portion.lineCount()
                 try portion.forEachLine { line in
@@ -114,7 +119,7 @@ struct PreferenceReader {
             }
             linesBefore += line - 1
             guard rows > 0 else { throw RDOError(.data, "the file has no rows", at: path) }
-            report.count(DataReport.File(path: path, format: parser.format, rows: rows), kept: kept, bad: bad)
+            report.count(DataReport.File(path: path, format: parser.format, rows: rows), kept: kept, bad: BadRows(bad))
         }
         try report.check(policy: policy)
         return (records, report)
@@ -147,7 +152,8 @@ extension DataReport {
         let bad = results.compactMap { if case .failure(let row) = $0 { row } else { nil } }
         try admit(
             admitted.count, truncatedPrompts: admitted.count(where: \.isPromptTruncated),
-            truncatedResponses: admitted.reduce(0) { $0 + $1.truncatedResponses.count { $0 } }, bad: bad, policy: policy
+            truncatedResponses: admitted.reduce(0) { $0 + $1.truncatedResponses.count { $0 } }, bad: BadRows(bad),
+            policy: policy
         )
         return admitted
     }

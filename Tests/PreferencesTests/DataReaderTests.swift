@@ -33,13 +33,14 @@ import Testing
         let data = try PreferenceReader(policy: .skip).read([path])
         #expect(data.report.files[0].format == .pairs)
         #expect(
-            data.report.bad.map(\.reason) == [
-                "malformed JSON", "the row's fields fit no known data format", "missing field \"prompt\"",
+            data.report.bad.reasons.map(\.reason) == [
+                "malformed JSON: unexpected character",
+                "the row's fields (question) fit no known data format", "fewer than two responses",
             ])
         let unknown = try directory.write([#"{"question": "q"}"#], as: "unknown.jsonl")
         let error = #expect(throws: RDOError.self) { _ = try PreferenceReader().read([unknown]) }
         #expect(error?.place == "\(unknown):1")
-        #expect(error?.remedy?.contains("pairs, hh, dahoas, tldr, messages, lists, kto, questions") == true)
+        #expect(error?.remedy?.contains("data.columns") == true)
     }
 
     @Test func theFirstBadRowIsNamedAndAllAreCounted() throws {
@@ -47,7 +48,8 @@ import Testing
         let error = #expect(throws: RDOError.self) { _ = try PreferenceReader(format: .pairs).read([path]) }
         #expect(
             error?.description
-                == "\(path):2: malformed JSON (3 of 5 rows are bad: 2 malformed JSON, 1 missing field \"prompt\"); "
+                == "\(path):2:1: malformed JSON: unexpected character (3 of 5 rows are bad: "
+                + "2 malformed JSON: unexpected character, 1 missing field \"prompt\"); "
                 + "correct the data, or set data.on_error to skip")
     }
 
@@ -59,8 +61,8 @@ import Testing
         #expect(error?.place == empty)
         let bad = try directory.write(["x"], as: "bad.jsonl")
         let nothing = #expect(throws: RDOError.self) { _ = try PreferenceReader(policy: .skip).read([bad]) }
-        #expect(nothing?.what == "none of 1 rows can be used: 1 malformed JSON")
-        #expect(nothing?.place == "\(bad):1")
+        #expect(nothing?.what == "none of 1 rows can be used: 1 malformed JSON: unexpected character")
+        #expect(nothing?.place == "\(bad):1:1")
     }
 
     @Test func theReportIsJSON() throws {
@@ -74,7 +76,7 @@ import Testing
         #expect(object["kept"] as? Int == 1)
         #expect(object["truncated_responses"] as? Int == 0)
         let bad = try #require(object["bad"] as? [[String: Any]])
-        #expect(bad.map { $0["reason"] as? String } == ["malformed JSON", "not a JSON object"])
+        #expect(bad.map { $0["reason"] as? String } == ["malformed JSON: unexpected character", "not a JSON object"])
         #expect(bad[1]["count"] as? Int == 12)
         #expect((bad[1]["first"] as? [String])?.count == 10)
     }
@@ -92,10 +94,11 @@ import Testing
         #expect(examples.map(\.row) == [0])
         #expect(data.report.kept == 1)
         #expect(
-            data.report.bad.map(\.reason) == [
-                "malformed JSON", "response longer than the limit", "a response's text contains the EOS token",
+            data.report.bad.reasons.map(\.reason) == [
+                "malformed JSON: unexpected character", "response longer than the limit of 20 tokens",
+                "a response's text contains the EOS token",
             ])
-        #expect(data.report.bad.map(\.first) == [["\(path):3"], ["\(path):2"], ["\(path):4"]])
+        #expect(data.report.bad.reasons.map(\.first) == [["\(path):3:1"], ["\(path):2"], ["\(path):4"]])
         #expect(throws: RDOError.self) { _ = try strict.admit(results, policy: .fail) }
     }
 

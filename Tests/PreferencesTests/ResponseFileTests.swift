@@ -48,7 +48,7 @@ import Testing
     @Test func chosenAndRejected() throws {
         func record(_ row: String) throws -> PreferenceRecord {
             let path = try directory.write(row + "\n", to: "rows.jsonl")
-            let parser = try RowParser(file: path, format: .auto, linesBefore: 0)
+            let parser = try RowParser(file: path, RowRules(), linesBefore: 0)
             let line = try #require(try LineReader(path: path).next())
             return try #require(try parser.parse(line)?.get())
         }
@@ -88,16 +88,16 @@ import Testing
         let text = "0123456789abcdefghij"
         let path = try directory.write(
             "{\"text\": \"\(text)\"}\n\n{\"prompt\": \"q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n", to: "t.jsonl")
-        let examples = try TextCorpus.examples(of: path, plan, format: .auto)
+        let examples = try TextCorpus.examples(of: path, plan, RowRules())
         #expect(
             examples[0].prompt == [Preferences.ByteTokenizer.eosTokenID]
                 && examples[0].responses.map(\.count) == [9, 9, 2])
-        #expect(examples[0].responses.flatMap { $0 } == plan.tokenizer.encode(text))
+        #expect(examples[0].responses.flatMap { $0 } == (try plan.tokenizer.encode(text)))
         // Preference data: the chosen response after its prompt, with EOS.
         #expect(examples[1].responses.count == 1 && examples[1].responses[0].count == 2 && examples.count == 2)
         for (row, reason) in [("{\"text\": \"\"}", "the text has no tokens"), ("{\"text\": 1}", "not a string")] {
             let bad = try directory.write(row + "\n", to: "bad.jsonl")
-            let error = #expect(throws: RDOError.self) { try TextCorpus.examples(of: bad, plan, format: .auto) }
+            let error = #expect(throws: RDOError.self) { try TextCorpus.examples(of: bad, plan, RowRules()) }
             #expect(error?.what.contains(reason) == true && error?.place == bad + ":1", "\(String(describing: error))")
         }
     }

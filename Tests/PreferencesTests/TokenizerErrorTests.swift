@@ -21,17 +21,30 @@ import Testing
         (#""a": 97"#, #""a": "97""#, #"model.vocab["a"] must be an integer, not a string"#),
         (#""a": 97"#, #""a": -1"#, #"model.vocab["a"] is -1"#),
         (#""a": 97"#, #""a": 4000000000"#, #"model.vocab["a"] is 4000000000"#),
-        (#""type": "BPE""#, #""type": "Unigram""#, "the model Unigram"),
+        (#""type": "BPE""#, #""type": "WordPiece""#, "model is the model WordPiece"),
         (#""unk_token": null"#, #""unk_token": "<unk>""#, "model.unk_token is"),
         (#""byte_fallback": false"#, #""byte_fallback": 0"#, "model.byte_fallback must be true or false"),
+        (#""type": "BPE""#, #""type": "Unigram""#, "model.vocab must be an array"),
         (#""byte_fallback": false"#, #""dropout": 0.1"#, "model.dropout is"),
         (#""byte_fallback": false"#, #""end_of_word_suffix": "</w>""#, "model.end_of_word_suffix is"),
-        (#""normalizer": {"type": "NFC"}"#, #""normalizer": {"type": "Lowercase"}"#, "the normalizer Lowercase"),
+        (
+            #""normalizer": {"type": "NFC"}"#, #""normalizer": {"type": "BertNormalizer"}"#,
+            "the normalizer BertNormalizer"
+        ),
+        (
+            #""normalizer": {"type": "NFC"}"#, #""normalizer": {"type": "Precompiled", "precompiled_charsmap": "?"}"#,
+            "normalizer.precompiled_charsmap is no Base64"
+        ),
+        (
+            #""normalizer": {"type": "NFC"}"#,
+            #""normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="}"#,
+            "normalizer.precompiled_charsmap does not begin with a trie"
+        ),
         (#""normalizer": {"type": "NFC"}"#, #""normalizer": {"kind": "NFC"}"#, "normalizer.type is missing"),
         (#""normalizer": {"type": "NFC"}"#, #""normalizer": {"type": "Replace", "content": ""}"#, "normalizer.pattern"),
         (
-            #""pre_tokenizer": {"type": "ByteLevel""#, #""pre_tokenizer": {"type": "Whitespace""#,
-            "pre_tokenizer is the pre-tokenizer Whitespace"
+            #""pre_tokenizer": {"type": "ByteLevel""#, #""pre_tokenizer": {"type": "FixedLength""#,
+            "pre_tokenizer is the pre-tokenizer FixedLength"
         ),
         (
             #""pre_tokenizer": {"#,
@@ -81,7 +94,7 @@ import Testing
                 }
                 do {
                     let tokenizer = try JSONTokenizer(damaged, file: "tokenizer.json")
-                    _ = tokenizer.decode(tokenizer.encode(" hello  world é<s>中 12"))
+                    _ = try tokenizer.decode(tokenizer.encode(" hello  world é<s>中 12"))
                 } catch {
                     #expect((error as? RDOError)?.kind == .artefact)
                 }

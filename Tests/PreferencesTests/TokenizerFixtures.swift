@@ -83,7 +83,7 @@ enum TokenizerFixture {
         fusesUnknown: Bool = true
     ) -> String {
         let special = ["<unk>", "<s>", "</s>"]
-        let bytes = (0..<256).map { String(decoding: BytePairEncoding.fallbackSpelling(of: UInt8($0)), as: UTF8.self) }
+        let bytes = (0..<256).map { String(decoding: WordModels.fallbackSpelling(of: UInt8($0)), as: UTF8.self) }
         let characters = pieceCharacters.unicodeScalars.map { String($0) }
         let products = pieceMerges.map { $0.replacing(" ", with: "") }
         let merges = pieceMerges.map { merge in

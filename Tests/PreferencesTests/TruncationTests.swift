@@ -57,7 +57,7 @@ import Testing
 
     @Test func theFloorKeepsThePromptAndAnOverLongResponseIsABadRow() throws {
         let record = pair("abcdefgh", "1234567", "1")
-        #expect(reason(try plan(maxTokens: 12), record) == "response longer than the limit")
+        #expect(reason(try plan(maxTokens: 12), record) == "response longer than the limit of 12 tokens")
         #expect(reason(try plan(maxTokens: 12, maxPromptTokens: 4), record) == nil)
         let cut = try example(try plan(maxTokens: 12, overLong: .truncate), record)
         #expect(cut.prompt == [ByteTokenizer.bos] + tokenizer.encode("defgh"))

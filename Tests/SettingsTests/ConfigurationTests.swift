@@ -60,7 +60,7 @@ import Testing
             let scalars = (0..<Int.random(in: 1...12, using: &random)).compactMap { _ in
                 Unicode.Scalar(
                     Bool.random(using: &random)
-                        ? UInt32.random(in: 0..<0x80, using: &random) : .random(in: 0x80..<0x11_0000, using: &random))
+                        ? UInt32.random(in: 1..<0x80, using: &random) : .random(in: 0x80..<0x11_0000, using: &random))
             }
             var configuration = try Configuration(yaml: required)
             configuration.output = "x" + String(String.UnicodeScalarView(scalars))
@@ -84,7 +84,7 @@ import Testing
         let configuration = try Configuration(
             yaml: required,
             settings: [
-                "model.path=null", "model.init={}", "dpo.lora={}", "evaluate.policies.a.model=m",
+                "model.path=null", "model.init={}", "dpo.lora={}", "data.columns={}", "evaluate.policies.a.model=m",
                 "evaluate.policies.a.responses=r",
                 "data.template=custom", "data.turns.user.prefix=p", "data.turns.system.prefix=s",
                 "evaluate.scorers.s=m",

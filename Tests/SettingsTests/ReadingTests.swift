@@ -72,7 +72,7 @@ func failure(
         ("seed: -1", "integer ≥ 0"), ("dpo: {beta: 0}", "number > 0"),
         ("dpo: {label_smoothing: 0.5}", "number ≥ 0 and < 0.5"),
         ("dpo: {warmup_ratio: 1.01}", "number 0 to 1"), ("dpo: {beta2: 1}", "number ≥ 0 and < 1"),
-        ("dpo: {batch_size: 0}", "integer ≥ 1"), ("dpo: {steps: 0}", "integer ≥ 1, or null"),
+        ("dpo: {batch_size: 0}", "integer 1 to 1048576"), ("dpo: {steps: 0}", "integer ≥ 1, or null"),
         ("dpo: {coefficients: {alpha: -0.5}}", "number ≥ 0"), ("parallel: {shards: 0}", "integer ≥ 1, or null"),
         ("reward: {head_learning_rate: 0}", "number > 0"), ("sft: {epochs: 0}", "number > 0 and ≤ 10000"),
     ]) func outOfRange(_ text: String, _ kind: String) {

@@ -38,7 +38,7 @@ struct TinyModel {
         let configuration = try configuration()
         let writer = try ModelDirectoryWriter(
             path: path, configuration: configuration, head: head, dtype: type,
-            tokenizer: .files([(name: "tokenizer.json", content: Data("{}".utf8))]))
+            tokenizer: .files([(name: "tokenizer.json", content: Data("{}".utf8))]), initialIdentity: "a test's")
         for (index, spec) in ParameterLayout(configuration, head: head).specs.enumerated() {
             var values = values(spec, index)
             changing?(spec, &values)
@@ -89,7 +89,7 @@ extension ModelDirectory {
         }
         let files = try FileManager.default.contentsOfDirectory(atPath: scratch.file("m")).sorted()
         let generation = head == .languageModel ? ["generation_config.json"] : []
-        #expect(files == ["config.json"] + generation + ["model.safetensors", "tokenizer.json"])
+        #expect(files == ["config.json"] + generation + ["model.safetensors", "rdo-init.json", "tokenizer.json"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["m"])
     }
 
@@ -138,7 +138,7 @@ extension ModelDirectory {
             return artefactError { _ = try ModelDirectory.open(scratch.file("s"), head: .languageModel) }
         }
         #expect(try refused("{}")?.description == index + ": weight_map is missing or malformed")
-        #expect(try refused("nothing")?.place == index)
+        #expect(try refused("nothing")?.place == index + ":1")
         #expect(try refused(#"{"weight_map": {"a": 1}}"#)?.place == index)
         #expect(try refused(#"{"weight_map": {"a": "x", "a": "y"}}"#)?.what == "weight_map is missing or malformed")
         #expect(

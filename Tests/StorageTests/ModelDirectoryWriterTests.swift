@@ -49,6 +49,13 @@ import Transformer
         #expect(error { try TinyModel.write(to: scratch.path) }?.what.contains("holds m, which") == true)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["m"])
 
+        // One of the same files that this program did not write.
+        try TinyModel.write(to: scratch.file("other"))
+        try FileManager.default.removeItem(atPath: scratch.file("other/rdo-init.json"))
+        #expect(
+            error { try TinyModel.write(to: scratch.file("other")) }?.what
+                == "it exists and was not written by this program")
+
         try scratch.write(Data(), to: "file")
         #expect(error { try TinyModel.write(to: scratch.file("file")) }?.what == "it exists and is no directory")
         #expect(error { try TinyModel.write(to: scratch.file("file/m")) }?.kind == .usage)
@@ -70,6 +77,21 @@ import Transformer
             path: scratch.file("m"), configuration: configuration, head: .languageModel, dtype: .f32,
             tokenizer: .files([]))
         #expect(try members(scratch.file("m.partial/generation_config.json"))["eos_token_id"] as? [Int] == [2, 5])
+    }
+
+    /// Everything that the start model's file says stays, and every token that ends a text is named.
+    @Test func generationSettingsAreCarriedOver() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.file("start"), withIntermediateDirectories: true)
+        try scratch.write(
+            Data(#"{"eos_token_id": [7, 2], "temperature": 0.6, "do_sample": true}"#.utf8),
+            to: "start/generation_config.json")
+        _ = try ModelDirectoryWriter(
+            path: scratch.file("m"), configuration: try TinyModel.configuration(), head: .languageModel, dtype: .f32,
+            tokenizer: .files([]), generationFrom: scratch.file("start"), responseEnd: 9)
+        let found = try members(scratch.file("m.partial/generation_config.json"))
+        #expect(found["eos_token_id"] as? [Int] == [7, 2, 9])
+        #expect(found["temperature"] as? Double == 0.6 && found["do_sample"] as? Bool == true)
     }
 
     /// A tokenizer file may have any name; loaders look for the usual ones.

@@ -59,7 +59,7 @@ final class AnswerCache: Sendable {
     ) throws -> (replies: [Digest: ChatReply]?, note: String?) {
         guard FileManager.default.fileExists(atPath: path) else { return (nil, nil) }
         let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+        do { data = try Data(contentsOf: URL(ofFile: path)) } catch {
             throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
         }
         let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0

@@ -138,7 +138,7 @@ enum SheetFile {
         _ type: Value.Type, _ path: String, schema: String, what: String
     ) throws -> Value {
         let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+        do { data = try Data(contentsOf: URL(ofFile: path)) } catch {
             throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
         }
         let document = try JSONField(parsing: Array(data), file: path)

@@ -56,7 +56,7 @@ package struct SheetMerge {
         }
         let name = answers.rater.trimmingCharacters(in: .whitespacesAndNewlines)
         let isUsable = !name.isEmpty && name != Judgement.majorityName
-        return (isUsable ? name : URL(fileURLWithPath: file).lastPathComponent, choices)
+        return (isUsable ? name : URL(ofFile: file).lastPathComponent, choices)
     }
 
     private static func reading(_ choice: SheetAnswers.Choice?, _ left: Side) -> Reading {

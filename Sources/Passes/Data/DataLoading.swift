@@ -51,7 +51,7 @@ extension Session {
                 try scorer.map { (try ModelReading(of: $0.model, configuration), $0.form) }
             )
         }
-        say(own.remark)
+        say(own)
         return PassData(
             train: try load(trainFiles ?? settings.train, limit: settings.limit, own, scorers),
             test: settings.test.isEmpty ? nil : try load(settings.test, limit: settings.testLimit, own, scorers),
@@ -86,14 +86,24 @@ extension Session {
             remedy: "use a model of the policy's family, or set model.tokenizer for both")
     }
 
-    /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them.
-    func requireReadable(_ data: PassData, at path: String, limit: Int) throws {
-        try requireReadable(data.parts.joined(), at: path, limit: limit)
+    /// - Throws: `RDOError.artefact` when a model that reads another's sequences has too few positions for one of them, or
+    ///   no row for one of their tokens.
+    func requireReadable(_ data: PassData, by model: FrozenModel, at path: String) throws {
+        try requireReadable(data.parts.joined(), by: model, at: path)
     }
 
     /// - Throws: as for data of a pass.
-    func requireReadable(_ examples: some Sequence<TokenizedExample>, at path: String, limit: Int) throws {
+    func requireReadable(
+        _ examples: some Sequence<TokenizedExample>, by model: FrozenModel, at path: String
+    ) throws {
+        let (limit, rows) = (model.maxPositions, Int32(clamping: model.vocabularySize))
         for example in examples {
+            if let id = ([example.prompt] + example.responses).lazy.compactMap({ $0.max() }).max(), id >= rows {
+                throw RDOError(
+                    .artefact, "row \(example.row + 1) has the token \(id), this model only \(rows) rows of tokens",
+                    at: path,
+                    remedy: "use a model of the policy's vocabulary")
+            }
             let longest = example.prompt.count + (example.responses.map(\.count).max() ?? 0)
             guard longest > limit else { continue }
             throw RDOError(
@@ -124,7 +134,7 @@ private struct DataSetLoader {
             let unusable = set.unusable + (scored?.set.unusable ?? [])
             let without = Admission(set, place, leavingOut: unusable)
             let report = try report(set, unusable, without)
-            if session.world.rank == 0 { try write(report, of: files[0]) }
+            if session.world.rank == 0 { try write(report, of: files) }
             let examples = without.admitted(set.examples(in: place))
             guard let scored, let scorer else {
                 return DataSet(
@@ -154,16 +164,26 @@ private struct DataSetLoader {
         let rows = unusable.filter { seen.insert($0.row).inserted }.sorted { $0.row < $1.row }
         try report.admit(
             admission.count, truncatedPrompts: set.truncatedPrompts - admission.truncatedPrompts,
-            truncatedResponses: set.truncatedResponses - admission.truncatedResponses, bad: rows.map(\.why),
+            truncatedResponses: set.truncatedResponses - admission.truncatedResponses,
+            bad: BadRows(rows.lazy.map(\.why)),
             policy: session.configuration.data.onError)
         if report.badCount > 0 { session.log.warning("left out \(report.summary)") }
         return report
     }
 
-    private func write(_ report: DataReport, of file: String) throws {
-        let name = URL(fileURLWithPath: file).lastPathComponent
-        try Data(report.json().utf8).write(
-            to: URL(fileURLWithPath: session.configuration.output + "/data-report-\(name).json"))
+    /// Named by the first file; where the training data's first file has the same name, with a digest of where it is.
+    private func write(_ report: DataReport, of files: [String]) throws {
+        func name(_ file: String) -> String { URL(ofFile: file).lastPathComponent.shortened(to: 100) }
+        let path = Durable.absolute(files[0])
+        let train = session.configuration.data.train.first.map(Durable.absolute)
+        let isTaken = train.map { $0 != path && name($0) == name(path) } ?? false
+        let place = DigestStream()
+        place.update(path)
+        let suffix = isTaken ? "-" + place.digest.hex.prefix(8) : ""
+        let output = session.configuration.output + "/data-report-\(name(path))\(suffix).json"
+        do { try Durable.write(Data(report.json().utf8), to: output) } catch {
+            throw RDOError(.usage, "cannot write the data report (\(error))", at: output)
+        }
     }
 }
 

@@ -40,16 +40,18 @@ struct DataPreparation {
         let key = DigestStream()
         for file in files { key.update(Durable.absolute(file)) }
         key.update("\(plan.tokenizer.digest) \(plan.eosTokenID) \(plan.maxTokens) \(form) \(limit ?? -1)")
-        let file = URL(fileURLWithPath: files[0]).deletingPathExtension().lastPathComponent
+        if let rows = plan.modelRows { key.update("\(rows) rows") }
+        let file = URL(ofFile: files[0]).deletingPathExtension().lastPathComponent.shortened(to: 100)
         return "\(file)-\(form)-\(key.digest.hex.prefix(8))"
     }
 
     private func identity() throws -> String {
         let settings = session.configuration.data
         let key = DigestStream()
-        key.update("\(PreparedPart.schema) \(Version.numerics) \(form) \(settings.format) \(limit ?? -1)")
+        key.update("\(PreparedPart.schema) \(Version.numerics) \(form) \(settings.rowRules.identity) \(limit ?? -1)")
         key.update("\(plan.template.identity) \(plan.eosTokenID) \(plan.bosTokenID ?? -1) \(plan.overLong)")
         key.update("\(plan.maxTokens) \(plan.maxPromptTokens ?? -1) \(plan.tokenizer.digest)")
+        if let rows = plan.modelRows { key.update("\(rows) rows") }
         for file in files {
             // Whose fault it is that a file cannot be opened is said here.
             _ = try LineReader(path: file)
@@ -66,7 +68,8 @@ struct DataPreparation {
         var kept = 0
         var truncatedPrompts = 0
         var truncatedResponses = 0
-        var bad: [BadRow] = []
+        var differingEarly = 0
+        var bad = BadRows()
         var unusable: [PreparedSet.Unusable] = []
         var parts: [PreparedSet.Part] = []
 
@@ -106,7 +109,8 @@ struct DataPreparation {
                     }
                     set.report.count(
                         DataReport.File(path: file, format: parsers[index].format, rows: rows),
-                        kept: own.reduce(0) { $0 + $1.kept }, bad: own.flatMap(\.bad))
+                        kept: own.reduce(0) { $0 + $1.kept }, bad: own.reduce(into: BadRows()) { $0.add($1.bad) },
+                        differingEarly: own.reduce(0) { $0 + $1.differingEarly })
                     set.unusable += own.flatMap(\.unusable)
                     set.parts += own.flatMap(\.parts)
                     set.truncatedPrompts += own.reduce(0) { $0 + $1.truncatedPrompts }
@@ -121,19 +125,23 @@ struct DataPreparation {
 
     /// For each file the portions of all ranks, and its parser.
     private func portions() throws -> ([[FilePortion]], [RowParser]) {
-        // A compressed file must be read to know its lines: each by another rank.
-        let compressed = try world.withoutTimeout {
+        // A sequential file must be read to know its lines: each by another rank.
+        let sequential = try world.withoutTimeout {
             try world.allReduceSum(
                 world.collectively {
                     try files.enumerated().map { index, file in
-                        guard index % world.size == world.rank, try LineReader.isCompressed(file) else { return 0 }
+                        guard index % world.size == world.rank, try LineReader.isSequential(file) else { return 0 }
                         return Int64(try LineReader.lineCount(file))
                     }
                 })
         }
         var portions = try world.collectively {
             try files.indices.map { file in
-                try FilePortion.portions(of: files[file], count: world.size) { _ in Int(compressed[file]) }
+                try FilePortion.portions(
+                    of: files[file], count: world.size, rowLimit: session.configuration.data.maxRowBytes
+                ) {
+                    _ in Int(sequential[file])
+                }
             }
         }
         let counts = try world.withoutTimeout {
@@ -155,7 +163,7 @@ struct DataPreparation {
             parsers.append(
                 try world.collectively {
                     try RowParser(
-                        file: files[file], format: session.configuration.data.format, linesBefore: linesBefore)
+                        file: files[file], session.configuration.data.rowRules, linesBefore: linesBefore)
                 })
             linesBefore += line - 1
         }
@@ -198,9 +206,10 @@ struct DataPreparation {
             guard let parsed = parser.parse(line) else { return }
             found.rows += 1
             switch parsed {
-            case .failure(let row): found.bad.append(row)
+            case .failure(let row): found.bad.add(row)
             case .success(let record):
                 found.kept += 1
+                found.differingEarly += record.differsEarly ? 1 : 0
                 guard found.kept <= allowance else { return }
                 do throws(BadRow) {
                     switch form {

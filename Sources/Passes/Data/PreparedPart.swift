@@ -4,10 +4,10 @@ import Foundation
 import Preferences
 import Storage
 
-/// Some thousand consecutive rows of a prepared data set in one HDF5 file (`rdo.data/1`, docs/files.md): contiguous columns,
+/// Some thousand consecutive rows of a prepared data set in one HDF5 file (`rdo.data/2`, docs/files.md): contiguous columns,
 /// so that any row is read from its place without the library and without the others.
 enum PreparedPart {
-    static let schema = "rdo.data/1"
+    static let schema = "rdo.data/2"
     /// Rows of a part at most.
     static let rowLimit = 8192
 
@@ -17,6 +17,7 @@ enum PreparedPart {
         case kind = "/rows/kind"
         case label = "/rows/label"
         case weight = "/rows/weight"
+        case margin = "/rows/margin"
         case promptCut = "/rows/prompt_truncated"
         /// n + 1 places in `/prompts/ids`.
         case promptStart = "/rows/prompt_start"
@@ -44,6 +45,7 @@ enum PreparedPart {
         private var kinds: [UInt8] = []
         private var labels: [Int8] = []
         private var weights: [Double] = []
+        private var margins: [Double] = []
         private var promptCut: [UInt8] = []
         private var promptStart: [Int64] = [0]
         private var responseStart: [Int64] = [0]
@@ -64,6 +66,7 @@ enum PreparedPart {
             kinds.append(UInt8(PreferenceRecord.Kind.allCases.firstIndex(of: example.kind) ?? 0))
             labels.append(example.label.map { $0 ? 1 : 0 } ?? -1)
             weights.append(example.weight ?? .nan)
+            margins.append(example.margin ?? .nan)
             promptTexts += example.promptText.utf8
             promptTextStart.append(Int64(promptTexts.count))
             for index in example.responses.indices {
@@ -123,6 +126,7 @@ enum PreparedPart {
                 try add(.kind, kinds)
                 try add(.label, labels)
                 try add(.weight, weights)
+                try add(.margin, margins)
                 try add(.promptTextStart, promptTextStart)
                 try add(.promptTexts, promptTexts)
                 try add(.score, scores)

@@ -41,6 +41,7 @@ final class PreparedPartReader {
             scores: scores.contains(where: \.isNaN) ? nil : scores,
             label: run.labels[row] < 0 ? nil : run.labels[row] == 1,
             weight: run.weights[row].isNaN ? nil : run.weights[row],
+            margin: run.margins[row].isNaN ? nil : run.margins[row],
             promptText: withTexts ? String(decoding: run.promptTexts[row], as: UTF8.self) : "",
             responseTexts: own.map { withTexts ? String(decoding: run.texts[$0], as: UTF8.self) : "" })
     }
@@ -73,6 +74,7 @@ final class PreparedPartReader {
         var kinds: [UInt8] = []
         var labels: [Int8] = []
         var weights: [Double] = []
+        var margins: [Double] = []
         var promptCut: [UInt8] = []
         var prompts = Lists<Int32>()
         var promptTexts = Lists<UInt8>()
@@ -115,6 +117,7 @@ final class PreparedPartReader {
             new.kinds = try read(.kind, rows)
             new.labels = try read(.label, rows)
             new.weights = try read(.weight, rows)
+            new.margins = try read(.margin, rows)
             new.scores = try read(.score, responses)
             guard texts else { break }
             new.promptTexts = try lists(.promptTexts, .promptTextStart, rows)

@@ -71,6 +71,6 @@ extension Configuration {
         var isDirectory: ObjCBool = false
         let isThere = FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory)
         return isThere && !isDirectory.boolValue
-            ? URL(fileURLWithPath: source).deletingLastPathComponent().path : source
+            ? URL(ofFile: source).deletingLastPathComponent().path : source
     }
 }

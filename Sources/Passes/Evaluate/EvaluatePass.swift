@@ -93,13 +93,13 @@ package struct EvaluatePass: CommandPass {
                     session)
                 try results.write()
                 session.log.info("evaluate: figures in \(configuration.evaluationFile)")
-                print(results.evaluation.text, terminator: "")
+                try StandardOutput.write(results.evaluation.text, terminator: "")
             }
         }
     }
 
     package func showComplete(in configuration: Configuration) throws {
-        print(try EvaluationFile.read(configuration.evaluationFile).text, terminator: "")
+        try StandardOutput.write(EvaluationFile.read(configuration.evaluationFile).text, terminator: "")
     }
 }
 

@@ -25,10 +25,12 @@ struct EvaluationResults {
         (self.answers, self.scored, self.configuration) = (answers, scored, configuration)
         let tokenizer = try TokenizerLoader.load(configuration.tokenizerSource(model: configuration.baseModel))
         let lengths = Dictionary(
-            uniqueKeysWithValues: answers.policies.map { policy in
+            uniqueKeysWithValues: try answers.policies.map { policy in
                 (
                     policy.name,
-                    policy.answers.map { own in own.map { Double(tokenizer.encode($0.text).count) }.orderlessMean }
+                    try policy.answers.map { own in
+                        try own.map { Double(try tokenizer.encode($0.text).count) }.orderlessMean
+                    }
                 )
             })
         self.lengths = lengths

@@ -94,7 +94,7 @@ struct Measurement {
                     path: path, header: session.header(MeasurementFile.schema), measure: measure,
                     provenance: provenance, keys: Rows(table.keys), tokenCounts: Rows(table.tokenCounts),
                     chunkRows: pass.chunk)
-            }, compute: { try model.outputs(of: request($0)) })
+            }, compute: { try model.outputs(of: request($0, model)) })
     }
 
     /// What the file that stands there was made of and this one will not be.
@@ -107,16 +107,16 @@ struct Measurement {
 
     private func requireReadable(by model: FrozenModel, at path: String, _ session: Session) throws {
         guard case .responses(let examples) = inputs else { return }
-        try session.requireReadable(examples, at: path, limit: model.maxPositions)
+        try session.requireReadable(examples, by: model, at: path)
     }
 
-    private func request(_ range: Range<Int>) -> ForestRequest {
+    private func request(_ range: Range<Int>, _ model: FrozenModel) -> ForestRequest {
         let groups = items.groups(range)
         switch inputs {
         case .responses(let examples):
             // A query whose responses fall into two chunks is read in both.
             let own = groups.map { examples[$0.group].keeping(responses: Array($0.items)) }
-            return measure == .reward ? .rewards(of: own) : .responses(of: own)
+            return measure == .reward ? model.rewards(of: own) : .responses(of: own)
         case .comparisons(let examples, let eos):
             var forest = TokenForest()
             let ends = groups.flatMap { group, items in

@@ -128,16 +128,16 @@ extension Session {
         }
         var (records, report, linesBefore) = ([PreferenceRecord](), DataReport(), 0)
         for file in settings.test {
-            let parser = try RowParser(file: file, format: settings.format, linesBefore: linesBefore)
-            let lines = try LineReader(path: file)
-            var (rows, bad, kept) = (0, [BadRow](), records.count)
+            let parser = try RowParser(file: file, settings.rowRules, linesBefore: linesBefore)
+            let lines = try LineReader(path: file, limit: settings.maxRowBytes)
+            var (rows, bad, kept) = (0, BadRows(), records.count)
             while let line = try lines.next() {
                 linesBefore += 1
                 guard let parsed = parser.parse(line) else { continue }
                 rows += 1
                 switch parsed {
                 case .success(let record): records.append(record)
-                case .failure(let row): bad.append(row)
+                case .failure(let row): bad.add(row)
                 }
             }
             kept = records.count - kept

@@ -46,7 +46,7 @@ struct PolicyLikelihoods {
         let world = session.world
         // All read what the reference reads: log-ratios are of the same tokens.
         let reading = try world.collectively { try ModelReading(of: reference.path, session.configuration) }
-        session.say(reading.remark)
+        session.say(reading)
         self.reading = reading
         try world.collectively { [models] in
             for model in models {
@@ -60,7 +60,7 @@ struct PolicyLikelihoods {
         corpora = try world.collectively {
             try settings.outOfDomain.entries.map { entry in
                 let examples = try entry.part.files.flatMap {
-                    try TextCorpus.examples(of: $0, reading.plan, format: session.configuration.data.format)
+                    try TextCorpus.examples(of: $0, reading.plan, session.configuration.data.rowRules)
                 }
                 return Corpus(name: entry.name, examples: Rows(examples))
             }

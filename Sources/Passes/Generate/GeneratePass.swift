@@ -72,9 +72,11 @@ struct Generating {
         let (world, configuration) = (session.world, session.configuration)
         let decoding = settings.decoding(seed: session.seed)
         let (reading, endTokens) = try world.collectively {
-            (try ModelReading(of: model, configuration), try ModelDirectory.endTokens(of: model))
+            let reading = try ModelReading(of: model, configuration)
+            let (ends, own) = (try ModelDirectory.endTokens(of: model), reading.conventions.responseEnd)
+            return (reading, ends.contains(own) ? ends : ends + [own])
         }
-        session.say(reading.remark)
+        session.say(reading)
         let plan = reading.plan
         let room = plan.maxTokens - decoding.maxTokens
         guard room >= 1 else {
@@ -187,8 +189,8 @@ private final class GeneratedRows {
 
     private func row(_ index: Int, _ responses: [GeneratedResponse]) throws -> GeneratedFile.Row? {
         newTokens += responses.reduce(0) { $0 + $1.ids.count }
-        var texts: [(text: String, tokens: Int?, end: String?)] = responses.map {
-            (stop.text(of: $0), $0.ids.count, $0.end.rawValue)
+        var texts: [(text: String, tokens: Int?, end: String?)] = try responses.map {
+            (try stop.text(of: $0), $0.ids.count, $0.end.rawValue)
         }
         if addGiven {
             let all = texts + (try prompts.given(index).map { ($0, nil, nil) })

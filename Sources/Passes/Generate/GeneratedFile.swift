@@ -155,7 +155,7 @@ private struct PartialLine {
     static func read(_ path: String, identity: String?) throws -> [PartialLine] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         let content: Data
-        do { content = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+        do { content = try Data(contentsOf: URL(ofFile: path)) } catch {
             throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
         }
         let lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)

@@ -29,10 +29,10 @@ final class GenerationPrompts {
     ) throws {
         var linesBefore = 0
         for file in files {
-            let parser = try PromptParser(file: file, format: data.format, linesBefore: linesBefore)
-            let lines = try LineReader(path: file)
+            let parser = try PromptParser(file: file, data.rowRules, linesBefore: linesBefore)
+            let lines = try LineReader(path: file, limit: data.maxRowBytes)
             var (rows, kept, last) = (0, 0, 0)
-            var bad: [BadRow] = []
+            var bad = BadRows()
             while count < limit ?? .max, let line = try lines.next() {
                 last = line.number
                 guard let parsed = parser.parse(line) else { continue }
@@ -44,7 +44,7 @@ final class GenerationPrompts {
                     try add(record, prompt.ids, keepsRows: keepsRows)
                     kept += 1
                 } catch let error as BadRow {
-                    bad.append(error)
+                    bad.add(error)
                 }
             }
             linesBefore += last

@@ -25,7 +25,7 @@ package struct CoefficientImport {
     package init(_ file: String, output: String, model: String?, fields: JudgementFields, settings: [String]) throws {
         (self.file, self.output, self.fields) = (file, output, fields)
         var configuration = Configuration()
-        configuration.output = URL(fileURLWithPath: output).deletingLastPathComponent().path
+        configuration.output = URL(ofFile: output).deletingLastPathComponent().path
         configuration.data.train = [file]
         // A configuration has a model; without one here, no file of it is read.
         configuration.model.path = model ?? "none"
@@ -39,12 +39,12 @@ package struct CoefficientImport {
     /// - Returns: one line that says what was written.
     /// - Throws: `RDOError.data` for a row that cannot be used, or two that judge one pair differently.
     package func run(log: Log) throws -> String {
-        reading?.remark?.say(log)
-        let parser = try RowParser(file: file, format: configuration.data.format, linesBefore: 0)
+        reading?.say(log)
+        let parser = try RowParser(file: file, configuration.data.rowRules, linesBefore: 0)
         let collected = CollectedPairs(file: file)
-        var bad: [BadRow] = []
+        var bad = BadRows()
         var rows = 0
-        let lines = try LineReader(path: file)
+        let lines = try LineReader(path: file, limit: configuration.data.maxRowBytes)
         let progress = Progress("import", total: try LineReader.lineCount(file), log: log)
         while rows - bad.count < configuration.data.limit ?? .max, let line = try lines.next() {
             progress.update(line.number)
@@ -55,7 +55,7 @@ package struct CoefficientImport {
                 let row = try JudgedRow(line, of: file, fields)
                 found = try row.pairs(parsed, reading?.plan)
             } catch {
-                bad.append(error)
+                bad.add(error)
                 continue
             }
             for pair in found { try collected.append(pair, line: line.number) }

@@ -90,13 +90,13 @@ package struct RememberedPass: Sendable {
         let names = Configuration.allPasses.map(\.name.rawValue)
         return try (Durable.files(in: directory + "/.rdo") ?? []).compactMap { path in
             // NAME-PLACES.json
-            let file = URL(fileURLWithPath: path).lastPathComponent
+            let file = URL(ofFile: path).lastPathComponent
             guard file.hasSuffix(".json"), let name = names.first(where: { file.hasPrefix($0 + "-") }) else {
                 return nil
             }
             do {
                 let record = try JSONDecoder().decode(
-                    PassRecord.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+                    PassRecord.self, from: Data(contentsOf: URL(ofFile: path)))
                 return RememberedPass(
                     name: name, recipe: record.recipe.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
                     isComplete: record.artefacts != nil)

@@ -51,6 +51,11 @@ package struct Recipe {
         {
             try add(file: tokenizer + "/" + name, as: prefix + name)
         }
+        // Only where it is there: outputs from before it counted are of the same recipe.
+        let added = tokenizer + "/added_tokens.json"
+        if exists && isDirectory.boolValue && FileManager.default.fileExists(atPath: added) {
+            try add(file: added, as: prefix + "added_tokens.json")
+        }
         if exists && !isDirectory.boolValue { try add(file: tokenizer, as: prefix + "tokenizer") }
     }
 

@@ -33,7 +33,7 @@ package struct RunStatus {
     /// - Throws: `RDOError.artefact` when no run started there.
     package init(ofRunIn directory: String) throws {
         var configuration = Configuration()
-        configuration.output = URL(fileURLWithPath: directory).path
+        configuration.output = URL(ofFile: directory).path
         let path = configuration.storedConfiguration
         guard let data = FileManager.default.contents(atPath: path) else {
             throw RDOError(.artefact, "no run was started here", at: directory, remedy: "name a run's output directory")

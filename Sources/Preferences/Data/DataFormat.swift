@@ -18,21 +18,94 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
     case kto
     /// `{question, chosen, rejected}` and, where there is one, `system`, as in Orca's DPO pairs.
     case questions
+    /// `{instruction, input}` with `chosen` and `rejected`, or with `output`: two texts, the better first, or one. A
+    /// `history` of `[question, answer]` comes before.
+    case alpaca
+    /// `{conversations}` of `{from, value}`, with `chosen` and `rejected` messages, a `label` or `kto_tag`, or nothing.
+    case sharegpt
+    /// `{messages}` that end in the better response, with `rejected_response` or `rejected_messages`, a `label`, or nothing.
+    case swift
+    /// UltraFeedback before it was binarized: `{instruction, completions: [{response, overall_score}]}`.
+    case ultrafeedback
+    /// HelpSteer2's preferences: `{prompt, response_1, response_2, preference_strength}`, positive for the second.
+    case helpsteer2
+    /// HelpSteer3: `{context, response1, response2, overall_preference}`, positive for the second.
+    case helpsteer3
+    /// PKU-SafeRLHF: `{prompt, response_0, response_1, better_response_id}`.
+    case saferlhf
+    /// Stanford Human Preferences: `{history, human_ref_A, human_ref_B, labels}`, 1 for A.
+    case shp
+    /// Nectar: `{prompt, answers: [{answer, rank}]}`, rank 1 is the best.
+    case nectar
+    /// NeMo-RL: `{context, completions: [{rank, completion}]}`, rank 0 is the best.
+    case nemo
+    /// `{prompt, completion}`: a response to learn from, by which nothing is compared.
+    case demonstrations
 
-    static let unrecognised = "the row's fields fit no known data format"
+    static let unrecognised = "fit no known data format"
+    static let ambiguous = "fit several data formats"
     static var named: String { allCases.filter { $0 != .auto }.map(\.rawValue).joined(separator: ", ") }
 
-    /// The format whose keys `row` has; nil when it has those of none.
-    static func detect(_ row: JSONRow) -> DataFormat? {
-        func has(_ names: String...) -> Bool { names.allSatisfy { row.has($0) } }
-        if has("completion", "label") { return .kto }
-        if has("responses") { return .lists }
-        if has("summaries", "choice") { return .tldr }
-        guard has("chosen", "rejected") else { return nil }
-        if row.isArray("chosen") { return .messages }
-        if has("question") && !has("prompt") { return .questions }
-        guard has("prompt") else { return .hh }
-        return has("response") ? .dahoas : .pairs
+    /// What a row of a format has. Several of one format are alternatives.
+    private struct Signature: Sendable {
+        let format: DataFormat
+        /// Arrays, others (texts, objects, numbers), and either.
+        var arrays: Set<String> = []
+        var others: Set<String> = []
+        var either: Set<String> = []
+        /// Responses that nothing is compared with: a row that can be compared is read so.
+        var isDemonstration = false
+
+        var names: Set<String> { arrays.union(others).union(either) }
+
+        func matches(_ row: JSONRow) -> Bool {
+            either.allSatisfy(row.has) && arrays.allSatisfy(row.isArray)
+                && others.allSatisfy { row.has($0) && !row.isArray($0) }
+        }
+    }
+
+    private static let signatures = [
+        Signature(format: .pairs, others: ["chosen", "rejected"], either: ["prompt"]),
+        Signature(format: .hh, others: ["chosen", "rejected"]),
+        Signature(format: .dahoas, others: ["chosen", "rejected", "response"], either: ["prompt"]),
+        Signature(format: .tldr, either: ["summaries", "choice"]),
+        Signature(format: .messages, arrays: ["chosen", "rejected"]),
+        Signature(format: .lists, either: ["responses"]),
+        Signature(format: .kto, either: ["completion", "label"]),
+        Signature(format: .questions, others: ["question", "chosen", "rejected"]),
+        Signature(format: .alpaca, others: ["instruction", "chosen", "rejected"]),
+        Signature(format: .alpaca, others: ["instruction", "output", "kto_tag"]),
+        Signature(format: .alpaca, arrays: ["output"], others: ["instruction"]),
+        Signature(format: .alpaca, others: ["instruction", "output"], isDemonstration: true),
+        Signature(format: .sharegpt, arrays: ["conversations"], others: ["chosen", "rejected"]),
+        Signature(format: .sharegpt, arrays: ["messages"], others: ["chosen", "rejected"]),
+        Signature(format: .sharegpt, arrays: ["conversations"], others: ["kto_tag"]),
+        Signature(format: .sharegpt, arrays: ["conversations"], others: ["label"]),
+        Signature(format: .sharegpt, arrays: ["conversations"], isDemonstration: true),
+        Signature(format: .swift, arrays: ["messages"], others: ["rejected_response"]),
+        Signature(format: .swift, arrays: ["messages", "rejected_messages"]),
+        Signature(format: .swift, arrays: ["messages"], others: ["label"]),
+        Signature(format: .swift, arrays: ["messages"], isDemonstration: true),
+        Signature(format: .ultrafeedback, arrays: ["completions"], others: ["instruction"]),
+        Signature(format: .helpsteer2, either: ["prompt", "response_1", "response_2", "preference_strength"]),
+        Signature(format: .helpsteer3, either: ["context", "response1", "response2", "overall_preference"]),
+        Signature(format: .saferlhf, either: ["prompt", "response_0", "response_1", "better_response_id"]),
+        Signature(format: .shp, either: ["history", "human_ref_A", "human_ref_B", "labels"]),
+        Signature(format: .nectar, arrays: ["answers"], either: ["prompt"]),
+        Signature(format: .nemo, arrays: ["completions"], either: ["context"]),
+        Signature(format: .demonstrations, either: ["prompt", "completion"], isDemonstration: true),
+    ]
+
+    /// The formats whose fields `row` has. One whose fields are among another's is left out, and so are demonstrations of a
+    /// row that can be compared.
+    static func candidates(_ row: JSONRow) -> [DataFormat] {
+        let found = signatures.filter { $0.matches(row) }
+        guard found.count > 1 else { return found.map(\.format) }
+        let compared = found.contains { !$0.isDemonstration }
+        let rest = found.filter { one in
+            !(compared && one.isDemonstration) && !found.contains { one.names.isStrictSubset(of: $0.names) }
+        }
+        return rest.map(\.format).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// Reads one row.
@@ -46,6 +119,12 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
         case .questions: try QuestionFormat.parse(row)
         case .lists: try ListFormat.parse(row)
         case .kto: try UnpairedFormat.parse(row)
+        case .demonstrations: try UnpairedFormat.parse(row, isLabelled: false)
+        case .alpaca: try InstructionFormat.parse(row)
+        case .sharegpt: try ConversationFormat.parse(row)
+        case .swift: try RejectedResponseFormat.parse(row)
+        case .ultrafeedback, .nectar, .nemo: try RatedFormat.parse(row, self)
+        case .helpsteer2, .helpsteer3, .saferlhf, .shp: try JudgedPairFormat.parse(row, self)
         }
     }
 }

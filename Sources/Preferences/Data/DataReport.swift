@@ -14,65 +14,53 @@ package struct DataReport: Sendable, Equatable, Codable {
         }
     }
 
-    package struct Reason: Sendable, Equatable, Codable {
-        package var reason: String
-        package var count: Int
-        /// `file:line` of the first of them.
-        package var first: [String]
-    }
-
     package private(set) var files: [File] = []
     package private(set) var rows = 0
     /// Rows left after everything admitted so far.
     package private(set) var kept = 0
-    /// In the order of their first occurrence.
-    package private(set) var bad: [Reason] = []
+    package private(set) var bad = BadRows()
+    /// Pairs of dialogues that differ before their last turn.
+    package private(set) var differingEarly = 0
     package private(set) var truncatedPrompts = 0
     package private(set) var truncatedResponses = 0
 
-    private static let placesPerReason = 10
-
     private enum CodingKeys: String, CodingKey {
         case files, rows, kept, bad
+        case differingEarly = "differing_before_last_turn"
         case truncatedPrompts = "truncated_prompts"
         case truncatedResponses = "truncated_responses"
     }
 
     package init() {}
 
-    package var badCount: Int { bad.reduce(0) { $0 + $1.count } }
+    package var badCount: Int { bad.count }
 
-    package mutating func count(_ file: File, kept: Int, bad: [BadRow]) {
+    /// Counts what was found in a file.
+    package mutating func count(_ file: File, kept: Int, bad: BadRows, differingEarly: Int = 0) {
         files.append(file)
         rows += file.rows
         self.kept += kept
-        bad.forEach { count($0) }
+        self.differingEarly += differingEarly
+        self.bad.add(bad)
     }
 
     /// Counts rows that a model cannot use, and what was cut of those that are left.
     ///
     /// - Throws: as `check`.
     package mutating func admit(
-        _ kept: Int, truncatedPrompts: Int, truncatedResponses: Int, bad: [BadRow], policy: BadRowPolicy
+        _ kept: Int, truncatedPrompts: Int, truncatedResponses: Int, bad: BadRows, policy: BadRowPolicy
     ) throws {
         self.kept = kept
         self.truncatedPrompts += truncatedPrompts
         self.truncatedResponses += truncatedResponses
-        bad.forEach { count($0) }
+        self.bad.add(bad)
         try check(policy: policy)
-    }
-
-    private mutating func count(_ row: BadRow) {
-        let index = bad.firstIndex { $0.reason == row.reason } ?? bad.count
-        if index == bad.count { bad.append(Reason(reason: row.reason, count: 0, first: [])) }
-        bad[index].count += 1
-        if bad[index].first.count < Self.placesPerReason { bad[index].first.append(row.place) }
     }
 
     /// - Throws: `RDOError.data` when nothing is left or, with `fail`, when a row is bad.
     package func check(policy: BadRowPolicy) throws {
-        if policy == .fail, let worst = bad.first {
-            let counts = bad.count == 1 ? "" : ": " + summary
+        if policy == .fail, let worst = bad.reasons.first {
+            let counts = bad.reasons.count == 1 ? "" : ": " + summary
             throw RDOError(
                 .data, "\(worst.reason) (\(badCount) of \(rows) rows \(badCount == 1 ? "is" : "are") bad\(counts))",
                 at: worst.first[0], remedy: Self.remedy(for: worst.reason))
@@ -80,22 +68,27 @@ package struct DataReport: Sendable, Equatable, Codable {
         guard kept == 0 else { return }
         throw RDOError(
             .data, "none of \(rows) rows can be used: \(summary)",
-            at: bad.first?.first.first ?? files.map(\.path).joined(separator: ", "),
-            remedy: bad.first.map { Self.remedy(for: $0.reason) })
+            at: bad.reasons.first?.first.first ?? files.map(\.path).joined(separator: ", "),
+            remedy: bad.reasons.first.map { Self.remedy(for: $0.reason) })
     }
 
     /// "23 missing field "chosen", 2 malformed JSON".
-    package var summary: String { bad.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
+    package var summary: String { bad.reasons.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
 
     private static func remedy(for reason: String) -> String {
         let skip = "or set data.on_error to skip"
         switch reason {
-        case TruncationPlan.responseTooLong: return "raise max_tokens, set data.over_long to truncate, \(skip)"
+        case _ where reason.hasPrefix(TruncationPlan.responseTooLong):
+            return "raise data.max_tokens as far as the model allows (max_position_embeddings), set data.over_long to "
+                + "truncate, \(skip)"
         case PromptTemplate.chatUnsupported:
             return "set data.template to one of \(TemplateName.forChats), or describe your own in data.turns"
         case TurnTemplate.systemUnsupported:
             return "set data.template to one that has (docs/data.md), take the message out, \(skip)"
-        case DataFormat.unrecognised: return "set data.format to one of \(DataFormat.named), \(skip)"
+        case _ where reason.hasSuffix(DataFormat.unrecognised):
+            return "name its fields in data.columns or set data.format (docs/data.md has the formats), \(skip)"
+        case _ where reason.contains(DataFormat.ambiguous):
+            return "set data.format to the one that is meant, \(skip)"
         default: return "correct the data, \(skip)"
         }
     }

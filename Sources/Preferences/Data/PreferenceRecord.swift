@@ -26,6 +26,10 @@ package struct PreferenceRecord: Sendable, Equatable {
     package var label: Bool?
     /// The row's optional `weight` field.
     package var weight: Double?
+    /// How much better the first response of a pair is than the second, where the row says so.
+    package var margin: Double?
+    /// Two dialogues that differ before their last turn: the responses hold several turns.
+    package var differsEarly = false
 }
 
 /// One turn of a chat.

@@ -1,11 +1,11 @@
 /// Turns the lines of a file into queries to answer: rows of any data format, whose responses come along, or rows that hold
-/// a query alone: `{prompt or query}` as a text or an array of `{role, content}`, or `{messages}`.
+/// a query alone: `{prompt or query}` as a text or an array of `{role, content}`, or `{messages}` without an answer.
 package struct PromptParser: Sendable {
     private let rows: RowParser
 
     /// - Throws: `RDOError.data` when the file cannot be read.
-    package init(file: String, format: DataFormat, linesBefore: Int) throws {
-        rows = try RowParser(file: file, format: format, linesBefore: linesBefore)
+    package init(file: String, _ rules: RowRules, linesBefore: Int) throws {
+        rows = try RowParser(file: file, rules, linesBefore: linesBefore, passesOver: Self.isQueryAlone)
     }
 
     package var file: String { rows.file }
@@ -13,7 +13,22 @@ package struct PromptParser: Sendable {
 
     /// Nil for a blank line. A row without responses is a list of none.
     package func parse(_ line: LineReader.Line) -> Result<PreferenceRecord, BadRow>? {
-        format == .auto ? rows.parse(line, with: Self.query) : rows.parse(line)
+        rows.parse(line) { row throws(RowError) in
+            guard rows.rules.format == .auto, Self.isQueryAlone(row) else {
+                return try rows.record(row, line: line.number)
+            }
+            return try Self.query(row)
+        }
+    }
+
+    /// No format's responses are there. Messages that end in a question are a format's that answer it elsewhere, or not yet.
+    private static func isQueryAlone(_ row: JSONRow) -> Bool {
+        let found = DataFormat.candidates(row)
+        guard found == [.swift], !["rejected_response", "rejected_messages", "label"].contains(where: row.has) else {
+            return found.isEmpty
+        }
+        // Damaged messages are a query's bad ones.
+        do { return try ChatFormat.messages(row, "messages").last?.role != .assistant } catch { return true }
     }
 
     private static func query(_ row: JSONRow) throws(RowError) -> PreferenceRecord {

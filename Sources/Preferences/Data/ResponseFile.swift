@@ -54,7 +54,7 @@ package enum ResponseFile {
     }
 
     private static func row(_ line: LineReader.Line, of path: String) throws(RowError) -> ResponseRow {
-        let row = try JSONRow(line, file: path)
+        let row = try JSONRow(line, path, RowRules())
         let chat = ["messages", "prompt"].first(where: row.isArray)
         let messages = if let chat { try ChatFormat.messages(row, chat) } else { [ChatMessage]?.none }
         let prompt =
@@ -87,7 +87,7 @@ package enum ResponseFile {
 
 extension LineReader.Line {
     /// Nothing but white space.
-    var isBlank: Bool { bytes.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
+    var isBlank: Bool { !isTooLong && bytes.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
 }
 
 extension PreferenceRecord {

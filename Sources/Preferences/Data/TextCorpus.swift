@@ -5,13 +5,13 @@ package enum TextCorpus {
     /// The rows of a file as token ids. A text's responses are its pieces, as long as the plan allows, each after BOS (or EOS,
     /// where the tokenizer has no BOS) alone; it has no EOS of its own.
     ///
-    /// - Parameter format: of rows without `text`.
+    /// - Parameter rules: of rows without `text`.
     /// - Throws: `RDOError.data` when the file cannot be read, a row is bad or there is none.
     package static func examples(
-        of path: String, _ plan: TokenizationPlan, format: DataFormat
+        of path: String, _ plan: TokenizationPlan, _ rules: RowRules
     ) throws -> [TokenizedExample] {
-        let lines = try LineReader(path: path)
-        let parser = try RowParser(file: path, format: format, linesBefore: 0)
+        let lines = try LineReader(path: path, limit: rules.maxBytes)
+        let parser = try RowParser(file: path, rules, linesBefore: 0)
         var examples: [TokenizedExample] = []
         while let line = try lines.next() {
             if line.isBlank { continue }
@@ -30,9 +30,11 @@ package enum TextCorpus {
     private static func example(
         of line: LineReader.Line, _ parser: RowParser, _ plan: TokenizationPlan
     ) throws(BadRow) -> TokenizedExample {
-        func bad(_ error: RowError) -> BadRow { BadRow(file: parser.file, line: line.number, reason: error.reason) }
+        func bad(_ error: RowError) -> BadRow {
+            BadRow(file: parser.file, line: line.number, column: error.column, reason: error.reason)
+        }
         do throws(RowError) {
-            let row = try JSONRow(line, file: parser.file)
+            let row = try JSONRow(line, parser.file, parser.rules)
             if row.has("text") { return try plan.pieces(of: row.string("text"), row: line.number - 1) }
         } catch { throw bad(error) }
         guard var record = try parser.parse(line)?.get() else { throw bad(RowError("empty row")) }
@@ -45,7 +47,7 @@ package enum TextCorpus {
 
 extension TokenizationPlan {
     fileprivate func pieces(of text: String, row: Int) throws(RowError) -> TokenizedExample {
-        let ids = tokenizer.encode(text)
+        let ids = try ids(of: text)
         if ids.isEmpty { throw RowError("the text has no tokens") }
         let length = maxTokens - 1
         let pieces = stride(from: 0, to: ids.count, by: length).map { Array(ids[$0..<min($0 + length, ids.count)]) }

@@ -17,6 +17,8 @@ package struct TokenizationPlan: Sendable {
     /// By default half of `maxTokens`, and a third in the difference model's input, which holds two responses.
     package let maxPromptTokens: Int?
     package let overLong: OverLongPolicy
+    /// How many tokens the model knows, where the tokenizer has more; nil where every token has its row.
+    package let modelRows: Int?
     /// Responses are a policy's own, which may be empty or equal; those of preference data may not.
     private var readsPolicies = false
 
@@ -30,7 +32,7 @@ package struct TokenizationPlan: Sendable {
     /// - Throws: `RDOError.usage` when the limits leave no room.
     package init(
         tokenizer: any Tokenizer, template: PromptTemplate, eosTokenID: Int32, bosTokenID: Int32?, maxTokens: Int,
-        maxPromptTokens: Int? = nil, overLong: OverLongPolicy = .reject
+        maxPromptTokens: Int? = nil, overLong: OverLongPolicy = .reject, modelRows: Int? = nil
     ) throws {
         guard maxTokens >= 8 else {
             throw RDOError(
@@ -44,6 +46,7 @@ package struct TokenizationPlan: Sendable {
         (self.tokenizer, self.template) = (tokenizer, template)
         (self.eosTokenID, self.bosTokenID) = (eosTokenID, bosTokenID)
         (self.maxTokens, self.maxPromptTokens, self.overLong) = (maxTokens, maxPromptTokens, overLong)
+        self.modelRows = modelRows.flatMap { $0 < tokenizer.vocabularySize ? $0 : nil }
     }
 
     /// - Throws: where and why the record cannot be used.
@@ -84,8 +87,8 @@ package struct TokenizationPlan: Sendable {
         return TokenizedExample(
             row: record.row, kind: record.kind, prompt: plan.cut(prompt: prompt, keepingFirst: bosTokenID != nil),
             responses: responses, truncatedResponses: isTruncated, isPromptTruncated: prompt.count > plan.promptCount,
-            scores: record.scores, label: record.label, weight: record.weight, promptText: record.prompt,
-            responseTexts: record.responses)
+            scores: record.scores, label: record.label, weight: record.weight, margin: record.margin,
+            promptText: record.prompt, responseTexts: record.responses)
     }
 
     private func compared(_ record: PreferenceRecord) throws(RowError) -> DifferenceExample {
@@ -114,9 +117,21 @@ package struct TokenizationPlan: Sendable {
             truncatedResponses: isTruncated, isPromptTruncated: query.count > plan.promptCount)
     }
 
+    /// The ids of a text.
+    func ids(of text: String) throws(RowError) -> [Int32] {
+        let ids: [Int32]
+        do throws(RDOError) { ids = try tokenizer.encode(text) } catch { throw RowError("\(error)") }
+        if let modelRows, let id = ids.first(where: { $0 >= modelRows }) {
+            throw RowError(
+                "the token \(tokenizer.spelling(of: id)?.quoted ?? "") has the id \(id), and the model has only "
+                    + "\(modelRows) rows of tokens")
+        }
+        return ids
+    }
+
     /// BOS? and the ids of a prompt's text.
     private func promptIDs(_ text: String) throws(RowError) -> [Int32] {
-        let ids = tokenizer.encode(text)
+        let ids = try ids(of: text)
         if ids.isEmpty { throw RowError("the prompt has no tokens") }
         guard let bosTokenID else { return ids }
         if ids[0] == bosTokenID { throw RowError("the prompt's text begins with the BOS token") }
@@ -125,14 +140,16 @@ package struct TokenizationPlan: Sendable {
 
     /// The ids of a response's text, without EOS.
     private func responseIDs(_ text: String) throws(RowError) -> [Int32] {
-        let ids = tokenizer.encode(text)
+        let ids = try ids(of: text)
         if ids.isEmpty && !readsPolicies { throw RowError("a response has no tokens") }
         if ids.contains(eosTokenID) { throw RowError("a response's text contains the EOS token") }
         return ids
     }
 
     private func checkLengths(_ isTruncated: [Bool]) throws(RowError) {
-        if overLong == .reject && isTruncated.contains(true) { throw RowError(TruncationPlan.responseTooLong) }
+        if overLong == .reject && isTruncated.contains(true) {
+            throw RowError("\(TruncationPlan.responseTooLong) of \(maxTokens) tokens")
+        }
     }
 
     /// A pair whose responses are the same tokens says nothing, whatever the texts were.

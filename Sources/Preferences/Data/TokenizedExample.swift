@@ -13,6 +13,7 @@ package struct TokenizedExample: TokenizedRow, Equatable {
     package var scores: [Double]?
     package var label: Bool?
     package var weight: Double?
+    package var margin: Double?
     /// Where the two responses of a pair that was made from a list stand there.
     package var listPlaces: [Int]?
     /// The record's own texts, before the template.
@@ -22,11 +23,11 @@ package struct TokenizedExample: TokenizedRow, Equatable {
     package init(
         row: Int, kind: PreferenceRecord.Kind, prompt: [Int32], responses: [[Int32]], truncatedResponses: [Bool],
         isPromptTruncated: Bool, scores: [Double]? = nil, label: Bool? = nil, weight: Double? = nil,
-        promptText: String, responseTexts: [String]
+        margin: Double? = nil, promptText: String, responseTexts: [String]
     ) {
         (self.row, self.kind, self.prompt, self.responses) = (row, kind, prompt, responses)
         (self.truncatedResponses, self.isPromptTruncated) = (truncatedResponses, isPromptTruncated)
-        (self.scores, self.label, self.weight) = (scores, label, weight)
+        (self.scores, self.label, self.weight, self.margin) = (scores, label, weight, margin)
         (self.promptText, self.responseTexts) = (promptText, responseTexts)
     }
 }

@@ -56,10 +56,6 @@ package struct OwnChatTemplate {
 
     /// Nil when the file is not there.
     private static func bytes(_ path: String) throws -> [UInt8]? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw RDOError(.artefact, "cannot be read", at: path, remedy: "check its permissions")
-        }
-        return [UInt8](data)
+        try InputFile.contents(of: path)
     }
 }

@@ -88,6 +88,13 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
         return scalars.last == " " ? String(scalars.dropLast()) : assistant.prefix
     }
 
+    /// What ends an assistant's turn, where that looks like one token: `<|im_end|>`, `<|eot_id|>`, `</s>`.
+    package var endToken: String? {
+        let text = assistant.suffix.strippedOfWhiteSpace
+        let isOne = text.hasBytePrefix("<") && text.utf8.last == UInt8(ascii: ">")
+        return isOne && text.utf8.count { $0 == UInt8(ascii: "<") } == 1 ? text : nil
+    }
+
     /// Of a chat that passed `check`.
     private func text(_ messages: [ChatMessage]) -> String {
         var turns = messages[...]

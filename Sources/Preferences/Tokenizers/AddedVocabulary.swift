@@ -25,10 +25,11 @@ struct AddedVocabulary: Sendable {
     /// Cuts a text that has been normalized.
     let inNormalizedText: Matcher
 
-    /// - Parameter ids: the model's vocabulary.
-    init(_ field: JSONField?, ids: [UTF8Key: Int32], normalizer: Normalizer?) throws {
+    /// - Parameters:
+    ///   - ids: the model's vocabulary; `count`: of its entries.
+    init(_ field: JSONField?, ids: [UTF8Key: Int32], count: Int, normalizer: Normalizer?) throws {
         var tokens: [Token] = []
-        var nextID = Int32(ids.count)
+        var nextID = Int32(count)
         for entry in try field?.array() ?? [] {
             let content = try entry.required("content").bytes()
             guard !content.isEmpty else { continue }
@@ -45,8 +46,9 @@ struct AddedVocabulary: Sendable {
             let isNormalized = try entry.flag("normalized", default: !isSpecial)
             tokens.append(
                 Token(
-                    content: content, pattern: isNormalized ? normalizer?.normalize(content) ?? content : content,
-                    id: id, isSingleWord: try entry.flag("single_word"), stripsLeft: try entry.flag("lstrip"),
+                    content: content,
+                    pattern: isNormalized ? try Self.normalized(content, normalizer, entry) : content, id: id,
+                    isSingleWord: try entry.flag("single_word"), stripsLeft: try entry.flag("lstrip"),
                     stripsRight: try entry.flag("rstrip"), isNormalized: isNormalized, isSpecial: isSpecial))
         }
         self.tokens = tokens
@@ -54,6 +56,15 @@ struct AddedVocabulary: Sendable {
         let ranked = tokens.filter(\.isSpecial) + tokens.filter { !$0.isSpecial }
         inText = Matcher(ranked.filter { !$0.isNormalized })
         inNormalizedText = Matcher(ranked.filter(\.isNormalized))
+    }
+
+    private static func normalized(_ content: [UInt8], _ normalizer: Normalizer?, _ entry: JSONField) throws -> [UInt8]
+    {
+        guard let normalizer else { return content }
+        var keepsStart = true
+        do throws(TextError) { return try normalizer.normalize(content, keepsStart: &keepsStart) } catch {
+            throw entry.fail("cannot be normalized: \(error.what)")
+        }
     }
 
     enum Segment: Equatable {

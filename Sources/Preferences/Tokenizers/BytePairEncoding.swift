@@ -2,9 +2,10 @@ import Coding
 
 /// Byte-pair encoding (Sennrich et al. 2016): a word begins as single characters, and the adjacent pair that was
 /// learned first is merged, again and again, the leftmost first among equals.
-final class BytePairEncoding: Sendable {
+final class BytePairEncoding: WordModel {
     /// Token id of every spelling.
     let ids: [UTF8Key: Int32]
+    var entries: [(spelling: [UInt8], id: Int32)] { ids.map { ($0.key.bytes, $0.value) } }
     /// Ids of the vocabulary's single characters.
     private let characters: CharacterTable
     /// Rank of each mergeable pair of ids; a low rank is merged first.
@@ -23,15 +24,13 @@ final class BytePairEncoding: Sendable {
 
     /// Reads the `model` of a tokenizer.json.
     init(_ field: JSONField) throws {
-        // The oldest files leave the type out.
-        if let type = field["type"], try type.string() != "BPE" {
-            throw field.unsupported("the model \(try type.string())")
-        }
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let affix = field[key], try !affix.string().isEmpty { throw affix.unsupported("an affix of words") }
+            if let affix = field[key], try !affix.string().isEmpty {
+                throw affix.unsupported("an affix of words", "models without one are")
+            }
         }
         if let dropout = field["dropout"], dropout.value.double != 0 {
-            throw dropout.unsupported("random dropout of merges")
+            throw dropout.unsupported("random dropout of merges", "models without it are")
         }
         fusesUnknown = try field.flag("fuse_unk")
         ignoresMerges = try field.flag("ignore_merges")
@@ -54,7 +53,7 @@ final class BytePairEncoding: Sendable {
             if let id = ids[UTF8Key(try token.bytes())] { return id }
             throw token.fail("is \"\(try token.string())\", which is not in model.vocab")
         }
-        let fallback = (0..<256).map { byte in ids[UTF8Key(Self.fallbackSpelling(of: UInt8(byte)))] }
+        let fallback = (0..<256).map { byte in ids[UTF8Key(WordModels.fallbackSpelling(of: UInt8(byte)))] }
         byteFallback = try field.flag("byte_fallback") ? fallback : nil
 
         var ranks: [(left: Int32, right: Int32, value: Int32)] = []
@@ -73,7 +72,8 @@ final class BytePairEncoding: Sendable {
             ranks.append((leftID, rightID, Int32(products.count)))
             products.append(try id(left + right))
             joinsOthers = joinsOthers || others.contains(leftID) || others.contains(rightID)
-            if let last = characters[left.scalar(before: left.count).scalar],
+            // A merge of nothing with something never comes about.
+            if !left.isEmpty, !right.isEmpty, let last = characters[left.scalar(before: left.count).scalar],
                 let first = characters[right.scalar(at: 0).scalar]
             {
                 joined.append((last, first, 1))
@@ -81,11 +81,6 @@ final class BytePairEncoding: Sendable {
         }
         (self.ranks, self.products) = (PairTable(ranks), products)
         self.joined = joinsOthers || ignoresMerges ? nil : PairTable(joined)
-    }
-
-    static func fallbackSpelling(of byte: UInt8) -> [UInt8] {
-        let digits = Array("0123456789ABCDEF".utf8)
-        return Array("<0x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]] + Array(">".utf8)
     }
 
     /// A merge is written `"a b"` or `["a", "b"]`; nil for the `#version` line of the former.

@@ -70,7 +70,7 @@ package enum ByteTokenizer {
     /// Writes both files into the directory at `path`.
     /// - Throws: `RDOError.usage` when they cannot be written.
     package static func write(to path: String) throws {
-        let directory = URL(fileURLWithPath: path)
+        let directory = URL(ofFile: path)
         for (name, content) in [("tokenizer.json", tokenizerJSON()), ("tokenizer_config.json", tokenizerConfigJSON())] {
             let file = directory.appendingPathComponent(name)
             do {

@@ -1,8 +1,8 @@
 import Coding
 import Diagnostics
 
-/// The tokenizer that a tokenizer.json describes: normalizer, pre-tokenizer, byte-pair encoding and decoder, with the
-/// behaviour of the Hugging Face `tokenizers` library.
+/// The tokenizer that a tokenizer.json describes: normalizer, pre-tokenizer, model of words and decoder, with the behaviour
+/// of the Hugging Face `tokenizers` library.
 ///
 /// Its truncation and padding are left aside: lengths are planned per query elsewhere.
 final class JSONTokenizer: Tokenizer {
@@ -12,30 +12,41 @@ final class JSONTokenizer: Tokenizer {
 
     private let normalizer: Normalizer?
     private let preTokenizer: PreTokenizer?
-    private let model: BytePairEncoding
+    private let model: any WordModel
     private let decoder: TokenDecoder?
     private let added: AddedVocabulary
     private let cache = WordCache()
+    private let file: String
     /// By id, what the decoder reads; nil for ids that name no token.
     private let spellings: [[UInt8]?]
 
     /// - Parameters:
     ///   - bytes: the file's content; `file`: its path, for error messages.
     /// - Throws: `RDOError.artefact` naming file and key.
-    init(_ bytes: [UInt8], file: String) throws {
+    convenience init(_ bytes: [UInt8], file: String) throws {
+        do { try self.init(supported: bytes, file: file) } catch let unsupported as UnsupportedTokenizer {
+            throw unsupported.error
+        }
+    }
+
+    /// - Throws: `UnsupportedTokenizer` for a component that is not implemented, else `RDOError.artefact`.
+    init(supported bytes: [UInt8], file: String) throws {
+        self.file = file
         let root = try JSONField(parsing: bytes, file: file)
-        model = try BytePairEncoding(root.required("model"))
+        let model = try WordModels.model(root.required("model"))
+        let entries = model.entries
+        self.model = model
         normalizer = try root["normalizer"].map(Normalizer.init)
         preTokenizer = try root["pre_tokenizer"].map(PreTokenizer.init)
         let decoder = try root["decoder"].map(TokenDecoder.init)
         self.decoder = decoder
-        added = try AddedVocabulary(root["added_tokens"], ids: model.ids, normalizer: normalizer)
+        added = try AddedVocabulary(root["added_tokens"], ids: model.ids, count: entries.count, normalizer: normalizer)
         digest = Digest.of(bytes).hex
 
-        let highest = max(model.ids.values.max() ?? -1, added.tokens.map(\.id).max() ?? -1)
+        let highest = max(entries.map(\.id).max() ?? -1, added.tokens.map(\.id).max() ?? -1)
         vocabularySize = Int(highest) + 1
         var spellings = [[UInt8]?](repeating: nil, count: vocabularySize)
-        for (spelling, id) in model.ids { spellings[Int(id)] = spelling.bytes }
+        for (spelling, id) in entries { spellings[Int(id)] = spelling }
         for token in added.tokens where spellings[Int(token.id)] == nil {
             // It is found in plain text, so it must come out of a byte-level decoder as it is written.
             spellings[Int(token.id)] =
@@ -49,33 +60,45 @@ final class JSONTokenizer: Tokenizer {
         }
     }
 
-    func encode(_ text: String) -> [Int32] {
+    func encode(_ text: String) throws(RDOError) -> [Int32] {
+        do throws(TextError) { return try ids(of: Array(text.utf8)) } catch { throw failure(error, "a text") }
+    }
+
+    /// What a file's component does to a text is the file's fault.
+    private func failure(_ error: TextError, _ what: String) -> RDOError {
+        RDOError(
+            .artefact, "the tokenizer cannot read \(what): \(error.what)", at: file, remedy: "use another tokenizer")
+    }
+
+    private func ids(of text: [UInt8]) throws(TextError) -> [Int32] {
         var ids: [Int32] = []
-        let bytes = Array(text.utf8)
-        for segment in added.inText.segments(of: bytes) {
+        for segment in added.inText.segments(of: text) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
-                let part = Array(bytes[range])
-                appendIDs(of: normalizer?.normalize(part) ?? part, startsText: range.lowerBound == 0, to: &ids)
+                let part = Array(text[range])
+                var startsText = range.lowerBound == 0
+                let normalized = try normalizer?.normalize(part, keepsStart: &startsText) ?? part
+                try appendIDs(of: normalized, startsText: startsText, to: &ids)
             }
         }
         return ids
     }
 
-    private func appendIDs(of normalized: [UInt8], startsText: Bool, to ids: inout [Int32]) {
+    private func appendIDs(of normalized: [UInt8], startsText: Bool, to ids: inout [Int32]) throws(TextError) {
         for segment in added.inNormalizedText.segments(of: normalized) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
                 var text = PreTokenizedText(Array(normalized[range]), startsText: startsText && range.lowerBound == 0)
-                preTokenizer?.apply(to: &text)
-                text.bytes.withUnsafeBufferPointer { bytes in
+                try preTokenizer?.apply(to: &text)
+                let pieces = text.pieces
+                try text.bytes.withUnsafeBufferPointer { (bytes) throws(TextError) in
                     let encode = model.encode
-                    for piece in text.pieces {
+                    for piece in pieces {
                         let word = UnsafeBufferPointer(rebasing: bytes[piece])
                         for part in WordCache.takes(word) ? [0..<word.count] : model.parts(of: word) {
-                            ids += cache.ids(of: UnsafeBufferPointer(rebasing: word[part]), encode: encode)
+                            ids += try cache.ids(of: UnsafeBufferPointer(rebasing: word[part]), encode: encode)
                         }
                     }
                 }
@@ -83,15 +106,19 @@ final class JSONTokenizer: Tokenizer {
         }
     }
 
-    func decode(_ ids: [Int32]) -> String {
+    func decode(_ ids: [Int32]) throws(RDOError) -> String {
         let tokens = ids.compactMap { id in spellings.indices.contains(Int(id)) ? spellings[Int(id)] : nil }
         guard let decoder else { return tokens.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ") }
-        return String(decoding: decoder.decode(tokens).joined(), as: UTF8.self)
+        do throws(TextError) { return String(decoding: try decoder.decode(tokens).joined(), as: UTF8.self) } catch {
+            throw failure(error, "ids")
+        }
     }
 
     func id(of token: String) -> Int32? {
         added.tokens.first { $0.content.elementsEqual(token.utf8) }?.id ?? model.ids[UTF8Key(token.utf8)]
     }
+
+    func spelling(of id: Int32) -> String? { added.tokens.first { $0.id == id }?.text }
 
     /// The one token that the post-processor puts before a single text; nil when it puts none.
     private static func bosTokenID(_ field: JSONField) throws -> Int32? {
@@ -109,14 +136,19 @@ final class JSONTokenizer: Tokenizer {
                 }
                 return try entry.required("ids").array().map { try $0.tokenID() }
             }
-            guard ids.count <= 1 else { throw field.unsupported("a template of \(ids.count) tokens before a text") }
+            guard ids.count <= 1 else {
+                throw field.unsupported("a template of \(ids.count) tokens before a text", "at most one is")
+            }
             return ids.first
         case "Sequence":
             let ids = try field.required("processors").array().compactMap(bosTokenID)
-            guard ids.count <= 1 else { throw field.unsupported("a sequence of \(ids.count) templates") }
+            guard ids.count <= 1 else {
+                throw field.unsupported("a sequence of \(ids.count) templates", "at most one is")
+            }
             return ids.first
         case "ByteLevel": return nil
-        case let other: throw field.unsupported("the post-processor \(other)")
+        case let other:
+            throw field.unsupported("the post-processor \(other)", "TemplateProcessing, ByteLevel and Sequence are")
         }
     }
 }

@@ -8,22 +8,35 @@ enum TextPattern: Sendable {
     /// Reads `{"String": …}` or `{"Regex": …}`.
     init(_ field: JSONField) throws {
         if let literal = field["String"] {
-            self = .literal(try literal.bytes())
+            let literal = try literal.bytes()
+            // Nothing is found before every character and at the end.
+            self = literal.isEmpty ? try Self.implied("", by: field) : .literal(literal)
         } else {
             let expression = try field.required("Regex")
-            do {
-                self = .expression(try RegularExpression(try expression.bytes()))
-            } catch let error as RegularExpression.PatternError {
-                throw expression.fail("is a regular expression that cannot be used (\(error.what))")
+            let pattern = try expression.bytes()
+            do throws(RegularExpression.PatternError) { self = .expression(try RegularExpression(pattern)) } catch {
+                throw expression.fail(
+                    "is the regular expression \(String(decoding: pattern, as: UTF8.self).quoted), which cannot be used "
+                        + "(\(error.what))",
+                    remedy: "patterns of Oniguruma's Ruby syntax that PCRE2 reads alike are supported")
             }
         }
     }
 
-    /// Calls `body` with every match, left to right, none overlapping.
-    func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+    /// A pattern that a component implies without spelling it.
+    static func implied(_ pattern: String, by field: JSONField) throws -> TextPattern {
+        do throws(RegularExpression.PatternError) {
+            return .expression(try RegularExpression(Array(pattern.utf8)))
+        } catch {
+            throw field.fail("needs a regular expression that this PCRE2 refuses (\(error.what))")
+        }
+    }
+
+    /// Calls `body` with every match, left to right, none overlapping; `text` must not be empty.
+    func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) throws(TextError) {
         switch self {
         case .expression(let expression):
-            expression.forEachMatch(in: text, body)
+            try expression.forEachMatch(in: text, body)
         case .literal(let literal):
             guard let first = literal.first else { return }
             var index = 0
@@ -38,21 +51,32 @@ enum TextPattern: Sendable {
         }
     }
 
-    /// `text` with every match replaced.
-    func replacing(in text: [UInt8], with replacement: [UInt8]) -> [UInt8] {
-        guard !text.isEmpty else { return text }
+    /// `text` with every match replaced, and of how many characters the match is that the text begins with; 0 for none.
+    /// - Throws: when more than `limit` bytes become of it.
+    func replacing(
+        in text: [UInt8], with replacement: [UInt8], limit: Int
+    ) throws(TextError) -> (text: [UInt8], first: Int) {
+        guard !text.isEmpty else { return (text, 0) }
+        var first = 0
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 2)
-        text.withUnsafeBufferPointer { text in
+        var count = 0
+        try text.withUnsafeBufferPointer { (text) throws(TextError) in
             var end = 0
-            forEachMatch(in: text) { match in
-                result += text[end..<match.lowerBound]
-                result += replacement
+            try forEachMatch(in: text) { match in
+                if match.lowerBound == 0 { first = text[match].count { $0 & 0xC0 != 0x80 } }
+                count += match.lowerBound - end + replacement.count
+                // Counted to the end, but not stored.
+                if count <= limit {
+                    result += text[end..<match.lowerBound]
+                    result += replacement
+                }
                 end = match.upperBound
             }
+            try TextGrowth.check(count + text.count - end, limit)
             result += text[end...]
         }
-        return result
+        return (result, first)
     }
 }
 

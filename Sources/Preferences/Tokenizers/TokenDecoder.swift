@@ -26,7 +26,9 @@ indirect enum TokenDecoder: Sendable {
                 end: try field.required("stop").integer())
         case "Metaspace": self = .metaspace(try Metaspace(field))
         case "Sequence": self = .sequence(try field.required("decoders").array().map(TokenDecoder.init))
-        case let other: throw field.unsupported("the decoder \(other)")
+        case let other:
+            throw field.unsupported(
+                "the decoder \(other)", "ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace and Sequence are")
         }
     }
 
@@ -39,25 +41,49 @@ indirect enum TokenDecoder: Sendable {
         }
     }
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    /// - Throws: when a pattern fails, or the text grows without measure.
+    func decode(_ tokens: [[UInt8]]) throws(TextError) -> [[UInt8]] {
+        try decode(tokens, limit: TextGrowth.limit(tokens.reduce(0) { $0 + $1.count }))
+    }
+
+    private func decode(_ tokens: [[UInt8]], limit: Int) throws(TextError) -> [[UInt8]] {
         switch self {
         case .byteLevel:
             // Every maximal part that is no UTF-8 becomes a replacement character.
             let bytes = tokens.flatMap { ByteLevelAlphabet.unspell($0) ?? $0 }
             return [Array(String(decoding: bytes, as: UTF8.self).utf8)]
-        case .replace(let pattern, let replacement): return tokens.map { pattern.replacing(in: $0, with: replacement) }
+        case .replace(let pattern, let replacement):
+            return try Self.replacing(pattern, in: tokens, with: { _ in replacement }, limit: limit)
         case .byteFallback: return Self.joiningBytes(tokens)
         case .fuse: return [tokens.flatMap { $0 }]
         case .strip(let scalar, let start, let end):
             let spelling = Array(scalar.utf8)
             return tokens.map { Self.strip($0, spelling, start: start, end: end) }
         case .metaspace(let metaspace):
-            return tokens.enumerated().map { index, token in
-                let space: [UInt8] = index == 0 && metaspace.scheme != .never ? [] : [UInt8(ascii: " ")]
-                return TextPattern.literal(metaspace.replacement).replacing(in: token, with: space)
-            }
-        case .sequence(let decoders): return decoders.reduce(tokens) { $1.decode($0) }
+            let space = [UInt8(ascii: " ")]
+            return try Self.replacing(
+                .literal(metaspace.replacement), in: tokens,
+                with: { $0 == 0 && metaspace.scheme != .never ? [] : space }, limit: limit)
+        case .sequence(let decoders):
+            var tokens = tokens
+            for decoder in decoders { tokens = try decoder.decode(tokens, limit: limit) }
+            return tokens
         }
+    }
+
+    /// - Parameter replacement: by the token's place.
+    private static func replacing(
+        _ pattern: TextPattern, in tokens: [[UInt8]], with replacement: (Int) -> [UInt8], limit: Int
+    ) throws(TextError) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        result.reserveCapacity(tokens.count)
+        var room = limit
+        for (index, token) in tokens.enumerated() {
+            let text = try pattern.replacing(in: token, with: replacement(index), limit: room).text
+            result.append(text)
+            room -= text.count
+        }
+        return result
     }
 
     private static func joiningBytes(_ tokens: [[UInt8]]) -> [[UInt8]] {

@@ -1,11 +1,16 @@
 import Coding
 import Diagnostics
 
+/// A tokenizer file that is sound and asks for something that this program does not implement.
+struct UnsupportedTokenizer: Error {
+    let error: RDOError
+}
+
 /// What only tokenizer files hold.
 extension JSONField {
-    /// A tokenizer component that this program does not implement.
-    func unsupported(_ component: String) -> RDOError {
-        fail("is \(component), which is not supported", remedy: "use a tokenizer without it")
+    /// A tokenizer component that this program does not implement, and what it does in its place.
+    func unsupported(_ component: String, _ supported: String = "tokenizers without it are") -> UnsupportedTokenizer {
+        UnsupportedTokenizer(error: fail("is \(component), which is not supported", remedy: "\(supported) supported"))
     }
 
     /// A token id. The bound only keeps a damaged file from claiming gigabytes of vocabulary.

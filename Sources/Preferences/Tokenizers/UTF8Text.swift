@@ -12,11 +12,36 @@ extension Unicode.Scalar {
     /// White_Space, the `\s` of the regular expressions that tokenizers use.
     var isSpace: Bool { properties.isWhitespace }
 
-    /// A word character as in UTS #18, annex C.
+    /// A word character as in UTS #18, annex C, and in Unicode 16, whose tables `tokenizers` uses for this.
     var isWordCharacter: Bool {
+        if !isASCII && !isInUnicode(16) { return false }
         if properties.isAlphabetic || properties.isJoinControl { return true }
         return switch properties.generalCategory {
         case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
+        default: false
+        }
+    }
+
+    /// Mn, Mc or Me in Unicode 9, whose tables `tokenizers` uses for this.
+    var isCombiningMark: Bool {
+        // What has become one since, and what is none any more.
+        if value == 0x111C9 { return false }
+        if value == 0x1CF2 || value == 0x1CF3 { return true }
+        return switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: isInUnicode(9)
+        default: false
+        }
+    }
+
+    /// Punctuation of any kind in Unicode 8, whose tables `tokenizers` uses for this, and with it all of ASCII that is
+    /// neither letter, digit, space nor control.
+    var isPunctuation: Bool {
+        if isASCII { return (0x21...0x7E).contains(value) && !properties.isAlphabetic && !isNumeric }
+        if value == 0x166D || value == 0x111C9 { return true }
+        return switch properties.generalCategory {
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+            .finalPunctuation, .otherPunctuation:
+            isInUnicode(8)
         default: false
         }
     }

@@ -14,12 +14,14 @@ final class WordCache: @unchecked Sendable {
     static func takes(_ word: UnsafeBufferPointer<UInt8>) -> Bool { word.count <= longestWord }
 
     /// The ids of `word`, from memory or else from `encode`.
-    func ids(of word: UnsafeBufferPointer<UInt8>, encode: (UnsafeBufferPointer<UInt8>) -> [Int32]) -> [Int32] {
-        guard Self.takes(word), !word.isEmpty else { return encode(word) }
+    func ids(
+        of word: UnsafeBufferPointer<UInt8>, encode: (UnsafeBufferPointer<UInt8>) throws(TextError) -> [Int32]
+    ) throws(TextError) -> [Int32] {
+        guard Self.takes(word), !word.isEmpty else { return try encode(word) }
         let place = Int(XXH3_64bits(word.baseAddress, word.count) % UInt64(entries.count))
         let entry = lock.withLock { entries[place] }
         if entry.word.elementsEqual(word) { return entry.ids }
-        let ids = encode(word)
+        let ids = try encode(word)
         lock.withLock { entries[place] = (Array(word), ids) }
         return ids
     }

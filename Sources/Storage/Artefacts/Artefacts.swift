@@ -1,8 +1,20 @@
+import Coding
 import Diagnostics
 import Foundation
 
 /// What a file or directory of the program is, and whether it is intact.
 package enum Artefacts {
+    /// Whether a file begins as HDF5 files do: the signature at its start, or behind a block of the user's.
+    /// - Throws: `RDOError(.artefact)` when it cannot be read.
+    package static func isHDF5(_ path: String) throws -> Bool {
+        try InputFile.requireRegular(path)
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
+        defer { handle.closeFile() }
+        let start = try Durable.attempt("read", path) { Array(try handle.read(upToCount: 4096) ?? Data()) }
+        let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
+        return [0, 512, 1024, 2048].contains { start.dropFirst($0).starts(with: signature) }
+    }
+
     package enum Kind: String, Sendable, Encodable {
         case coefficients, reference, logprobs, measurements, ledger, checkpoint
         /// One shard file of a checkpoint.

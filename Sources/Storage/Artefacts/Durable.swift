@@ -51,7 +51,7 @@ package enum Durable {
         throw RDOError(.usage, "there is a file already", at: path, remedy: "name another one, or remove it first")
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// True when another open HDF5 file, in this process or another, has locked the file: a writer, or also a reader.
     static func isLocked(_ path: String, byReaders: Bool) -> Bool {
@@ -70,7 +70,7 @@ package enum Durable {
     }
 
     /// The same path from the root, without `.` and a final slash.
-    package static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+    package static func absolute(_ path: String) -> String { URL(ofFile: path).standardizedFileURL.path }
 
     /// Paths of what a directory holds, in order; nil for anything else.
     package static func files(in path: String) throws -> [String]? {
@@ -82,7 +82,7 @@ package enum Durable {
             .map { path + "/" + $0 }
     }
 
-    static func parent(of path: String) -> String {
+    package static func parent(of path: String) -> String {
         let parent = (path as NSString).deletingLastPathComponent
         return parent.isEmpty ? "." : parent
     }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Coding
 import Foundation
 
@@ -77,7 +78,7 @@ extension Durable {
     package static func write(_ content: Data, to path: String) throws {
         try createDirectory(parent(of: path))
         let temporary = path + ".writing"
-        try attempt("write", path) { try content.write(to: URL(fileURLWithPath: temporary)) }
+        try attempt("write", path) { try content.write(to: URL(ofFile: temporary)) }
         try rename(temporary, to: path)
     }
 }

@@ -35,8 +35,8 @@ enum SealedFile {
         let isSealed = try checkSeal(of: path)
         try publish(out) { temporary in
             try Durable.attempt("copy", path) {
-                let source = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-                try FileManager.default.copyItem(at: source, to: URL(fileURLWithPath: temporary))
+                let source = URL(ofFile: path).resolvingSymlinksInPath()
+                try FileManager.default.copyItem(at: source, to: URL(ofFile: temporary))
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: temporary)
             }
             let file = try HDF5File(changing: temporary, format: isSealed ? .checksummed : .crashTolerant)

@@ -103,6 +103,9 @@ package final class Checkpoint {
             guard let digest = Digest(hex: digests[index]) else {
                 throw RDOError(.artefact, "/shards/digest[\(index)] is not a digest", at: file.filePath)
             }
+            guard !names[index].isEmpty, !names[index].utf8.contains(UInt8(ascii: "/")) else {
+                throw RDOError(.artefact, "/shards/file[\(index)] is no plain file name", at: file.filePath)
+            }
             return Shard(name: names[index], byteCount: Int(sizes[index]), digest: digest)
         }
     }
@@ -119,6 +122,11 @@ package final class Checkpoint {
                     zip(first, first.dropFirst()).allSatisfy(<), (first.last ?? 0) <= dataset.rows
                 else {
                     throw RDOError(.artefact, "\(dataset.path) does not say where its rows are", at: file.filePath)
+                }
+                let elements = dataset.shape.reduce(1.0) { $0 * Double($1) }
+                guard elements < 1e15, first.allSatisfy({ $0 >= 0 }) else {
+                    throw RDOError(
+                        .artefact, "\(dataset.path) has the impossible shape \(dataset.shape)", at: file.filePath)
                 }
                 let ends = first.dropFirst() + [Int64(dataset.rows)]
                 let slices = zip(holders, zip(first, ends)).map { shard, rows in

@@ -77,7 +77,7 @@ package enum CheckpointDirectory {
 
     /// Whether `path` is a checkpoint of this root, put aside or not.
     package static func isIn(_ root: String, _ path: String) -> Bool {
-        func resolved(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath() }
+        func resolved(_ path: String) -> URL { URL(ofFile: path).resolvingSymlinksInPath() }
         return resolved(path).deletingLastPathComponent().path == resolved(root).path
     }
 

@@ -48,7 +48,7 @@ package enum CheckpointIndex {
         let lines = CheckpointLayout.digestLines(Array(zip(names, shards.map(\.digest))) + [indexDigest])
         let digestsPath = directory + "/" + CheckpointLayout.digests
         try Durable.attempt("write", digestsPath) {
-            try Data(lines.utf8).write(to: URL(fileURLWithPath: digestsPath))
+            try Data(lines.utf8).write(to: URL(ofFile: digestsPath))
         }
         try Durable.sync(digestsPath)
     }

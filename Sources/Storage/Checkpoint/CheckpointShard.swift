@@ -87,7 +87,8 @@ final class CheckpointShard {
     private func part(_ kind: CheckpointKind, _ name: String, _ dataset: HDF5Dataset) throws -> CheckpointPart {
         guard case .integers(let shape)? = try dataset.attribute("shape"), let first = try dataset.integer("first_row"),
             try dataset.integer("total_rows").map(Int64.init) == shape.first, first >= 0,
-            dataset.shape.dropFirst().map(Int64.init) == Array(shape.dropFirst()), dataset.element == .float
+            dataset.shape.dropFirst().map(Int64.init) == Array(shape.dropFirst()), dataset.element == .float,
+            let rows = shape.first, rows >= 0, first <= rows, dataset.rows <= Int(rows) - first
         else {
             throw RDOError(.artefact, "\(dataset.path) does not say which rows it holds", at: path)
         }

@@ -38,6 +38,9 @@ package struct CheckpointState: Sendable, Equatable, Encodable {
         }
         func number(_ name: String) throws -> Int {
             guard let value = try group.integer(name) else { throw missing(name) }
+            guard (0...1 << 48).contains(value) else {
+                throw RDOError(.artefact, "the attribute \(name) of /state is \(value)", at: file.filePath)
+            }
             return value
         }
         func text(_ name: String) throws -> String {

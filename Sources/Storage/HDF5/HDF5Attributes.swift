@@ -106,6 +106,8 @@ extension HDF5Object {
                 Int(try HDF5.call(purpose, at: place) { H5Sget_simple_extent_ndims(space) })
             )
         }
+        // A null space: there is an attribute, and no value.
+        guard count > 0 || dimensions > 0 else { return nil }
         guard count <= 1 << 24 else { throw RDOError(.artefact, "cannot \(purpose): it is damaged", at: place) }
         func numbers<T: HDF5Number>(_ zero: T) throws -> [T] {
             var values = [T](repeating: zero, count: count)

@@ -28,6 +28,8 @@ package final class HDF5Dataset: HDF5Object {
     package let elementSize: Int
 
     package var rows: Int { shape.first ?? 1 }
+    /// Known to lie in the file itself.
+    var isOwn = false
 
     /// Where the data of a contiguous dataset begin in the file, in bytes, so that they can be read without the library;
     /// nil when they have no place of their own.
@@ -100,6 +102,22 @@ package final class HDF5Dataset: HDF5Object {
         try values.withUnsafeBufferPointer { try write($0, selection(rows)) }
     }
 
+    /// Only bytes of the file itself are its content: a dataset may also name other files, which were never meant.
+    ///
+    /// - Throws: `RDOError(.artefact)` for external and virtual storage.
+    private func requireOwnStorage() throws {
+        guard !isOwn else { return }
+        let isElsewhere = try HDF5.with(
+            "read \(path)", at: place, open: { H5Dget_create_plist(id) }, close: H5Pclose
+        ) { H5Pget_layout($0) == H5D_VIRTUAL || H5Pget_external_count($0) > 0 }
+        guard !isElsewhere else {
+            throw RDOError(
+                .artefact, "\(path) keeps its data outside the file", at: place,
+                remedy: "copy the data into the file (h5repack)")
+        }
+        isOwn = true
+    }
+
     /// Reads elements of an opaque type in a list, as bytes.
     func readOpaque(rows: Range<Int>) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: try elementCount([rows], size: elementSize) * elementSize)
@@ -136,6 +154,7 @@ package final class HDF5Dataset: HDF5Object {
             "the selection must lie inside the dataset")
         precondition(selection.reduce(1) { $0 * $1.count } == count, "the values must fill the selection")
         if count == 0 { return }
+        try requireOwnStorage()
         // Memory has the selection's shape: the library then copies rows, not element by element.
         let counts = selection.map { hsize_t($0.count) }
         let rank = Int32(counts.count)

@@ -22,7 +22,7 @@ package struct AdapterDirectory {
         -> AdapterDirectory
     {
         let file = path + "/" + configurationName
-        let configuration = try readConfiguration(file)
+        let (configuration, weights) = try read(path)
         let found = configuration.adaptation
         for (name, own, wanted) in [
             ("r", "\(found.rank)", "\(adaptation.rank)"), ("lora_alpha", "\(found.alpha)", "\(adaptation.alpha)"),
@@ -35,7 +35,6 @@ package struct AdapterDirectory {
                 .artefact, "\(name) is \(own), the configuration says \(wanted)", at: file,
                 remedy: "set lora.rank, lora.alpha and lora.targets to the adapter's")
         }
-        let weights = try SafetensorsFile.open(path + "/" + weightsName)
         for spec in layout.specs where spec.role != .scalarHead || weights.contains(prefix + spec.name) {
             try weights.check(prefix + spec.name, shape: spec.shape)
         }
@@ -49,14 +48,16 @@ package struct AdapterDirectory {
     /// How the adapters of a directory change a model.
     /// - Throws: `RDOError.artefact` when the file is missing or describes something else.
     package static func adaptation(of path: String) throws -> LowRankAdaptation {
-        try readConfiguration(path + "/" + configurationName).adaptation
+        try read(path).configuration.adaptation
     }
 
-    private static func readConfiguration(_ file: String) throws -> AdapterConfiguration {
-        guard let data = FileManager.default.contents(atPath: file) else {
+    private static func read(_ path: String) throws -> (configuration: AdapterConfiguration, weights: SafetensorsFile) {
+        let file = path + "/" + configurationName
+        guard let object = try InputFile.object(in: file) else {
             throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a PEFT adapter directory")
         }
-        return try AdapterConfiguration(json: data, file: file)
+        let weights = try SafetensorsFile.open(path + "/" + weightsName)
+        return (try AdapterConfiguration(object, file: file, tensors: weights.entries.keys.sorted()), weights)
     }
 
     package func contains(_ name: String) -> Bool { weights.contains(Self.prefix + name) }

@@ -21,10 +21,21 @@ package final class ModelDirectory {
                 .artefact, "no such model directory", at: path, remedy: "name a Hugging Face model directory")
         }
         let file = path + "/config.json"
-        guard let data = FileManager.default.contents(atPath: file) else {
+        guard let data = try InputFile.contents(of: file) else {
             throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a Hugging Face model directory")
         }
-        return try ModelConfiguration(json: data, file: file)
+        return try ModelConfiguration(json: Data(data), file: file)
+    }
+
+    /// Whether a sequence classifier of transformers reads its score one token before the end of a response: it looks for the
+    /// last token that is no padding, and padding is the EOS here, as in many reward models trained without a padding token.
+    ///
+    /// - Returns: the token; nil where the score is read at the end.
+    /// - Throws: `RDOError.artefact` when config.json cannot be understood.
+    package static func paddingThatEnds(_ path: String) throws -> Int32? {
+        let ends = try readConfiguration(path).eosTokenIDs
+        let padding = try InputFile.object(in: path + "/config.json")?["pad_token_id"]?.integer
+        return padding.flatMap { Int32(exactly: $0) }.flatMap { ends.contains($0) ? $0 : nil }
     }
 
     /// The tokens that end a response: those of config.json, and of generation_config.json where there is one.
@@ -32,16 +43,17 @@ package final class ModelDirectory {
     /// - Throws: `RDOError.artefact` when a file cannot be understood.
     package static func endTokens(of path: String) throws -> [Int32] {
         let own = try readConfiguration(path).eosTokenIDs
+        return own + (try generationEnds(of: path)).filter { !own.contains($0) }
+    }
+
+    /// Those of generation_config.json; none where there is no such file.
+    static func generationEnds(of path: String) throws -> [Int32] {
         let file = path + "/generation_config.json"
-        guard FileManager.default.fileExists(atPath: file) else { return own }
-        guard let data = FileManager.default.contents(atPath: file),
-            let object = try? JSONParser.parse(file: [UInt8](data)), object.isObject
-        else { throw RDOError(.artefact, "the file is not a JSON object", at: file) }
-        guard let value = object["eos_token_id"] else { return own }
+        guard let value = try InputFile.object(in: file)?["eos_token_id"] else { return [] }
         guard let more = value.integer.map({ [$0] }) ?? value.elements(\.integer),
             more.allSatisfy({ Int32(exactly: $0) != nil })
         else { throw RDOError(.artefact, "eos_token_id is neither an id nor a list of ids", at: file) }
-        return own + more.map { Int32($0) }.filter { !own.contains($0) }
+        return more.map { Int32($0) }
     }
 
     /// Opens the directory and checks every tensor that a model with `head` needs.
@@ -61,13 +73,18 @@ package final class ModelDirectory {
         let index = path + "/model.safetensors.index.json"
         var files: [String: SafetensorsFile] = [:]
         var places: [String: String] = [:]
-        if FileManager.default.fileExists(atPath: single) {
+        if try InputFile.exists(single) {
             let file = try SafetensorsFile.open(single)
             files[single] = file
             for name in file.entries.keys { places[name] = single }
-        } else if let data = FileManager.default.contents(atPath: index) {
-            guard let map = Self.weightMap(data) else {
+        } else if let object = try InputFile.object(in: index) {
+            guard let map = Self.weightMap(object) else {
                 throw RDOError(.artefact, "weight_map is missing or malformed", at: index)
+            }
+            if let other = map.values.sorted().first(where: { !Self.isPlainName($0) }) {
+                throw RDOError(
+                    .artefact, "weight_map names \(other), which is no plain file name", at: index,
+                    remedy: "a model's files stand in its own directory")
             }
             for name in Set(map.values).sorted() {
                 files[path + "/" + name] = try SafetensorsFile.open(path + "/" + name)
@@ -79,25 +96,38 @@ package final class ModelDirectory {
                 places[tensor] = path + "/" + name
             }
         } else {
-            throw RDOError(
-                .artefact, "the file is missing", at: single,
-                remedy:
-                    "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+            throw try Self.noWeights(in: path, instead: single)
         }
         (self.files, self.places) = (files, places)
     }
 
     /// The file of each tensor as an index states it; nil when it states none, or two for a tensor.
-    private static func weightMap(_ index: Data) -> [String: String]? {
-        guard case .object(let members)? = (try? JSONParser.parse(file: [UInt8](index)))?["weight_map"] else {
-            return nil
-        }
+    private static func weightMap(_ index: JSONValue) -> [String: String]? {
+        guard case .object(let members)? = index["weight_map"] else { return nil }
         var map: [String: String] = [:]
         for (tensor, file) in members {
             guard let file = file.text, map.updateValue(file, forKey: String(decoding: tensor, as: UTF8.self)) == nil
             else { return nil }
         }
         return map
+    }
+
+    private static func isPlainName(_ name: String) -> Bool {
+        !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
+    }
+
+    private static func noWeights(in path: String, instead file: String) throws -> RDOError {
+        let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        guard let found = try pickled.first(where: { try InputFile.exists(path + "/" + $0) }) else {
+            return RDOError(
+                .artefact, "the file is missing", at: file,
+                remedy:
+                    "weights must be in safetensors: model.safetensors or model.safetensors.index.json with its parts")
+        }
+        return RDOError(
+            .artefact, "its weights are in \(found), a Python pickle, which is not read", at: path,
+            remedy: "convert them: python -c \"from transformers import AutoModelForCausalLM as M; "
+                + "M.from_pretrained('\(path)').save_pretrained('\(path)')\"")
     }
 
     private func check(_ layout: ParameterLayout) throws {
@@ -108,7 +138,49 @@ package final class ModelDirectory {
                 .artefact, "tensor \(first.name) is missing (\(missing.count) of \(needed.count) are)", at: path,
                 remedy: "use the config.json that belongs to these weights")
         }
-        for spec in needed { try file(of: spec.name).check(spec.name, shape: spec.shape) }
+        for spec in needed {
+            let file = try file(of: spec.name)
+            if spec.role == .scalarHead, let labels = file.entries[spec.name]?.shape.first, labels != 1 {
+                throw RDOError(
+                    .artefact, "\(spec.name) has \(labels) labels, and a scorer has one", at: path,
+                    remedy: "use a reward model with num_labels 1")
+            }
+            try file.check(spec.name, shape: spec.shape)
+        }
+    }
+
+    /// A tied model has no head of its own: one that stands in its files must be the embedding again.
+    ///
+    /// Some programs save both, and one was trained apart from the other; transformers then uses the head, and did not
+    /// before.
+    /// - Throws: `RDOError.artefact` when it is another.
+    package func requireTiedHead() throws {
+        let head = HeadKind.languageModel.weightName
+        let specs = ParameterLayout(configuration, head: .languageModel).specs
+        guard configuration.tiesEmbeddings, contains(head),
+            let embedding = specs.first(where: { $0.role == .embedding })?.name
+        else { return }
+        let (rows, columns) = (configuration.vocabularySize, configuration.hiddenSize)
+        try file(of: head).check(head, shape: [rows, columns])
+        let block = 1024
+        var (one, other) = (
+            [Float](repeating: 0, count: block * columns), [Float](repeating: 0, count: block * columns)
+        )
+        for start in stride(from: 0, to: rows, by: block) {
+            let part = start..<min(start + block, rows)
+            try one.withUnsafeMutableBufferPointer { values in
+                if let base = values.baseAddress { try read(embedding, rows: part, into: base) }
+            }
+            try other.withUnsafeMutableBufferPointer { values in
+                if let base = values.baseAddress { try read(head, rows: part, into: base) }
+            }
+            let count = part.count * columns
+            guard one[..<count].elementsEqual(other[..<count], by: { $0.bitPattern == $1.bitPattern }) else {
+                throw RDOError(
+                    .artefact, "tie_word_embeddings is true, and lm_head.weight is another matrix than the embedding",
+                    at: path, remedy: "set it to false in config.json to use the head, or save the model without it")
+            }
+        }
     }
 
     /// Tensors that a model with `head` does not use, in order of names. The language-model head of a tied model or beside

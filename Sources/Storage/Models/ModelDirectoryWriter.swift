@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Tensors
@@ -15,48 +16,64 @@ package final class ModelDirectoryWriter {
         case files([(name: String, content: Data)])
     }
 
-    /// What says beside a tokenizer whether texts start with BOS, and how chats are read.
-    private static let besideTokenizer = ["tokenizer_config.json", "chat_template.jinja", "chat_template.json"]
+    /// What says beside a tokenizer whether texts start with BOS, which tokens it has besides, and how chats are read.
+    private static let besideTokenizer = [
+        "tokenizer_config.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
+    ]
 
     private static let tokenizerNames =
         [
-            "tokenizer.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-            "merges.txt",
+            "tokenizer.json", "tokenizer.model", "special_tokens_map.json", "vocab.json", "merges.txt",
         ] + besideTokenizer
 
     /// What a directory may hold and still be replaced.
     private static let ownNames =
         tokenizerNames + [
-            "config.json", "generation_config.json", "model.safetensors", "rdo-init.json", ModelOrigin.fileName,
+            "config.json", "generation_config.json", "model.safetensors", ReplacedDirectory.initialModelName,
+            ModelOrigin.fileName,
         ]
 
     private let directory: ReplacedDirectory
     private let weights: SafetensorsWriter
 
+    /// - Parameters:
+    ///   - start: directory of the model that this one was made of, whose generation_config.json is carried over.
+    ///   - responseEnd: what ends a response, beside the tokens that config.json names.
+    ///   - initialIdentity: of a new model, what it was drawn from.
     /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when the
     ///   tokenizer's files are missing.
     package init(
         path: String, configuration: ModelConfiguration, head: HeadKind, dtype: SafetensorsType,
-        tokenizer: TokenizerFiles, origin: ModelOrigin? = nil
+        tokenizer: TokenizerFiles, origin: ModelOrigin? = nil, generationFrom start: String? = nil,
+        responseEnd: Int32? = nil, initialIdentity: String? = nil
     ) throws {
+        // What is not there is found before anything is written.
+        let copied =
+            if case .copied(let source) = tokenizer { try Self.tokenizerFiles(of: source) } else {
+                [(from: String, to: String)]()
+            }
         directory = try ReplacedDirectory(path, ownNames: Self.ownNames)
         let partial = directory.partial
+        if let initialIdentity {
+            try ReplacedDirectory.write(
+                Data(initialIdentity.utf8), to: partial + "/" + ReplacedDirectory.initialModelName)
+        }
         let config = configuration.json(head: head, dtype: dtype == .bf16 ? "bfloat16" : "float32")
         try ReplacedDirectory.write(config, to: partial + "/config.json")
         if let origin { try ReplacedDirectory.write(origin.json, to: partial + "/" + ModelOrigin.fileName) }
         if head == .languageModel {
-            var generation: [String: Any] = [:]
-            if let bos = configuration.bosTokenID { generation["bos_token_id"] = Int(bos) }
-            let ends = configuration.eosTokenIDs.map(Int.init)
-            if !ends.isEmpty { generation["eos_token_id"] = ends.count == 1 ? ends[0] : ends }
             try ReplacedDirectory.write(
-                JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys]),
+                Self.generation(configuration, from: start, responseEnd: responseEnd),
                 to: partial + "/generation_config.json")
         }
-        switch tokenizer {
-        case .files(let files):
+        if case .files(let files) = tokenizer {
             for file in files { try ReplacedDirectory.write(file.content, to: partial + "/" + file.name) }
-        case .copied(let source): try Self.copyTokenizer(from: source, to: partial)
+        }
+        for file in copied {
+            guard let content = try InputFile.contents(of: file.from) else {
+                throw RDOError(.artefact, "the tokenizer file is gone", at: file.from)
+            }
+            try ReplacedDirectory.write(Data(content), to: partial + "/" + file.to)
         }
         let tensors = ParameterLayout(configuration, head: head).specs.map { (name: $0.name, shape: $0.shape) }
         weights = try SafetensorsWriter(path: partial + "/model.safetensors", tensors: tensors, type: dtype)
@@ -74,7 +91,29 @@ package final class ModelDirectoryWriter {
         try directory.publish()
     }
 
-    private static func copyTokenizer(from source: String, to directory: String) throws {
+    /// What the start model's file says, with every token that ends a text: a program that serves chats stops at those of
+    /// this file alone.
+    private static func generation(
+        _ configuration: ModelConfiguration, from start: String?, responseEnd: Int32?
+    ) throws -> Data {
+        var generation: [String: Any] = [:]
+        if let start, let bytes = try InputFile.contents(of: start + "/generation_config.json") {
+            // Read once by the strict parser, which knows what is wrong and where.
+            _ = try InputFile.object(in: start + "/generation_config.json")
+            generation = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] ?? [:]
+        }
+        if generation["bos_token_id"] == nil, let bos = configuration.bosTokenID {
+            generation["bos_token_id"] = Int(bos)
+        }
+        var ends = try start.map { try ModelDirectory.generationEnds(of: $0) } ?? []
+        for end in configuration.eosTokenIDs + [responseEnd].compactMap({ $0 }) where !ends.contains(end) {
+            ends.append(end)
+        }
+        if !ends.isEmpty { generation["eos_token_id"] = ends.count == 1 ? Int(ends[0]) : ends.map { Int($0) } }
+        return try JSONSerialization.data(withJSONObject: generation, options: [.prettyPrinted, .sortedKeys])
+    }
+
+    private static func tokenizerFiles(of source: String) throws -> [(from: String, to: String)] {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory) else {
             throw RDOError(.artefact, "the tokenizer is missing", at: source)
@@ -92,12 +131,6 @@ package final class ModelDirectoryWriter {
                 .artefact, "the directory has neither tokenizer.json nor tokenizer.model", at: source,
                 remedy: "name another tokenizer")
         }
-        for file in found {
-            guard let content = FileManager.default.contents(atPath: file.from) else {
-                throw RDOError(
-                    .artefact, "the tokenizer file cannot be read", at: file.from, remedy: "check its permissions")
-            }
-            try ReplacedDirectory.write(content, to: directory + "/" + file.to)
-        }
+        return found
     }
 }

@@ -29,7 +29,7 @@ package struct ModelOrigin: Codable, Sendable, Equatable {
         let path = directory + "/" + fileName
         guard Durable.exists(path) else { return nil }
         return try Durable.attempt("read", path) {
-            try JSONDecoder().decode(ModelOrigin.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+            try JSONDecoder().decode(ModelOrigin.self, from: Data(contentsOf: URL(ofFile: path)))
         }
     }
 

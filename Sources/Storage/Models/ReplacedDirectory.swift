@@ -4,6 +4,10 @@ import Foundation
 /// A directory that is written beside its place and takes it when complete. One that this program wrote there before is
 /// replaced; one with any other file in it is not, since that file would be lost.
 package struct ReplacedDirectory {
+    /// What every directory of this program has one of.
+    private static let marks = [ModelOrigin.fileName, initialModelName]
+    static let initialModelName = "rdo-init.json"
+
     /// Where files are written until `publish`.
     let partial: String
     private let path: String
@@ -36,7 +40,7 @@ package struct ReplacedDirectory {
     }
 
     static func write(_ content: Data, to path: String) throws {
-        do { try content.write(to: URL(fileURLWithPath: path)) } catch {
+        do { try content.write(to: URL(ofFile: path)) } catch {
             throw RDOError(.usage, "cannot write (\(error.localizedDescription))", at: path)
         }
         try Durable.sync(path)
@@ -50,6 +54,11 @@ package struct ReplacedDirectory {
         if let other = names.sorted().first(where: { !ownNames.contains($0) }) {
             throw RDOError(
                 .usage, "it exists and holds \(other), which would be lost", at: path, remedy: "name a new directory")
+        }
+        // Files of the same names may be anybody's: a directory of this program says so.
+        guard names.isEmpty || !Set(names).isDisjoint(with: Self.marks) else {
+            throw RDOError(
+                .usage, "it exists and was not written by this program", at: path, remedy: "name a new directory")
         }
     }
 }

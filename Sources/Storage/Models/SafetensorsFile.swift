@@ -17,6 +17,10 @@ package final class SafetensorsFile {
     let path: String
     let entries: [String: Entry]
     private let descriptor: Int32
+    /// Bytes of a header: the format's own limit.
+    private static let headerLimit: UInt64 = 100_000_000
+    /// Of "version https://git-lfs.github.com/spec/v1", as it is read.
+    private static let pointerStart = "version ".utf8.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
 
     /// Opens the file and checks its header against its size.
     ///
@@ -26,6 +30,7 @@ package final class SafetensorsFile {
     private init(_ path: String) throws {
         func bad(_ what: String) -> RDOError { RDOError(.artefact, what, at: path, remedy: "get the file again") }
         self.path = path
+        try InputFile.requireRegular(path)
         let descriptor = Foundation.open(path, O_RDONLY)
         self.descriptor = descriptor
         // Without it a file that is refused would stay open: deinit does not run for an object that was never made.
@@ -42,8 +47,16 @@ package final class SafetensorsFile {
             throw bad("the file has \(size) bytes, too few for a safetensors header")
         }
         length = UInt64(littleEndian: length)
+        guard length != Self.pointerStart else {
+            throw RDOError(
+                .artefact, "a Git LFS pointer, not the file itself", at: path,
+                remedy: "run `git lfs pull` in its directory")
+        }
         guard length <= UInt64(size - 8) else {
             throw bad("its header claims \(length) bytes but the file has \(size): truncated or damaged")
+        }
+        guard length <= Self.headerLimit else {
+            throw bad("its header claims \(length) bytes; the format allows \(Self.headerLimit)")
         }
         var header = [UInt8](repeating: 0, count: Int(length))
         let count = header.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 8) }

@@ -31,7 +31,7 @@ struct ExportPairs: ParsableCommand {
         if format == .jsonl && names == nil {
             let export = try PairExport(of: path, pairs, rule: weights.rule())
             try NewTextFile.write(out, export.write)
-            say(export.rows.count)
+            try say(export.rows.count)
             if export.isOfLists {
                 Log(speaking: true).info("some pairs have no label: rows are lists; --where 'label != 0' gives pairs")
             }
@@ -39,11 +39,11 @@ struct ExportPairs: ParsableCommand {
         }
         let listing = try PairListing(of: path, pairs, columns: names, rule: weights.rule())
         try NewTextFile.write(out, format == .csv ? listing.writeCSV : listing.writeJSONLines)
-        say(listing.rows.count)
+        try say(listing.rows.count)
     }
 
-    private func say(_ count: Int) {
-        if let out { print("\(out): \(count) pairs") }
+    private func say(_ count: Int) throws {
+        if let out { try StandardOutput.write("\(out): \(count) pairs") }
     }
 }
 
@@ -63,7 +63,7 @@ struct ExportLists: ParsableCommand {
         var (lists, left) = (0, 0)
         try NewTextFile.write(out) { (lists, left) = try export.write(to: $0) }
         if left > 0 { Log(speaking: true).warning("\(left) pairs are left out: others of their queries are missing") }
-        if let out { print("\(out): \(lists) lists") }
+        if let out { try StandardOutput.write("\(out): \(lists) lists") }
     }
 }
 
@@ -103,7 +103,7 @@ struct Import: ParsableCommand {
             fields.rewards = (names[0], names[1])
         }
         let run = try CoefficientImport(path, output: out, model: model, fields: fields, settings: settings)
-        print(try run.run(log: Log(speaking: true)))
+        try StandardOutput.write(run.run(log: Log(speaking: true)))
     }
 }
 
@@ -149,7 +149,7 @@ struct Merge: ParsableCommand {
         try merge.contents.write(toNew: out, header: header)
         let repeated = merge.repeatedCount > 0 ? ", \(merge.repeatedCount) repeated ones left out" : ""
         let lost = merge.losesCalibration ? ", without calibrations, which differ" : ""
-        print("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)\(lost)")
+        try StandardOutput.write("\(out): \(merge.contents.keys.count) pairs of \(paths.count) files\(repeated)\(lost)")
     }
 }
 
@@ -177,7 +177,7 @@ struct Calibrate: ParsableCommand {
             )
         }
         try file.write(calibration, to: out)
-        print("\(out): \(calibration.text)")
+        try StandardOutput.write("\(out): \(calibration.text)")
     }
 }
 
@@ -219,7 +219,7 @@ struct QueryOptions: ParsableArguments {
     /// True when the file's columns were asked for, and are printed.
     func listsColumns(of path: String, _ rule: CoefficientRule) throws -> Bool {
         guard columns == Self.everyColumn else { return false }
-        print(try PairColumns(of: path, rule: rule).text, terminator: "")
+        try StandardOutput.write(PairColumns(of: path, rule: rule).text, terminator: "")
         return true
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import Passes
 
 struct Export: ParsableCommand {
@@ -20,8 +21,8 @@ struct Export: ParsableCommand {
     var adapter = false
 
     func run() throws {
-        print(
-            try CheckpointExport.run(
+        try StandardOutput.write(
+            CheckpointExport.run(
                 checkpoint: checkpoint, output: out, tokenizer: tokenizer, isHalfPrecision: bf16,
                 writesAdapter: adapter))
     }

@@ -82,7 +82,8 @@ struct Inspect: ParsableCommand {
         if query.listsPairs {
             let listing = try PairListing(of: path, query.query(), columns: query.names, rule: rule)
             return try json
-                ? NewTextFile.write(nil, listing.writeJSONLines) : print(listing.text(isFull: full), terminator: "")
+                ? NewTextFile.write(nil, listing.writeJSONLines)
+                : StandardOutput.write(listing.text(isFull: full), terminator: "")
         }
         let summary = try ArtefactSummary(
             of: path, pairs: pairs ?? 0, by: by, query.query(), joining: coefficients, rule: rule)
@@ -92,11 +93,16 @@ struct Inspect: ParsableCommand {
 
 /// Prints what a command found, for people or for programs.
 func show(_ value: some Encodable, text: String, asJSON: Bool) throws {
-    guard asJSON else { return print(text, terminator: "") }
+    guard asJSON else { return try StandardOutput.write(text, terminator: "") }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    // A figure that is no number is null: the encoder can put a text there, and no other.
+    let none = "\u{FFFF}not finite"
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: none, negativeInfinity: none, nan: none)
+    try StandardOutput.write(
+        String(decoding: encoder.encode(value), as: UTF8.self).replacingOccurrences(of: "\"\(none)\"", with: "null"))
 }
 
 extension PairOrder: ExpressibleByArgument {}
@@ -109,6 +115,6 @@ struct Verify: ParsableCommand {
     var paths: [String]
 
     func run() throws {
-        for path in paths { print("\(path): \(try Artefacts.verify(path))") }
+        for path in paths { try StandardOutput.write("\(path): \(try Artefacts.verify(path))") }
     }
 }

@@ -57,14 +57,14 @@ struct Judge: ParsableCommand {
         if let merge {
             let merged = try SheetMerge(key: merge, answers: paths)
             if let out { try merged.write(to: out) }
-            return print(merged.judgement.text, terminator: "")
+            return try StandardOutput.write(merged.judgement.text, terminator: "")
         }
         guard let out else { return }
         if human {
             let sheet = try HumanSheet(paths[0], paths[1], limit: limit, seed: seed ?? 1)
             sheet.notes.forEach { log.warning($0) }
             try sheet.write(to: out)
-            return print(
+            return try StandardOutput.write(
                 "\(out): \(sheet.count) pairs\n\(HumanSheet.keyPath(of: out)): which side is which; raters must not see it"
             )
         }
@@ -74,9 +74,9 @@ struct Judge: ParsableCommand {
             paths[0], paths[1], configuration: config, directory: out, limit: limit,
             environment: ProcessInfo.processInfo.environment, arguments: CommandLine.arguments, isDryRun: dryRun,
             log: log)
-        if dryRun { return print(run.plan, terminator: "") }
+        if dryRun { return try StandardOutput.write(run.plan, terminator: "") }
         let (judgement, failure) = try run.run()
-        print(judgement.text, terminator: "")
+        try StandardOutput.write(judgement.text, terminator: "")
         if let failure { throw failure }
     }
 }

@@ -47,23 +47,32 @@ struct Plan: DistributedCommand {
         }
         let link = try network.map { try Self.numbers($0, "--network", "2,12") }
         let lengths = try tokens.map { try Self.numbers($0, "--tokens", "164,145") }
-        guard speed > 0, speed.isFinite else { throw RDOError(.usage, "--speed must be above 0") }
+        if let memoryPerNode, !(memoryPerNode > 0 && memoryPerNode < 1e9) {
+            throw RDOError(.usage, "--memory-per-node must be a number of GB above 0")
+        }
+        if let lengths, max(lengths.0, lengths.1) > 1e6 {
+            throw RDOError(.usage, "--tokens: no model reads more than a million tokens")
+        }
+        guard Self.plausible.contains(speed) else { throw RDOError(.usage, "--speed must be above 0") }
         let run = try PlanRun(
             ranks: ranks, nodes: nodes, machine: try MachineFile.read(machine).scaled(by: speed),
             network: link.map { Network(latency: $0.0 * 1e-6, bandwidth: $0.1 * 1e9) },
             nodeMemory: memoryPerNode.map { $0 * 1e9 }, lengths: lengths.map { (Int($0.0), Int($0.1)) })
         let plans = try run.run(Configuration.load(path: config, settings: settings), on: world)
-        guard json else { return print(plans.map(\.text).joined(separator: "\n"), terminator: "") }
+        guard json else { return try StandardOutput.write(plans.map(\.text).joined(separator: "\n"), terminator: "") }
         let data = try JSONSerialization.data(
             withJSONObject: plans.map(\.json), options: [.prettyPrinted, .sortedKeys])
-        print(String(decoding: data, as: UTF8.self))
+        try StandardOutput.write(String(decoding: data, as: UTF8.self))
     }
+
+    /// Beyond these, times are no numbers any more.
+    private static let plausible = 1e-9...1e12
 
     /// Two positive numbers with a comma between them.
     private static func numbers(_ text: String, _ option: String, _ example: String) throws -> (Double, Double) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
-        guard parts.count == 2, let first = parts[0], let second = parts[1], first > 0, second > 0,
-            first.isFinite, second.isFinite
+        guard parts.count == 2, let first = parts[0], let second = parts[1], plausible.contains(first),
+            plausible.contains(second)
         else {
             throw RDOError(.usage, "\(option) \(text): expected two positive numbers", remedy: "such as \(example)")
         }

@@ -44,6 +44,6 @@ struct PageOptions: ParsableArguments {
         for note in content.notes { log.warning(note) }
         let size = try ReportPage.write(content, library, to: path)
         let text = ByteCountFormatter.string(fromByteCount: Int64(size), countStyle: .file)
-        print("\(path): \(text)")
+        try StandardOutput.write("\(path): \(text)")
     }
 }

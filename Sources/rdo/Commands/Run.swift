@@ -52,7 +52,7 @@ struct Run: DistributedCommand {
     func isAnsweredAlone() throws -> Bool {
         guard dryRun, let config else { return false }
         let status = try RunStatus(of: Configuration.load(path: config, settings: options.settings))
-        if Communicator.launchedRank == 0 { print(status.text) }
+        if Communicator.launchedRank == 0 { try StandardOutput.write(status.text) }
         return true
     }
 
@@ -161,5 +161,5 @@ struct Status: ParsableCommand {
     @Argument(help: "The output directory of a run.")
     var output: String
 
-    func run() throws { print(try RunStatus(ofRunIn: output).text) }
+    func run() throws { try StandardOutput.write(RunStatus(ofRunIn: output).text) }
 }

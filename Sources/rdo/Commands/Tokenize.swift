@@ -18,16 +18,26 @@ struct Tokenize: ParsableCommand {
 
     func run() throws {
         let tokenizer = try TokenizerLoader.load(model)
+        if let remark = tokenizer.remark { Log(speaking: true).warning(remark) }
         var number = 0
         while let line = readLine(strippingNewline: true) {
             number += 1
             if decode {
                 let ids = try parse(line, as: [Int32].self, number, "a JSON array of ids")
-                print(try Self.encoded(tokenizer.decode(ids)))
+                try StandardOutput.write(Self.encoded(named(number) { try tokenizer.decode(ids) }))
             } else {
                 let text = json ? try parse(line, as: String.self, number, "a JSON string") : line
-                print("[" + tokenizer.encode(text).map(String.init).joined(separator: ", ") + "]")
+                let ids = try named(number) { try tokenizer.encode(text) }
+                try StandardOutput.write("[" + ids.map(String.init).joined(separator: ", ") + "]")
             }
+        }
+    }
+
+    /// What fails on a line is said with the line's number.
+    private func named<Result>(_ number: Int, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as RDOError {
+            throw RDOError(
+                error.kind, error.what + " (line \(number) of standard input)", at: error.place, remedy: error.remedy)
         }
     }
 

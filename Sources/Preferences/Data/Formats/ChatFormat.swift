@@ -19,22 +19,39 @@ enum ChatFormat {
     /// The messages of an array field.
     static func messages(_ row: JSONRow, _ field: String) throws(RowError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
-        for object in try row.objects(field) {
-            guard let role = ChatMessage.Role(rawValue: try object.string("role")) else {
-                throw RowError("field \"\(field)[].role\" is not system, user or assistant")
-            }
-            messages.append(ChatMessage(role: role, content: try object.string("content")))
-        }
+        for object in try row.objects(field) { messages.append(try message(object, field + "[].")) }
         return messages
     }
+
+    /// `{role, content}`, or `{from, value}` with ShareGPT's names of the roles.
+    ///
+    /// - Parameter place: the object's, for messages.
+    static func message(_ object: JSONRow, _ place: String) throws(RowError) -> ChatMessage {
+        if object.has("tool_calls") { throw RowError("field \"\(place)tool_calls\" is not read by any template") }
+        let isShareGPT = !object.has("role") && object.has("from")
+        let (key, content) = isShareGPT ? ("from", "value") : ("role", "content")
+        let name = try object.string(key)
+        guard let role = ChatMessage.Role(rawValue: isShareGPT ? shareGPTRoles[name] ?? name : name) else {
+            throw RowError("field \"\(place)\(key)\" is not system, user or assistant")
+        }
+        return ChatMessage(role: role, content: try object.string(content))
+    }
+
+    /// Takes the assistant's message from the end of a chat.
+    static func takeResponse(from chat: inout [ChatMessage], _ field: String) throws(RowError) -> String {
+        guard let last = chat.popLast(), last.role == .assistant else {
+            throw RowError("field \"\(field)\" does not end in an assistant message")
+        }
+        return last.content
+    }
+
+    private static let shareGPTRoles = ["human": "user", "gpt": "assistant"]
 
     private static func dialogue(
         _ row: JSONRow, _ field: String
     ) throws(RowError) -> (query: [ChatMessage], response: String) {
         var query = try messages(row, field)
-        guard let last = query.popLast(), last.role == .assistant else {
-            throw RowError("field \"\(field)\" does not end in an assistant message")
-        }
+        let response = try takeResponse(from: &query, field)
         if row.isArray("prompt") {
             let prompt = try messages(row, "prompt")
             if !query.starts(with: prompt, by: ==) { query = prompt + query }
@@ -47,6 +64,6 @@ enum ChatFormat {
             }
         }
         guard query.contains(where: { $0.role == .user && !$0.content.isBlank }) else { throw RowError("empty prompt") }
-        return (query, last.content)
+        return (query, response)
     }
 }

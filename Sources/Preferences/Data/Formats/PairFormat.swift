@@ -1,8 +1,10 @@
-/// `{prompt, chosen, rejected}` as texts.
+/// `{prompt, chosen, rejected}` as texts; the prompt may be an array of messages.
 enum PairFormat {
     static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
-        try row.record(
-            .pair, prompt: try row.string("prompt"),
+        let messages = row.isArray("prompt") ? try ChatFormat.messages(row, "prompt") : nil
+        let prompt = if let messages { ChatFormat.text(of: messages) } else { try row.string("prompt") }
+        return try row.record(
+            .pair, prompt: prompt, messages: messages,
             responses: [try row.string("chosen"), try row.string("rejected")])
     }
 }

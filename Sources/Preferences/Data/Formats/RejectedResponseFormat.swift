@@ -1,0 +1,23 @@
+/// ms-swift's `{messages}`, which end in a response: the better one beside `rejected_response` or `rejected_messages`; one that
+/// `label` judges; or one to learn from.
+enum RejectedResponseFormat {
+    static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
+        var query = try ChatFormat.messages(row, "messages")
+        let chosen = try ChatFormat.takeResponse(from: &query, "messages")
+        let prompt = ChatFormat.text(of: query)
+        guard row.has("rejected_response") || row.has("rejected_messages") else {
+            return try row.record(
+                .unpaired, prompt: prompt, messages: query, responses: [chosen],
+                label: row.has("label") ? try row.bool("label") : nil)
+        }
+        let rejected: String
+        if row.has("rejected_messages") {
+            var other = try ChatFormat.messages(row, "rejected_messages")
+            rejected = try ChatFormat.takeResponse(from: &other, "rejected_messages")
+            guard other == query else { throw RowError("the prompts of messages and rejected_messages differ") }
+        } else {
+            rejected = try row.string("rejected_response")
+        }
+        return try row.record(.pair, prompt: prompt, messages: query, responses: [chosen, rejected])
+    }
+}
