@@ -22,6 +22,8 @@ struct ForwardPass {
     let session: Session
     /// Tokens that an item takes at most; nil where the data's limit says so.
     var longestItem: Int?
+    /// The data row of an item, where an item has one.
+    var dataRow: ((Int) -> Int)?
 
     /// Collective.
     ///
@@ -36,6 +38,17 @@ struct ForwardPass {
         misfit: () throws -> [String], open: () throws -> any ChunkWriter, compute: (Range<Int>) throws -> [Double]
     ) throws -> Bool {
         try run(misfit: misfit, open: open) { ByteWriter.bytes(of: try compute($0)) { $1.write($0) } }
+    }
+
+    /// Stores a chunk. A figure that cannot be stored is traced to its row.
+    private func store(_ result: [UInt8], _ rows: Range<Int>, in writer: any ResultWriter) throws {
+        do { try writer.write(rows: rows, result: result) } catch let error as RDOError where error.kind == .numerical {
+            let figures = try ByteReader.array(of: result) { try $0.readDouble() }
+            guard let dataRow, let index = figures.firstIndex(where: { !$0.isFinite }) else { throw error }
+            let row = dataRow(rows.lowerBound + index / (figures.count / rows.count))
+            throw RDOError(
+                error.kind, error.what, at: error.place, remedy: "look at data row \(row), and at the model's weights")
+        }
     }
 
     /// The same for results that are no figures.
@@ -55,7 +68,7 @@ struct ForwardPass {
         let progress = Progress(title, total: finished.count, start: finished.count - remaining.count, log: session.log)
         var stored = finished.count - remaining.count
         let dealer = try ChunkDealer(world: session.world, chunks: remaining) { result in
-            try writer?.write(rows: range(result.chunk), result: result.bytes)
+            if let writer { try store(result.bytes, range(result.chunk), in: writer) }
             stored += 1
             progress.update(stored)
         }
@@ -88,13 +101,15 @@ struct ForwardPass {
     /// Whether the file is there and was made from the same things. One that was not is made again if it is this run's own.
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }
+        let isOwn = Durable.absolute(path).hasPrefix(Durable.absolute(session.configuration.output) + "/")
         let reasons: String
         do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact
         {
             // A damaged file of this kind is told from one of any other kind, which is somebody's.
             guard try Artefacts.isHDF5(path) else {
+                // In the output it is a damaged one; elsewhere somebody named it, perhaps the data.
                 throw RDOError(
-                    .usage, "there is a file of another kind (\(error.what))", at: path,
+                    isOwn ? .artefact : .usage, "there is a file of another kind (\(error.what))", at: path,
                     remedy: "name another file, or remove this one")
             }
             throw error
@@ -103,7 +118,7 @@ struct ForwardPass {
             try Artefacts.removeWorkingFile(of: path)
             return true
         }
-        guard Durable.absolute(path).hasPrefix(Durable.absolute(session.configuration.output) + "/") else {
+        guard isOwn else {
             throw RDOError(
                 .artefact, "the file stands outside the output and was made from other things: \(reasons)", at: path,
                 remedy: "remove it, or name another file")

@@ -160,6 +160,7 @@ private struct ModelFiles {
         merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
+        session.openedModels.append(directory)
         if head == .languageModel {
             _ = try session.world.onRankZero { [directory] in try directory.requireTiedHead() }
         }
@@ -167,7 +168,7 @@ private struct ModelFiles {
         replacesHead = hasHead && scalarHead?.drawsHead == true
         if hasHead, let scalarHead {
             session.log.info(
-                "\(path): its score.weight is "
+                "\(path): its \(directory.scalarHeadName ?? HeadKind.scalar.weightName) is "
                     + (replacesHead || scalarHead.headFile != nil ? "left out" : "where the head starts"))
         }
         let unused = directory.unusedTensors(head: head)

@@ -34,9 +34,9 @@ package struct LogProbabilityRun {
             configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)
         let loaded = try FrozenModel(model, head: .languageModel, session: session)
-        try ResponseLogProbabilities(
+        let responses = ResponseLogProbabilities(
             schema: ReferenceFile.logprobsSchema, chunk: chunk, dataDigest: data.train.digest,
-            conventions: data.conventions, model: loaded, session: session
-        ).store(data.train.examples, in: output)
+            conventions: data.conventions, model: loaded, session: session)
+        try session.blamingWeights { try responses.store(data.train.examples, in: output) }
     }
 }

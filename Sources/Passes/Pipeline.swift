@@ -50,7 +50,7 @@ package struct Pipeline {
             }
         }
         try remember(isComplete: false)
-        try pass.run(session)
+        try session.blamingWeights { try pass.run(session) }
         try remember(isComplete: true)
     }
 

@@ -140,7 +140,8 @@ private struct Scoring {
         }
         let pass = ForwardPass(
             title: "score", path: path, itemCount: comparisons.count, chunk: session.configuration.score.chunk,
-            model: model, session: session)
+            model: model, session: session,
+            dataRow: { part.examples[comparisons.groups($0..<$0 + 1)[0].group].row })
         let isNew = try pass.run(
             misfit: {
                 let file = try CoefficientFile.read(path)

@@ -41,7 +41,7 @@ extension ModelConfiguration {
         let ropes = try reader.object("rope_parameters")
         let rope = try ropes?.object("full_attention") ?? ropes ?? reader.object("rope_scaling")
         ropeTheta = try rope?.optionalNumber("rope_theta") ?? reader.number("rope_theta", default: family.ropeTheta)
-        ropeScaling = try Self.ropeScaling(rope)
+        ropeScaling = try RopeScaling(rope, maxPositions: maxPositions)
         tiesEmbeddings = try reader.flag("tie_word_embeddings", default: family.tiesEmbeddings)
         let attentionBias = try reader.flag("attention_bias", default: false) && family.biases == .asConfigured
         queryKeyValueBias = family.biases == .queryKeyValue || attentionBias
@@ -110,25 +110,6 @@ extension ModelConfiguration {
     private static let fullAttention = "full_attention"
     private static let slidingAttention = "sliding_attention"
 
-    private static func ropeScaling(_ object: ConfigurationReader?) throws -> RopeScaling {
-        guard let object else { return .none }
-        guard let type = try object.optionalText("rope_type") ?? object.optionalText("type") else {
-            if object.has("factor") { throw object.error("rope_type", "is missing") }
-            return .none
-        }
-        switch type {
-        case "default": return .none
-        case "linear": return .linear(factor: try object.number("factor"))
-        case "llama3":
-            let (low, high) = (try object.number("low_freq_factor"), try object.number("high_freq_factor"))
-            guard low < high else { throw object.error("low_freq_factor", "is not below high_freq_factor") }
-            return .llama3(
-                factor: try object.number("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,
-                originalMaxPositions: try object.count("original_max_position_embeddings"))
-        default: throw object.error("rope_type", "is \(type); supported are default, linear and llama3")
-        }
-    }
-
     /// A config.json that Python transformers loads.
     ///
     /// - Parameter dtype: PyTorch's name of the number type that the weights beside it are stored in.
@@ -149,15 +130,7 @@ extension ModelConfiguration {
             object["mlp_bias"] = false
         }
         addLayers(to: &object)
-        switch ropeScaling {
-        case .none: break
-        case .linear(let factor): object["rope_scaling"] = ["rope_type": "linear", "factor": factor]
-        case .llama3(let factor, let low, let high, let original):
-            object["rope_scaling"] = [
-                "rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
-                "original_max_position_embeddings": original,
-            ]
-        }
+        object["rope_scaling"] = ropeScaling.json
         if let bosTokenID { object["bos_token_id"] = Int(bosTokenID) }
         if eosTokenIDs.count == 1 { object["eos_token_id"] = Int(eosTokenIDs[0]) }
         if eosTokenIDs.count > 1 { object["eos_token_id"] = eosTokenIDs.map(Int.init) }

@@ -1,14 +1,3 @@
-import Foundation
-
-/// How rotary frequencies are stretched beyond the trained context.
-package enum RopeScaling: Sendable, Equatable {
-    case none
-    /// All frequencies divided by `factor`.
-    case linear(factor: Double)
-    /// Llama 3.1: long wavelengths divided by `factor`, short ones kept, a smooth passage between.
-    case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalMaxPositions: Int)
-}
-
 /// Shape and constants of a model, as a Hugging Face config.json states them.
 package struct ModelConfiguration: Sendable, Equatable {
     package var family: ModelFamily
@@ -62,23 +51,10 @@ package struct ModelConfiguration: Sendable, Equatable {
 
     /// Inverse rotary frequencies, `[headSize / 2]`, scaled.
     ///
-    /// Source: Su et al. 2021 (RoFormer), section 3.2.2; Llama 3 smoothing as published with Llama 3.1.
-    ///
     /// - Parameter isLocal: of blocks that have a base of their own, which is not scaled.
     package func inverseFrequencies(isLocal: Bool = false) -> [Double] {
-        let (theta, scaling) = isLocal ? (localRopeTheta ?? ropeTheta, RopeScaling.none) : (ropeTheta, ropeScaling)
-        return (0..<(headSize / 2)).map { index in
-            let frequency = pow(theta, -2 * Double(index) / Double(headSize))
-            switch scaling {
-            case .none: return frequency
-            case .linear(let factor): return frequency / factor
-            case .llama3(let factor, let low, let high, let original):
-                let wavelength = 2 * Double.pi / frequency
-                if wavelength < Double(original) / high { return frequency }
-                if wavelength > Double(original) / low { return frequency / factor }
-                let smooth = (Double(original) / wavelength - low) / (high - low)
-                return (1 - smooth) * frequency / factor + smooth * frequency
-            }
-        }
+        isLocal
+            ? RopeScaling.none.inverseFrequencies(theta: localRopeTheta ?? ropeTheta, headSize: headSize)
+            : ropeScaling.inverseFrequencies(theta: ropeTheta, headSize: headSize)
     }
 }

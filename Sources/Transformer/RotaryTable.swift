@@ -10,7 +10,8 @@ struct RotaryTables {
     /// - Parameter positions: of every token.
     init(positions: [Int], _ configuration: ModelConfiguration) {
         self.configuration = configuration
-        main = RotaryTable(positions, configuration.inverseFrequencies())
+        main = RotaryTable(
+            positions, configuration.inverseFrequencies(), factor: configuration.ropeScaling.attentionFactor)
         local = configuration.localRopeTheta.map { _ in
             RotaryTable(positions, configuration.inverseFrequencies(isLocal: true))
         }
@@ -29,7 +30,8 @@ struct RotaryTables {
 struct RotaryTable {
     let cosines, sines: Matrix
 
-    init(_ positions: [Int], _ frequencies: [Double]) {
+    /// - Parameter factor: what all of them are multiplied with.
+    init(_ positions: [Int], _ frequencies: [Double], factor: Double = 1) {
         let half = frequencies.count
         cosines = Matrix(rows: positions.count, columns: half)
         sines = Matrix(rows: positions.count, columns: half)
@@ -45,8 +47,8 @@ struct RotaryTable {
             firstRow[position] = row
             for (column, frequency) in frequencies.enumerated() {
                 let angle = Double(position) * frequency
-                cosines[row, column] = Float(cos(angle))
-                sines[row, column] = Float(sin(angle))
+                cosines[row, column] = Float(factor * cos(angle))
+                sines[row, column] = Float(factor * sin(angle))
             }
         }
     }

@@ -112,13 +112,15 @@ package struct DoubleReference {
         let size = configuration.headSize
         let isLocal = configuration.localRopeTheta != nil && configuration.localLayers.contains(layer)
         let frequencies = configuration.inverseFrequencies(isLocal: isLocal)
+        var factor = 1.0
+        if !isLocal, case .yarn(let yarn) = configuration.ropeScaling { factor = yarn.attentionFactor }
         var result = row
         for start in stride(from: 0, to: row.count, by: size) {
             for i in 0..<size / 2 {
                 let angle = Double(position) * frequencies[i]
                 let (a, b) = (row[start + i], row[start + i + size / 2])
-                result[start + i] = a * cos(angle) - b * sin(angle)
-                result[start + i + size / 2] = b * cos(angle) + a * sin(angle)
+                result[start + i] = factor * (a * cos(angle) - b * sin(angle))
+                result[start + i + size / 2] = factor * (b * cos(angle) + a * sin(angle))
             }
         }
         return result
@@ -242,13 +244,24 @@ extension ModelConfiguration {
         """,
         "olmo2": "",
         "smollm3": #""no_rope_layers": [1, 0, 1, 0]"#,
+        "llama+linear": #""rope_scaling": {"rope_type": "linear", "factor": 4.0}"#,
+        "llama+dynamic": #""rope_scaling": {"rope_type": "dynamic", "factor": 4.0}"#,
+        "llama+llama3": """
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16}
+        """,
+        "qwen2+yarn": #""rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}"#,
+        "mistral+yarn": """
+        "sliding_window": 24, "rope_scaling": {"rope_type": "yarn", "factor": 16.0, "beta_fast": 8.0, "beta_slow": 0.5,
+        "mscale": 1.0, "mscale_all_dim": 0.8, "original_max_position_embeddings": 32, "truncate": false}
+        """,
     ]
 
-    /// Four blocks of a family, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.
+    /// Four blocks of a family, the word before a plus sign, four heads that share two key-value heads, 31 tokens. compare_families.py has the same.
     package static func family(_ type: String) throws -> ModelConfiguration {
         let own = families.first { $0.key == type }?.value ?? ""
         let json = """
-            {"model_type": "\(type)", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
+            {"model_type": "\(type.prefix { $0 != "+" })", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
              "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 31, "max_position_embeddings": 512,
              "rms_norm_eps": 1e-5\(own.isEmpty ? "" : ", " + own)}
             """

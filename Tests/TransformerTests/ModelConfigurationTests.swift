@@ -170,8 +170,12 @@ import Testing
         ("rope_scaling", "\"linear\"", "rope_scaling is not an object"),
         ("rope_scaling", #"{"factor": 2}"#, "rope_type is missing"),
         (
-            "rope_scaling", #"{"type": "yarn", "factor": 2}"#,
-            "rope_type is yarn; supported are default, linear and llama3"
+            "rope_scaling", #"{"type": "longrope", "factor": 2}"#,
+            "rope_type is longrope; supported are default, linear, dynamic, llama3 and yarn"
+        ),
+        (
+            "rope_scaling", #"{"type": "yarn", "factor": 2, "beta_fast": 1, "beta_slow": 2}"#,
+            "beta_fast is not above beta_slow"
         ),
         ("rope_scaling", #"{"type": "linear"}"#, "factor is missing"),
         ("rope_scaling", #"{"type": "linear", "factor": true}"#, "factor is not a positive number"),

@@ -31,11 +31,21 @@ FAMILIES = {
         layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]),
     "olmo2": {},
     "smollm3": dict(no_rope_layers=[1, 0, 1, 0]),
+    # Scaled rotary embeddings of a family.
+    "llama+linear": dict(rope_scaling=dict(rope_type="linear", factor=4.0)),
+    "llama+dynamic": dict(rope_scaling=dict(rope_type="dynamic", factor=4.0)),
+    "llama+llama3": dict(rope_scaling=dict(
+        rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=16)),
+    "qwen2+yarn": dict(rope_scaling=dict(type="yarn", factor=4.0, original_max_position_embeddings=64)),
+    "mistral+yarn": dict(sliding_window=24, rope_scaling=dict(
+        rope_type="yarn", factor=16.0, beta_fast=8.0, beta_slow=0.5, mscale=1.0, mscale_all_dim=0.8,
+        original_max_position_embeddings=32, truncate=False)),
 }
 
 
 def configuration(family, vocabulary):
-    return AutoConfig.for_model(family, vocab_size=vocabulary, **{**SHAPE, **FAMILIES[family]})
+    return AutoConfig.for_model(family.split("+")[0], vocab_size=vocabulary, **{**SHAPE, **FAMILIES[family]})
 
 
 def model_of(directory):

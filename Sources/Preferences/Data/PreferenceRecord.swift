@@ -30,6 +30,13 @@ package struct PreferenceRecord: Sendable, Equatable {
     package var margin: Double?
     /// Two dialogues that differ before their last turn: the responses hold several turns.
     package var differsEarly = false
+    /// Of chats that do: the turns whose contents such a response is.
+    package var continuations: [[ChatMessage]] = []
+
+    /// The turns that a response stands for; nil for a single one.
+    func continuation(_ response: String) -> [ChatMessage]? {
+        continuations.first { ChatFormat.text(of: $0).hasSameBytes(as: response) }
+    }
 }
 
 /// One turn of a chat.

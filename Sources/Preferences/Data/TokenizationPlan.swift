@@ -73,7 +73,9 @@ package struct TokenizationPlan: Sendable {
     private func tokenized(_ record: PreferenceRecord) throws(RowError) -> TokenizedExample {
         let prompt = try promptIDs(template.prompt(of: record))
         var whole: [[Int32]] = []
-        for response in record.responses { whole.append(try responseIDs(template.response(response))) }
+        for response in record.responses {
+            whole.append(try responseIDs(template.response(response, of: record), response, record))
+        }
         let longest = whole.reduce(0) { max($0, $1.count + 1) }
         let plan = TruncationPlan(
             promptCount: prompt.count, longestResponse: longest, maxTokens: maxTokens,
@@ -96,8 +98,9 @@ package struct TokenizationPlan: Sendable {
         var asFirst: [[Int32]] = []
         var asSecond: [[Int32]] = []
         for response in record.responses {
-            asFirst.append(try responseIDs("; Response 1: " + response))
-            asSecond.append(try responseIDs("; Response 2: " + response))
+            let text = try template.answer(response, of: record)
+            asFirst.append(try responseIDs("; Response 1: " + text, response, record))
+            asSecond.append(try responseIDs("; Response 2: " + text, response, record))
         }
         func longest(_ responses: [[Int32]]) -> Int { responses.reduce(0) { max($0, $1.count) } }
         let plan = TruncationPlan(
@@ -139,11 +142,15 @@ package struct TokenizationPlan: Sendable {
     }
 
     /// The ids of a response's text, without EOS.
-    private func responseIDs(_ text: String) throws(RowError) -> [Int32] {
-        let ids = try ids(of: text)
-        if ids.isEmpty && !readsPolicies { throw RowError("a response has no tokens") }
-        if ids.contains(eosTokenID) { throw RowError("a response's text contains the EOS token") }
-        return ids
+    private func responseIDs(
+        _ text: String, _ response: String, _ record: PreferenceRecord
+    ) throws(RowError) -> [Int32] {
+        let found = try ids(of: text)
+        if found.isEmpty && !readsPolicies { throw RowError("a response has no tokens") }
+        // Of several turns the template itself ends all but the last.
+        let own = record.continuation(response) == nil ? found : try ids(of: response)
+        if own.contains(eosTokenID) { throw RowError("a response's text contains the EOS token") }
+        return found
     }
 
     private func checkLengths(_ isTruncated: [Bool]) throws(RowError) {

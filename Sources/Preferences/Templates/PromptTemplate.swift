@@ -80,6 +80,18 @@ package enum PromptTemplate: Sendable, Hashable {
         }
     }
 
+    /// The model's text for one of the record's responses.
+    func response(_ response: String, of record: PreferenceRecord) throws(RowError) -> String {
+        guard let continuation = record.continuation(response) else { return self.response(response) }
+        guard let turns else { throw RowError(Self.chatUnsupported) }
+        return try turns.response(continuation, after: record.messages ?? [])
+    }
+
+    /// The text that stands for one of the record's responses in the difference model's input.
+    func answer(_ response: String, of record: PreferenceRecord) throws(RowError) -> String {
+        record.continuation(response) == nil ? response : try self.response(response, of: record)
+    }
+
     /// The text that stands for the record's query in the difference model's input: the query without template; a
     /// chat as `prompt` renders it.
     func query(of record: PreferenceRecord) throws(RowError) -> String {

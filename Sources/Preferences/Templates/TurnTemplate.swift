@@ -82,6 +82,15 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
         return assistant.prefix.hasByteSuffix(" ") && !text.hasBytePrefix(" ") ? " " + text : text
     }
 
+    /// The model's text for several turns that answer a query, without what ends the last one.
+    /// - Throws: what of the chat the template cannot render, or that the query is another text before them.
+    func response(_ turns: [ChatMessage], after query: [ChatMessage]) throws(RowError) -> String {
+        let (start, whole) = (try prompt(query), try prompt(query + turns.dropLast()))
+        guard whole.hasBytePrefix(start) else { throw RowError(Self.queryChanges) }
+        return String(decoding: whole.utf8.dropFirst(start.utf8.count), as: UTF8.self)
+            + response(turns.last?.content ?? "")
+    }
+
     /// What the prompt ends with.
     var opening: String {
         let scalars = assistant.prefix.unicodeScalars
@@ -125,6 +134,7 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
     static let systemUnsupported = "the template has no place for a system message"
     static let systemNotFirst = "the template has a place for a system message at the beginning only"
     static let notAlternating = "the template needs messages of user and assistant in turn, the last one of the user"
+    static let queryChanges = "the template renders the query in another way before more turns"
     static let noUser = "the template puts the system message into a user's message, and there is none"
 
     private func check(_ messages: [ChatMessage]) throws(RowError) {

@@ -10,6 +10,8 @@ package final class ModelDirectory {
     private let files: [String: SafetensorsFile]
     /// Which file holds a tensor.
     private let places: [String: String]
+    /// What the files call the scalar head, where that is another name.
+    package let scalarHeadName: String?
 
     /// Reads `config.json` alone.
     ///
@@ -98,7 +100,11 @@ package final class ModelDirectory {
         } else {
             throw try Self.noWeights(in: path, instead: single)
         }
-        (self.files, self.places) = (files, places)
+        let own = TensorNames.own(of: Set(places.keys))
+        scalarHeadName = own.first { $0.value == HeadKind.scalar.weightName }?.key
+        self.files = files
+        for file in files.values { file.rename(own) }
+        self.places = Dictionary(uniqueKeysWithValues: places.map { (own[$0] ?? $0, $1) })
     }
 
     /// The file of each tensor as an index states it; nil when it states none, or two for a tensor.
@@ -200,6 +206,26 @@ package final class ModelDirectory {
     /// - Throws: `RDOError.artefact` when the file cannot be read.
     package func read(_ name: String, rows: Range<Int>, into values: UnsafeMutablePointer<Float>) throws {
         try file(of: name).read(name, rows: rows, into: values)
+    }
+
+    /// The first number that is none among the weights of the model's blocks, embeddings and head.
+    ///
+    /// - Throws: `RDOError.artefact` when a file cannot be read.
+    package func firstNonFinite() throws -> (tensor: String, row: Int)? {
+        for spec in ParameterLayout(configuration, head: .languageModel).specs where contains(spec.name) {
+            let block = max(1, (1 << 20) / max(1, spec.columns))
+            var values = [Float](repeating: 0, count: min(block, spec.rows) * spec.columns)
+            for start in stride(from: 0, to: spec.rows, by: block) {
+                let rows = start..<min(start + block, spec.rows)
+                try values.withUnsafeMutableBufferPointer { values in
+                    if let base = values.baseAddress { try read(spec.name, rows: rows, into: base) }
+                }
+                if let index = values[..<(rows.count * spec.columns)].firstIndex(where: { !$0.isFinite }) {
+                    return (spec.name, start + index / spec.columns)
+                }
+            }
+        }
+        return nil
     }
 
     /// XXH3-128 over what the model computes: its configuration and the name, type, shape and bytes of every tensor.

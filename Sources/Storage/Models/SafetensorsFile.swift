@@ -15,7 +15,7 @@ package final class SafetensorsFile {
     }
 
     let path: String
-    let entries: [String: Entry]
+    private(set) var entries: [String: Entry]
     private let descriptor: Int32
     /// Bytes of a header: the format's own limit.
     private static let headerLimit: UInt64 = 100_000_000
@@ -112,6 +112,11 @@ package final class SafetensorsFile {
             throw bad("tensor \(name) ends beyond the end of the file: truncated")
         }
         return Entry(type: type, shape: shape, bytes: (start + offsets[0])..<(start + offsets[1]))
+    }
+
+    /// Gives tensors other names, by their old ones.
+    func rename(_ names: [String: String]) {
+        entries = Dictionary(entries.map { (names[$0] ?? $0, $1) }, uniquingKeysWith: { one, _ in one })
     }
 
     package func contains(_ name: String) -> Bool { entries[name] != nil }

@@ -1,4 +1,5 @@
-/// `{chosen, rejected}` as arrays of `{role, content}` that share all but the last message.
+/// `{chosen, rejected}` as arrays of `{role, content}` that share all but the last message. Where they differ before that, the
+/// query ends with the last turn of the user that they share, and the responses are all turns that follow.
 ///
 /// A `prompt` may stand beside them: as an array it comes before the messages of both, unless they begin with it
 /// already; as a text it must be one of the user's messages, or is the only one when chosen and rejected hold nothing
@@ -7,10 +8,37 @@ enum ChatFormat {
     static func parse(_ row: JSONRow) throws(RowError) -> PreferenceRecord {
         let chosen = try dialogue(row, "chosen")
         let rejected = try dialogue(row, "rejected")
-        guard chosen.query == rejected.query else { throw RowError("the prompts of chosen and rejected differ") }
-        return try row.record(
-            .pair, prompt: text(of: chosen.query), messages: chosen.query,
-            responses: [chosen.response, rejected.response])
+        return try record(row, chosen, rejected)
+    }
+
+    /// A pair of two chats' ends.
+    static func record(_ row: JSONRow, _ chosen: Chat, _ rejected: Chat) throws(RowError) -> PreferenceRecord {
+        guard chosen.query != rejected.query else {
+            return try row.record(
+                .pair, prompt: text(of: chosen.query), messages: chosen.query,
+                responses: [chosen.response, rejected.response])
+        }
+        let (one, other) = (chosen.messages, rejected.messages)
+        // Both responses begin with a turn of the assistant.
+        var shared = zip(one.dropLast(), other.dropLast()).prefix { $0 == $1 }.map(\.0)
+        while !shared.isEmpty, one[shared.count].role != .assistant || other[shared.count].role != .assistant {
+            shared.removeLast()
+        }
+        guard shared.contains(where: { $0.role == .user }) else {
+            throw RowError("the prompts of chosen and rejected differ")
+        }
+        let continuations = [one, other].map { Array($0[shared.count...]) }
+        var record = try row.record(
+            .pair, prompt: text(of: shared), messages: shared, responses: continuations.map(text))
+        (record.differsEarly, record.continuations) = (true, continuations)
+        return record
+    }
+
+    /// A chat that ends in a response.
+    struct Chat {
+        var query: [ChatMessage]
+        var response: String
+        var messages: [ChatMessage] { query + [ChatMessage(role: .assistant, content: response)] }
     }
 
     /// What a report shows of a chat.
@@ -47,9 +75,7 @@ enum ChatFormat {
 
     private static let shareGPTRoles = ["human": "user", "gpt": "assistant"]
 
-    private static func dialogue(
-        _ row: JSONRow, _ field: String
-    ) throws(RowError) -> (query: [ChatMessage], response: String) {
+    private static func dialogue(_ row: JSONRow, _ field: String) throws(RowError) -> Chat {
         var query = try messages(row, field)
         let response = try takeResponse(from: &query, field)
         if row.isArray("prompt") {
@@ -64,6 +90,6 @@ enum ChatFormat {
             }
         }
         guard query.contains(where: { $0.role == .user && !$0.content.isBlank }) else { throw RowError("empty prompt") }
-        return (query, response)
+        return Chat(query: query, response: response)
     }
 }

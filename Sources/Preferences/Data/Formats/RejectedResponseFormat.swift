@@ -10,14 +10,13 @@ enum RejectedResponseFormat {
                 .unpaired, prompt: prompt, messages: query, responses: [chosen],
                 label: row.has("label") ? try row.bool("label") : nil)
         }
-        let rejected: String
         if row.has("rejected_messages") {
             var other = try ChatFormat.messages(row, "rejected_messages")
-            rejected = try ChatFormat.takeResponse(from: &other, "rejected_messages")
-            guard other == query else { throw RowError("the prompts of messages and rejected_messages differ") }
-        } else {
-            rejected = try row.string("rejected_response")
+            let rejected = try ChatFormat.takeResponse(from: &other, "rejected_messages")
+            return try ChatFormat.record(
+                row, ChatFormat.Chat(query: query, response: chosen), ChatFormat.Chat(query: other, response: rejected))
         }
-        return try row.record(.pair, prompt: prompt, messages: query, responses: [chosen, rejected])
+        return try row.record(
+            .pair, prompt: prompt, messages: query, responses: [chosen, try row.string("rejected_response")])
     }
 }
