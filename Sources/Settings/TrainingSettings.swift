@@ -12,9 +12,11 @@ package struct TrainingSettings: ConfigurationSection {
     package var microBatchTokens: Int?
     package var learningRate = 1e-5
     package var schedule = ScheduleKind.linear
+    package var scheduleSteps: Int?
     package var warmupSteps: Int?
     package var warmupRatio = 0.1
     package var minimumLearningRateRatio = 0.0
+    package var mayChangeLearningRate = false
     package var weightDecay = 0.0
     package var beta1 = 0.9
     package var beta2 = 0.999
@@ -49,11 +51,19 @@ package struct TrainingSettings: ConfigurationSection {
                 "Most tokens in a leaf: where a batch has more, it is cut into a multiple of micro_batches."),
             .value(\.learningRate, "learning_rate", .above(0), "Peak learning rate."),
             .value(\.schedule, "schedule", "After warm-up: constant, or linear or cosine decay."),
+            .value(
+                \.scheduleSteps, "schedule_steps", .atLeast(1),
+                "Steps that the schedule is made for, where that is not all of them: a run that may be made longer keeps its rates."
+            ),
             .value(\.warmupSteps, "warmup_steps", .atLeast(0), "Steps of linear warm-up, instead of warmup_ratio."),
             .value(\.warmupRatio, "warmup_ratio", .within(0, 1), "Share of the steps that warm up."),
             .value(
                 \.minimumLearningRateRatio, "minimum_learning_rate_ratio", .within(0, 1),
                 "Where the decay ends, as a share of the peak."),
+            .value(
+                \.mayChangeLearningRate, "may_change_learning_rate",
+                "Go on from checkpoints of another learning rate or schedule, instead of training anew."
+            ).cosmetic,
             .value(\.weightDecay, "weight_decay", .atLeast(0), "Decoupled decay, on matrices only."),
             .value(\.beta1, "beta1", .below(0, 1), "AdamW's decay of the first moment."),
             .value(\.beta2, "beta2", .below(0, 1), "AdamW's decay of the second moment."),
@@ -80,6 +90,12 @@ package struct TrainingSettings: ConfigurationSection {
     package func totalSteps(exampleCount: Int) -> Int {
         steps ?? max(1, Int((epochs * Double(exampleCount) / Double(batchSize)).rounded(.up)))
     }
+
+    /// The keys that `may_change_learning_rate` lets differ from a checkpoint's.
+    package static let learningRateKeys = [
+        "learning_rate", "head_learning_rate", "schedule", "schedule_steps", "warmup_steps", "warmup_ratio",
+        "minimum_learning_rate_ratio",
+    ]
 
     /// The fields as part of a pass's section.
     package static func fields<Pass>(in path: WritableKeyPath<Pass, TrainingSettings>) -> [Field<Pass>] {

@@ -10,8 +10,11 @@ package struct LearningRates: Sendable {
     private let totalSteps: Int
     private let warmupSteps: Int
 
-    /// - Parameter head: the scalar head's own peak rate; nil means the body's.
+    /// - Parameters:
+    ///   - head: the scalar head's own peak rate; nil means the body's.
+    ///   - totalSteps: of the run; the schedule is made for `schedule_steps` where that is set, and stays at its floor after.
     package init(_ settings: TrainingSettings, head: Double?, totalSteps: Int) {
+        let totalSteps = settings.scheduleSteps ?? totalSteps
         (self.settings, self.totalSteps) = (settings, totalSteps)
         headPeak = head ?? settings.learningRate
         warmupSteps = min(

@@ -86,8 +86,9 @@ package final class Trainer<Task: TrainingTask> {
         let (same, next) = (rates.rate(step: start - 1), rates.rate(step: start))
         guard abs(old - same) > 1e-9 * max(old, same) else { return }
         log.warning(
-            "the schedule now ends at step \(totalSteps): the learning rate was \(old) at step \(start) and is \(next) at "
-                + "the next; to begin a schedule of its own, start another output from this one's model")
+            "the learning rate was \(old) at step \(start) and is \(next) at the next: the schedule now ends at step "
+                + "\(run.settings.scheduleSteps ?? totalSteps); schedule_steps keeps one that was made for fewer steps, and "
+                + "another output that starts from this one's model begins one of its own")
     }
 
     /// Id of the checkpoint that holds the weights which `train` left.

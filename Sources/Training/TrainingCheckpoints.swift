@@ -91,10 +91,14 @@ final class TrainingCheckpoints {
                     .artefact, "the checkpoint does not fit this run: \(reason)", at: path,
                     remedy: "name one that does, or use --resume \(run.identity.pass)=never to train anew")
             }
+            sayChanged(checkpoint)
             return checkpoint
         case .auto:
             guard let checkpoint = try newestIntact() else { return nil }
-            guard let reason = misfit(of: checkpoint) else { return checkpoint }
+            guard let reason = misfit(of: checkpoint) else {
+                sayChanged(checkpoint)
+                return checkpoint
+            }
             log.info("\(run.identity.pass): training anew, because \(reason)")
             return nil
         }
@@ -142,13 +146,23 @@ final class TrainingCheckpoints {
     /// Why the run cannot go on from a checkpoint; nil when it can.
     private func misfit(of checkpoint: Checkpoint) -> String? {
         let state = checkpoint.state
-        let differences = run.identity.differences(from: state.extra)
+        let differences = run.identity.differences(
+            from: state.extra,
+            except: run.settings.mayChangeLearningRate ? TrainingSettings.learningRateKeys : [])
         if !differences.isEmpty { return differences.joined(separator: ", ") }
         if state.step > totalSteps { return "it was trained for \(state.step) steps, and now for \(totalSteps)" }
         for spec in parameters.layout.specs where checkpoint.shape(.model, spec.name) != spec.shape {
             return "it has no \(spec.name) of shape \(spec.shape)"
         }
         return checkpoint.hasOptimizer ? nil : "it holds no optimizer state"
+    }
+
+    /// What differs although it may.
+    private func sayChanged(_ checkpoint: Checkpoint) {
+        let differences = run.identity.differences(from: checkpoint.state.extra)
+        guard !differences.isEmpty else { return }
+        log.warning(
+            "\(run.identity.pass): going on although \(differences.joined(separator: ", ")) (may_change_learning_rate)")
     }
 
     /// Collective. Returns when the checkpoint of `step` is complete on the disk and older ones are pruned.

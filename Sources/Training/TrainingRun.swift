@@ -71,10 +71,14 @@ package struct RunIdentity: Sendable {
 
     /// What differs from the run that kept `attributes`: what it was and what it is, digests by their beginnings. A key
     /// that one of the two does not know counts as null, and a switch as off.
-    func differences(from attributes: [String: String]) -> [String] {
+    ///
+    /// - Parameter passedOver: keys that may differ.
+    func differences(from attributes: [String: String], except passedOver: [String] = []) -> [String] {
         let own = self.attributes
         // Checkpoints of earlier versions do not say what these were.
-        let unknown = [Input.differences, .head].map { Self.prefix + $0.rawValue }.filter { attributes[$0] == nil }
+        let unknown =
+            [Input.differences, .head].map { Self.prefix + $0.rawValue }.filter { attributes[$0] == nil }
+            + passedOver.map { Self.prefix + $0 }
         let names = Set(own.keys).union(attributes.keys.filter { $0.hasPrefix(Self.prefix) }).subtracting(unknown)
         return names.sorted().compactMap { name in
             let (old, new) = (attributes[name, default: "null"], own[name, default: "null"])

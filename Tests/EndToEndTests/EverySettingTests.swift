@@ -43,6 +43,7 @@ import Testing
     private static let shared = [
         "model": "INITIAL", "epochs": "1", "steps": "3", "batch_size": "16", "micro_batches": "2",
         "micro_batch_tokens": "60", "learning_rate": "3e-3", "schedule": "constant", "warmup_steps": "2",
+        "schedule_steps": "7", "may_change_learning_rate": "true",
         "warmup_ratio": "0.6", "minimum_learning_rate_ratio": "0.5", "weight_decay": "0.2", "beta1": "0.8",
         "beta2": "0.9", "epsilon": "1e-4", "max_grad_norm": "0.01", "checkpoint_every": "1", "keep_checkpoints": "1",
         "evaluate_every": "1", "export": "bf16", "lora.rank": "2", "lora.alpha": "4", "lora.targets": "[k_proj]",

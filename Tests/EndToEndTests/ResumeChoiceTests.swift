@@ -37,6 +37,45 @@ import Testing
         #expect(try work.bytes("run/difference/model/model.safetensors") == whole)
     }
 
+    /// Made longer, a run has the rates of one that was to be so long from the beginning where `schedule_steps` says so; where
+    /// it does not, the log says that the rate changes.
+    @Test func aScheduleMayBeMadeForMoreSteps() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        let scheduled = ["difference.schedule_steps=10"]
+        #expect(try work.rdo(["train", "difference"], set: scheduled + ["difference.steps=4"]).status == 0)
+        let longer = try work.rdo(["train", "difference"], set: scheduled + ["difference.steps=8"])
+        #expect(longer.status == 0 && longer.error.contains("continuing from step 4"), "\(longer.error)")
+        #expect(!longer.error.contains("the learning rate was"))
+        let weights = try work.bytes("run/difference/model/model.safetensors")
+        let once = try work.rdo(["train", "difference"], output: "once", set: scheduled + ["difference.steps=8"])
+        #expect(once.status == 0, "\(once.error)")
+        #expect(try work.bytes("once/difference/model/model.safetensors") == weights)
+
+        let short = try work.rdo(["train", "difference"], output: "plain", set: ["difference.steps=4"])
+        #expect(short.status == 0, "\(short.error)")
+        let stretched = try work.rdo(["train", "difference"], output: "plain", set: ["difference.steps=8"])
+        #expect(stretched.status == 0 && stretched.error.contains("the learning rate was"), "\(stretched.error)")
+        #expect(stretched.error.contains("the schedule now ends at step 8; schedule_steps keeps"))
+    }
+
+    /// Another learning rate is another run, unless a key says that it may go on.
+    @Test func aLearningRateMayChange() throws {
+        let work = try Workspace(pairs: 16)
+        try work.writeConfiguration()
+        let start = ["difference.schedule=constant", "difference.warmup_ratio=0"]
+        #expect(try work.rdo(["train", "difference"], set: start + ["difference.steps=4"]).status == 0)
+        let changed = start + ["difference.steps=8", "difference.learning_rate=1e-4"]
+        let on = try work.rdo(
+            ["train", "difference"], set: changed + ["difference.may_change_learning_rate=true"])
+        #expect(on.status == 0 && on.error.contains("continuing from step 4"), "\(on.error)")
+        #expect(on.error.contains("going on although learning_rate was"))
+        let rates = try work.metrics("run/difference/metrics.jsonl").compactMap { $0["learning_rate"] as? Double }
+        #expect(rates.count == 8 && rates[3] != 1e-4 && rates[4...].allSatisfy { $0 == 1e-4 }, "\(rates)")
+        let anew = try work.rdo(["train", "difference"], set: changed + ["difference.learning_rate=2e-4"])
+        #expect(anew.status == 0 && anew.error.contains("training anew, because learning_rate was"), "\(anew.error)")
+    }
+
     /// A checkpoint for dpo is no reason for other passes to fail or to begin anew.
     @Test func aCheckpointIsForThePassThatWroteIt() throws {
         let work = try Workspace(pairs: 16)

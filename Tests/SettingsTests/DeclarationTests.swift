@@ -74,7 +74,8 @@ import Testing
             let common = [
                 "model": "start", "epochs": "2.5", "steps": "11", "batch_size": "128", "micro_batches": "16",
                 "micro_batch_tokens": "2048",
-                "learning_rate": "0.123", "schedule": "constant", "warmup_steps": "3", "warmup_ratio": "0.01",
+                "learning_rate": "0.123", "schedule": "constant", "schedule_steps": "7",
+                "may_change_learning_rate": "true", "warmup_steps": "3", "warmup_ratio": "0.01",
                 "minimum_learning_rate_ratio": "0.2", "weight_decay": "0.1", "beta1": "0.8", "beta2": "0.95",
                 "epsilon": "1e-6", "max_grad_norm": "0", "checkpoint_every": "0", "keep_checkpoints": "1",
                 "evaluate_every": "5", "export": "bf16", "lora.rank": "4", "lora.alpha": "3",
