@@ -2,6 +2,7 @@ import Coding
 import Diagnostics
 import Foundation
 import Parallel
+import Settings
 import Storage
 import Tensors
 import Transformer
