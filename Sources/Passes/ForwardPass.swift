@@ -87,10 +87,11 @@ struct ForwardPass {
 
     /// Whether the file is there and was made from the same things. One that was not is made again if it is this run's own.
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
-        guard FileManager.default.fileExists(atPath: path) else { return false }
+        guard try InputFile.exists(path) else { return false }
         let reasons: String
-        do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact
-        {
+        do {
+            reasons = try misfit().joined(separator: ", ")
+        } catch let error as RDOError where error.kind == .artefact && error.place == path {
             // A damaged file of this kind is told from one of any other kind, which is somebody's.
             guard try Artefacts.isHDF5(path) else {
                 throw RDOError(
