@@ -67,7 +67,7 @@ let package = Package(
             ["Objectives", "Preferences", "Transformer", "Diagnostics", .product(name: "Yams", package: "Yams")]),
         module("Storage", ["Preferences", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics", "CHDF5"]),
         module("Inspection", ["Storage", "Objectives", "Tensors", "Columns", "Coding", "Diagnostics"]),
-        module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Diagnostics"]),
+        module("Planning", ["Parallel", "Costs", "Transformer", "Tensors", "Coding", "Diagnostics"]),
         module(
             "Training",
             [
@@ -90,7 +90,7 @@ let package = Package(
             "Tools",
             [
                 "Passes", "Methods", "Training", "Planning", "Inspection", "Storage", "Settings", "Preferences",
-                "Objectives", "Parallel", "Costs", "Transformer", "Tensors", "Columns", "Diagnostics",
+                "Objectives", "Parallel", "Costs", "Transformer", "Tensors", "Columns", "Coding", "Diagnostics",
             ]),
         module(
             "Report", ["Passes", "Settings", "Inspection", "Storage", "Objectives", "Coding", "Diagnostics"],

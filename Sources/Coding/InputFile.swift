@@ -33,6 +33,30 @@ package enum InputFile {
         }
     }
 
+    /// The text that a whole file is, without a byte order mark; nil when nothing is at `path`.
+    ///
+    /// - Parameter name: what messages call the file.
+    /// - Throws: as `contents`; an error of `kind` when it is not UTF-8.
+    package static func text(
+        of path: String, called name: String = "the file", _ kind: RDOError.Kind = .artefact
+    ) throws -> String? {
+        guard let bytes = try contents(of: path, kind) else { return nil }
+        let isMarked = bytes.starts(with: [0xEF, 0xBB, 0xBF])
+        guard let text = String(validating: isMarked ? bytes.dropFirst(3) : bytes[...], as: UTF8.self) else {
+            throw RDOError(kind, "\(name) is not UTF-8 text", at: path)
+        }
+        return text
+    }
+
+    /// What a file remembers that saves work and can be made again; nil when nothing is at `path`, or JSON that says
+    /// something else: of another version, or cut short by a full disk.
+    ///
+    /// - Throws: as `contents`.
+    package static func memory<Value: Decodable>(_ type: Value.Type, in path: String) throws -> Value? {
+        guard let bytes = try contents(of: path) else { return nil }
+        return try? JSONDecoder().decode(type, from: Data(bytes))
+    }
+
     /// The JSON object that a whole file is; nil when nothing is at `path`.
     ///
     /// - Throws: as `contents`; `RDOError.artefact` with the line of a syntax error, or when it is no object.
@@ -52,7 +76,8 @@ package enum InputFile {
         var status = stat()
         guard !path.utf8.contains(0) else { throw cannotOpen(path, kind, EINVAL) }
         guard stat(path, &status) == 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
+            // Nothing can be at a name that is too long.
+            if [ENOENT, ENOTDIR, ENAMETOOLONG].contains(errno) { return nil }
             throw cannotOpen(path, kind, errno)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -62,7 +87,7 @@ package enum InputFile {
         return status
     }
 
-    private static func cannotOpen(_ path: String, _ kind: RDOError.Kind, _ number: Int32) -> RDOError {
+    static func cannotOpen(_ path: String, _ kind: RDOError.Kind, _ number: Int32) -> RDOError {
         RDOError(kind, "cannot open (\(String(cString: strerror(number))))", at: path)
     }
 

@@ -32,7 +32,7 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
         (self.kind, self.what, self.place, self.remedy) = (kind, what, place, remedy)
     }
 
-    /// One line: `place: what; remedy`. Names that come out of files stand in it, so it is cut where it grows long, and
+    /// One line: `place: what; remedy`, an empty place as `""`. Names that come out of files stand in it, so it is cut where it grows long, and
     /// control characters are escaped.
     package var description: String {
         let parts = (place, what, remedy)
@@ -45,7 +45,9 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     private static let lengthLimit = 900
 
     private static func line(_ parts: (place: String?, what: String, remedy: String?)) -> String {
-        let text = (parts.place.map { $0 + ": " } ?? "") + parts.what + (parts.remedy.map { "; " + $0 } ?? "")
+        let text =
+            (parts.place.map { ($0.isEmpty ? "\"\"" : $0) + ": " } ?? "") + parts.what
+            + (parts.remedy.map { "; " + $0 } ?? "")
         return text.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControlCharacters()
     }
 }

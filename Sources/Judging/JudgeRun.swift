@@ -34,8 +34,8 @@ package final class JudgeRun: Sendable {
         _ first: String, _ second: String, configuration: String, directory: String, limit: Int?,
         environment: [String: String], arguments: [String], isDryRun: Bool, log: Log
     ) throws {
-        settings = try JudgingSettings.load(configuration)
-        let text = try String(contentsOfFile: configuration, encoding: .utf8)
+        let text = try JudgingSettings.text(of: configuration)
+        settings = try JudgingSettings.load(text, source: configuration)
         let secrets = try Secrets(
             of: isDryRun ? [] : settings.judges, environment: environment, configuration: (configuration, text),
             arguments: arguments)

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Settings
@@ -78,13 +79,17 @@ package enum LimitKey: String, SettingChoice {
 }
 
 extension JudgingSettings {
-    /// Reads and checks a file.
-    /// - Throws: `RDOError.usage` naming file and key; a value that may hold a key is never repeated.
-    package static func load(_ path: String) throws -> JudgingSettings {
-        let text: String
-        do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
-            throw RDOError(.usage, "cannot read the judges (\(error.localizedDescription))", at: path)
+    /// - Throws: `RDOError.usage` when the file cannot be read.
+    static func text(of path: String) throws -> String {
+        guard let text = try InputFile.text(of: path, called: "the file of judges", .usage) else {
+            throw RDOError(.usage, "cannot read the judges (there is no such file)", at: path)
         }
+        return text
+    }
+
+    /// Reads and checks a file's text.
+    /// - Throws: `RDOError.usage` naming file and key; a value that may hold a key is never repeated.
+    static func load(_ text: String, source path: String) throws -> JudgingSettings {
         let settings = try JudgingSettings(reading: text, settings: [], source: path)
         guard !settings.judges.isEmpty else { throw RDOError(.usage, "judges is empty", at: path) }
         var names: Set<String> = []

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Storage
@@ -10,7 +11,7 @@ enum JudgementFiles {
 
     /// - Throws: `RDOError.artefact` when the directory holds anything of others, or is none.
     static func require(_ directory: String) throws {
-        guard FileManager.default.fileExists(atPath: directory) else { return }
+        guard try Durable.exists(directory) else { return }
         guard let files = try Durable.files(in: directory) else {
             throw RDOError(.artefact, "this is a file, not a directory", at: directory, remedy: "name a directory")
         }
@@ -27,10 +28,7 @@ enum JudgementFiles {
     }
 
     private static func isResult(_ path: String) throws -> Bool {
-        do {
-            let start = String(decoding: try Data(contentsOf: URL(ofFile: path)), as: UTF8.self)
-            return start.contains("\"\(Judgement.schema)\"")
-        } catch { throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path) }
+        String(decoding: try InputFile.contents(of: path) ?? [], as: UTF8.self).contains("\"\(Judgement.schema)\"")
     }
 
     /// Replaces both files, each as a whole.

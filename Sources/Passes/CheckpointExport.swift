@@ -44,7 +44,7 @@ package enum CheckpointExport {
         let head: HeadKind = checkpoint.shape(.model, HeadKind.scalar.weightName) == nil ? .languageModel : .scalar
         let layout = ParameterLayout(configuration, head: head)
         let frozen = try adapters.map { try base($0, of: checkpoint) }
-        let tokenizer = tokenizer ?? Self.found(source, near: checkpoint.path)
+        let tokenizer = try tokenizer ?? Self.found(source, near: checkpoint.path)
         try requireTokenizer(tokenizer, of: checkpoint)
         let writer = try ModelDirectoryWriter(
             path: output, configuration: configuration, head: head, dtype: isHalfPrecision ? .bf16 : .f32,
@@ -60,13 +60,13 @@ package enum CheckpointExport {
 
     /// A path as the run had it. One that is not there was relative to where the run was started: a directory above the
     /// checkpoint.
-    private static func found(_ path: String, near checkpoint: String) -> String {
-        guard !path.hasPrefix("/"), !Durable.exists(path) else { return path }
+    private static func found(_ path: String, near checkpoint: String) throws -> String {
+        guard !path.hasPrefix("/"), try !Durable.exists(path) else { return path }
         var directory = Durable.absolute(checkpoint)
         while directory != "/" {
             directory = Durable.parent(of: directory)
             let candidate = directory + "/" + path
-            if Durable.exists(candidate) { return candidate }
+            if try Durable.exists(candidate) { return candidate }
         }
         return path
     }
@@ -78,7 +78,7 @@ package enum CheckpointExport {
 
     /// - Throws: `RDOError.artefact` when it is not the tokenizer that the model was trained with.
     private static func requireTokenizer(_ path: String, of checkpoint: Checkpoint) throws {
-        guard Durable.exists(path) else {
+        guard try Durable.exists(path) else {
             throw RDOError(
                 .artefact, "the run's tokenizer is not there", at: path, remedy: "name it with --tokenizer")
         }

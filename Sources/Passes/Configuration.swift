@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Methods
@@ -68,11 +69,8 @@ package struct Configuration: ConfigurationSection {
     /// - Parameter settings: `section.key=value`, applied over the file.
     /// - Throws: `RDOError.usage` naming file, line and key.
     package static func load(path: String, settings: [String] = []) throws -> Configuration {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let text = try InputFile.text(of: path, called: "the configuration", .usage) else {
             throw RDOError(.usage, "cannot read the configuration", at: path, remedy: "name a YAML file")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw RDOError(.usage, "the configuration is not UTF-8 text", at: path)
         }
         return try Configuration(yaml: text, settings: settings, source: path)
     }

@@ -24,6 +24,8 @@ struct ForwardPass {
     var longestItem: Int?
     /// The data row of an item, where an item has one.
     var dataRow: ((Int) -> Int)?
+    /// The command line names the file: a run's own are damaged where they are none of their kind, others are somebody's.
+    var isNamed = false
 
     /// Collective.
     ///
@@ -100,16 +102,16 @@ struct ForwardPass {
 
     /// Whether the file is there and was made from the same things. One that was not is made again if it is this run's own.
     private func stands(_ misfit: () throws -> [String]) throws -> Bool {
-        guard FileManager.default.fileExists(atPath: path) else { return false }
+        guard try InputFile.exists(path) else { return false }
         let isOwn = Durable.absolute(path).hasPrefix(Durable.absolute(session.configuration.output) + "/")
         let reasons: String
-        do { reasons = try misfit().joined(separator: ", ") } catch let error as RDOError where error.kind == .artefact
-        {
+        do {
+            reasons = try misfit().joined(separator: ", ")
+        } catch let error as RDOError where error.kind == .artefact && error.place == path {
             // A damaged file of this kind is told from one of any other kind, which is somebody's.
             guard try Artefacts.isHDF5(path) else {
-                // In the output it is a damaged one; elsewhere somebody named it, perhaps the data.
                 throw RDOError(
-                    isOwn ? .artefact : .usage, "there is a file of another kind (\(error.what))", at: path,
+                    isOwn && !isNamed ? .artefact : .usage, "there is a file of another kind (\(error.what))", at: path,
                     remedy: "name another file, or remove this one")
             }
             throw error

@@ -1,3 +1,4 @@
+import Coding
 import Columns
 import Diagnostics
 import Foundation
@@ -67,7 +68,7 @@ package struct ScorePass: CommandPass {
     ) throws {
         func file(_ role: DataRole) throws -> CoefficientFile? {
             let path = path.of(role).path
-            guard FileManager.default.fileExists(atPath: path) else { return nil }
+            guard try InputFile.exists(path) else { return nil }
             let file = try CoefficientFile.read(path)
             // The part that this pass was not to score may be there of an earlier scorer.
             return file.provenance.modelDigest == made.scorer && file.provenance.template == made.template ? file : nil

@@ -1,3 +1,4 @@
+import Coding
 import Costs
 import Diagnostics
 import Foundation
@@ -40,7 +41,6 @@ package final class Session {
         let log = Log(speaking: world.rank == 0)
         (self.configuration, self.world, self.log) = (configuration, world, log)
         (self.resume, self.tracePath) = (resume, tracePath)
-        knownDigests = KnownDigests(configuration.stateDirectory + "/digests.json")
         try world.requireSame("the configuration", configuration.yaml.split(separator: "\n").map(String.init))
         try world.requireSame("the data", configuration.dataSizes())
         try world.collectively { try MeshChoice.check(configuration.parallel.shards, ranks: world.size) }
@@ -54,6 +54,7 @@ package final class Session {
                 try RunStatus.keep(configuration)
             }
         }
+        knownDigests = try world.collectively { try KnownDigests(configuration.stateDirectory + "/digests.json") }
         log.info(
             "\(Version.software): \(world.size) rank(s), \(configuration.parallel.blasThreads) BLAS thread(s) each (\(BLAS.coreName))"
         )
@@ -122,7 +123,7 @@ package final class Session {
         // Coefficients that a path names may be anybody's.
         if artefact == .coefficients, configuration.score.file != nil { return nil }
         let path = artefact == .reference ? configuration.referenceModel : configuration.scorerModel
-        let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
+        let isHere = try world.isTrueOnRankZero { try InputFile.exists(path + "/config.json") }
         return isHere ? try digest(ofModel: path) { try ModelDirectory.open(path, head: artefact.head).digest() } : nil
     }
 
@@ -139,7 +140,7 @@ package final class Session {
     func scorerReading() throws -> ScorerReading {
         let isDifference = configuration.score.scorer == .difference
         let path = configuration.scorerModel
-        let isHere = try world.isTrueOnRankZero { FileManager.default.fileExists(atPath: path + "/config.json") }
+        let isHere = try world.isTrueOnRankZero { try InputFile.exists(path + "/config.json") }
         let start = configuration.startModel(of: configuration.scorerPass)
         return ScorerReading(model: isHere ? path : start, form: isDifference ? .differences : .responses)
     }

@@ -101,7 +101,7 @@ package struct TrainingPass<Method: TrainingMethod>: TrainingStage {
 
     /// Why what stands in a directory is not the model of `origin`; empty when it is.
     private func reasonToWrite(_ directory: String, _ origin: ModelOrigin) throws -> String {
-        guard FileManager.default.fileExists(atPath: directory) else { return "it is missing" }
+        guard try Durable.exists(directory) else { return "it is missing" }
         guard let found = try ModelOrigin.read(directory) else { return "it does not say what it was made from" }
         if found.type != origin.type { return "it is in \(found.type) and export is \(origin.type)" }
         if found.step != origin.step { return "it is of step \(found.step), and the last is \(origin.step)" }

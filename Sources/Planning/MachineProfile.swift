@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -67,10 +68,10 @@ package struct MachineFile: Codable, Sendable, Equatable {
     /// - Throws: `RDOError.artefact` when it is missing or not such a file.
     package static func read(_ path: String) throws -> MachineFile {
         let remedy = "make one with `mpirun -n N rdo bench --out \(path)`"
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let bytes = try InputFile.contents(of: path) else {
             throw RDOError(.artefact, "cannot read the machine's rates", at: path, remedy: remedy)
         }
-        guard let file = try? JSONDecoder().decode(MachineFile.self, from: data), file.schema == "rdo.machine/1",
+        guard let file = try? JSONDecoder().decode(MachineFile.self, from: Data(bytes)), file.schema == "rdo.machine/1",
             !file.profiles.isEmpty, file.profiles.allSatisfy(\.isUsable)
         else { throw RDOError(.artefact, "not a file of `rdo bench`", at: path, remedy: remedy) }
         return file
@@ -79,7 +80,7 @@ package struct MachineFile: Codable, Sendable, Equatable {
     /// Nil when there is no such file.
     /// - Throws: `RDOError.artefact` when something else stands there, which is not to be replaced.
     package static func readIfPresent(_ path: String) throws -> MachineFile? {
-        FileManager.default.fileExists(atPath: path) ? try read(path) : nil
+        try InputFile.exists(path) ? read(path) : nil
     }
 
     /// Puts a profile into the file at `path`, in place of one with as many ranks.

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Inspection
@@ -36,7 +37,7 @@ extension ArtefactContent {
         ofPass pass: String, in run: String, pairs: Int, joining coefficients: String?
     ) throws -> (content: ArtefactContent, note: String?)? {
         let (file, path) = (pass + "/ledger.h5", "\(run)/\(pass)/ledger.h5")
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        guard try InputFile.exists(path) else { return nil }
         var note: String?
         if let coefficients {
             do {

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -20,13 +21,11 @@ package struct ChartLibrary {
     /// - Throws: `RDOError.usage` when there is none, or it is no Chart.js that a page can load.
     package init(_ path: String?) throws {
         let candidates = path.map { [$0] } ?? Self.systemFiles
-        guard let file = candidates.first(where: FileManager.default.fileExists) else {
+        guard let file = try candidates.first(where: { try InputFile.exists($0, .usage) }),
+            let text = try InputFile.text(of: file, .usage)
+        else {
             throw RDOError(
                 .usage, "the chart library is not there", at: candidates.joined(separator: ", "), remedy: Self.remedy)
-        }
-        let text: String
-        do { text = try String(contentsOfFile: file, encoding: .utf8) } catch {
-            throw RDOError(.usage, "cannot read (\(error.localizedDescription))", at: file, remedy: Self.remedy)
         }
         guard let banner = text.prefix(500).firstMatch(of: /Chart\.js v(([34])\.[0-9.]+)/) else {
             throw RDOError(.usage, "this is not Chart.js 3 or 4", at: file, remedy: Self.remedy)

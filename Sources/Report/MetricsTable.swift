@@ -26,7 +26,7 @@ struct MetricsTable {
     ///
     /// - Throws: `RDOError.artefact` when it cannot be read, or has lines and none of them is a step's.
     init?(_ path: String) throws {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        guard try InputFile.exists(path) else { return nil }
         let data: Data
         do { data = try Data(contentsOf: URL(ofFile: path), options: .mappedIfSafe) } catch {
             throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Storage
@@ -21,9 +22,7 @@ package enum ReportPage {
 
     /// - Throws: `RDOError.artefact` when something stands there that is no report.
     package static func requireReplaceable(_ path: String) throws {
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return }
-        if isDirectory.boolValue { throw RDOError(.artefact, "this is a directory", at: path, remedy: "name a file") }
+        guard try InputFile.exists(path) else { return }
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw RDOError(.artefact, "cannot read what stands there", at: path, remedy: "name another file")
         }

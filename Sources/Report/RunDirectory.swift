@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Inspection
@@ -31,7 +32,7 @@ struct RunDirectory {
         self.path = path
         let names = try Self.names(in: path)
         let remembered = try RememberedPass.all(inRun: path)
-        let directories = names.filter { Self.isPass(path + "/" + $0) }
+        let directories = try names.filter { try Self.isPass(path + "/" + $0) }
         passes = try Self.inOrder(Set(directories + remembered.map(\.name))).map { name in
             let directory = path + "/" + name
             return Pass(
@@ -50,10 +51,10 @@ struct RunDirectory {
             try files.map { try ArtefactContent(file: $0, in: path, pairs: pairs) } + ledgers.map(\.content)
             + directories.flatMap { try ArtefactContent.made(byPass: $0, in: path) }
         let evaluated = path + "/" + EvaluationFile.name
-        evaluation = Self.has(evaluated) ? try EvaluationFile.read(evaluated) : nil
-        configuration = try Self.configuration(in: path)
+        evaluation = try InputFile.exists(evaluated) ? EvaluationFile.read(evaluated) : nil
+        configuration = try InputFile.text(of: path + Self.storedConfiguration)
         guard !passes.isEmpty || !artefacts.isEmpty || evaluation != nil || configuration != nil else {
-            throw Self.nothing(in: path)
+            throw try Self.nothing(in: path)
         }
 
         var notes = passes.flatMap { ($0.training?.notes ?? []) + ($0.evaluation?.notes ?? []) }
@@ -62,12 +63,12 @@ struct RunDirectory {
         notes += names.filter { $0.hasSuffix(".h5") && !files.contains($0) }.map {
             "\(path)/\($0): not a name that a run gives its files; left out (see `rdo inspect`)"
         }
-        others = Self.runs(in: path)
+        others = try Self.runs(in: path)
         self.notes = notes
     }
 
     private static func names(in path: String) throws -> [String] {
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard try Durable.exists(path) else {
             throw RDOError(.artefact, "no such directory", at: path, remedy: "name a run's output directory")
         }
         guard let files = try Durable.files(in: path) else {
@@ -86,11 +87,10 @@ struct RunDirectory {
         } catch { return "\(partial): unfinished and not in this page (\(error))" }
     }
 
-    private static func has(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
-
-    private static func isPass(_ directory: String) -> Bool {
+    private static func isPass(_ directory: String) throws -> Bool {
         let marks = ["metrics.jsonl", "evaluation.jsonl", "ledger.h5", "checkpoints"] + ArtefactContent.models
-        return marks.contains { has(directory + "/" + $0) }
+        return try Durable.isDirectory(directory)
+            && marks.contains { try Durable.exists(directory + "/" + $0) }
     }
 
     /// Those that rdo knows in the order in which it documents them, then others.
@@ -99,21 +99,13 @@ struct RunDirectory {
         return known.filter(names.contains) + names.subtracting(known).sorted()
     }
 
-    private static func configuration(in path: String) throws -> String? {
-        let file = path + storedConfiguration
-        guard has(file) else { return nil }
-        do { return try String(contentsOfFile: file, encoding: .utf8) } catch {
-            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: file)
-        }
-    }
-
-    private static func nothing(in path: String) -> RDOError {
-        if isPass(path) {
+    private static func nothing(in path: String) throws -> RDOError {
+        if try isPass(path) {
             return RDOError(
                 .artefact, "this is the directory of one pass", at: path,
                 remedy: "name the run's: \(URL(ofFile: path).deletingLastPathComponent().relativePath)")
         }
-        let others = runs(in: path)
+        let others = try runs(in: path)
         return RDOError(
             .artefact, "there is nothing of a run here", at: path,
             remedy: others.isEmpty
@@ -121,13 +113,12 @@ struct RunDirectory {
     }
 
     /// Such as those of the demo, or of a grid search.
-    private static func runs(in path: String, depth: Int = 3) -> [String] {
-        guard depth > 0, let names = try? FileManager.default.contentsOfDirectory(atPath: path).sorted() else {
-            return []
-        }
-        return names.filter { !["checkpoints", "model", "adapter", "data", ".rdo"].contains($0) }.flatMap { name in
-            let child = path + "/" + name
-            return has(child + storedConfiguration) ? [child] : runs(in: child, depth: depth - 1)
+    private static func runs(in path: String, depth: Int = 3) throws -> [String] {
+        guard depth > 0, let children = try Durable.files(in: path) else { return [] }
+        let own = ["checkpoints", "model", "adapter", "data", ".rdo"]
+        return try children.flatMap { child -> [String] in
+            guard Durable.isDirectory(child), !own.contains(URL(ofFile: child).lastPathComponent) else { return [] }
+            return try Durable.exists(child + storedConfiguration) ? [child] : runs(in: child, depth: depth - 1)
         }
     }
 }

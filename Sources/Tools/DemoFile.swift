@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -9,11 +10,10 @@ struct DemoFile {
     /// - Parameter isOwn: whether the first line of a file is one of the demo's.
     init(_ path: String, isOwn: @escaping (_ firstLine: String) -> Bool) { (self.path, self.isOwn) = (path, isOwn) }
 
-    /// - Throws: `RDOError.artefact` when a file of another making stands there.
+    /// - Throws: `RDOError.artefact` when something of another making stands there, or it cannot be read.
     func requireOwn() throws {
-        guard FileManager.default.fileExists(atPath: path) else { return }
-        let text = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
-        guard isOwn(String(text.prefix { $0 != "\n" })) else {
+        guard let bytes = try InputFile.contents(of: path) else { return }
+        guard isOwn(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) else {
             throw RDOError(
                 .artefact, "something else than the demo's file stands here", at: path,
                 remedy: "name another output: --set output=DIRECTORY")

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Inspection
 import Methods
@@ -29,7 +30,10 @@ struct DemoReport {
         for arm in DemoArm.all(configuration.demo.methods) {
             policies[arm.method, default: [:]][arm.weights] = try configuration.demo.seeds.map { seed in
                 let directory = arm.directory(in: shared.output, seed: seed) + "/\(arm.method)"
-                return try RecordedFigures(directory).lastEvaluation().testAccuracy ?? .nan
+                guard let evaluation = try RecordedFigures(directory).lastEvaluation() else {
+                    throw RDOError(.artefact, "no evaluation is recorded", at: directory + "/evaluation.jsonl")
+                }
+                return evaluation.testAccuracy ?? .nan
             }
         }
         (self.scorers, self.policies) = (scorers, policies)

@@ -115,7 +115,7 @@ struct GridReport {
             trainingLoss = mean(training.map { $0.loss ?? .nan })
             let preference = training.compactMap(\.lossMain)
             preferenceLoss = preference.isEmpty ? trainingLoss : mean(preference)
-            let heldOut = try? figures.lastEvaluation()
+            let heldOut = try figures.lastEvaluation()
             heldOutLoss = heldOut?.testLossMain ?? heldOut?.testLoss
             heldOutAccuracy = heldOut?.testAccuracy
         }

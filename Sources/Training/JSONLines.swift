@@ -12,8 +12,7 @@ final class JSONLinesFile {
     ///   - step: when a run is resumed, lines of steps from this one on were written by the interrupted process after its
     ///     last checkpoint and are dropped, so that every step stands once.
     ///   - pass: several passes write to the file; lines of the others stay.
-    /// - Throws: `RDOError.usage` when the file cannot be written or is another program's, `.artefact` when one that is
-    ///   there cannot be read.
+    /// - Throws: `RDOError.usage` when the file cannot be read or written, is damaged or another program's.
     init(path: String, keepingStepsBefore step: Int, of pass: PassName? = nil) throws {
         // Of a device or a pipe there is nothing to keep.
         if !Self.isStream(path) { try Self.truncate(path, toStepsBefore: step, of: pass) }
@@ -31,50 +30,61 @@ final class JSONLinesFile {
 
     /// Drops the lines of `step` and all later ones; makes an empty file where there is none.
     static func truncate(_ path: String, toStepsBefore step: Int, of pass: PassName? = nil) throws {
-        let lines: [(step: Int, pass: String?, data: String?, line: String)]
-        do { lines = try Self.lines(of: path) } catch let error as RDOError where error.kind == .artefact {
+        var kept: [UInt8] = []
+        do {
+            try forEachLine(of: path, as: Step.self) { line, bytes in
+                if line.step < step || line.pass != pass?.rawValue { kept += bytes + [UInt8(ascii: "\n")] }
+            }
+        } catch let error as RDOError where error.kind == .artefact {
             throw RDOError(
-                .usage, "the file holds something else, which would be lost (\(error.what))", at: path,
+                .usage, "the file holds something else, which would be lost (\(error.what))", at: error.place ?? path,
                 remedy: "name another file")
         }
-        // The one line of a run that was killed while it wrote it is no complete JSON.
-        if lines.isEmpty, try texts(of: path).contains(where: { !$0.hasPrefix("{") || $0.hasSuffix("}") }) {
-            throw RDOError(
-                .usage, "the file holds something else, which would be lost", at: path, remedy: "name another file")
-        }
-        let kept = lines.filter { $0.step < step || $0.pass != pass?.rawValue }.map { $0.line + "\n" }.joined()
-        do { try Durable.write(Data(kept.utf8), to: path) } catch {
+        do { try Durable.write(Data(kept), to: path) } catch {
             throw RDOError(.usage, "cannot write (\(error))", at: path, remedy: "choose a writable directory")
         }
     }
 
-    /// The line of this step about these held-out data, if the file at `path` has one.
-    static func line(of step: Int, about data: String?, path: String) throws -> String? {
-        try lines(of: path).first { $0.step == step && $0.data == data }?.line
+    /// What every line says.
+    private struct Step: Decodable {
+        let step: Int
+        let pass: String?
+        let test_data: String?
     }
 
-    /// The complete lines of a file, with their steps and passes; a line that a kill cut short is left out.
-    private static func lines(of path: String) throws -> [(step: Int, pass: String?, data: String?, line: String)] {
-        struct Line: Decodable {
-            let step: Int
-            let pass: String?
-            let test_data: String?
+    /// The line of this step about these held-out data, if the file at `path` has one.
+    /// - Throws: as `forEachLine`.
+    static func line(of step: Int, about data: String?, path: String) throws -> String? {
+        var found: String?
+        try forEachLine(of: path, as: Step.self) { line, bytes in
+            if found == nil, line.step == step, line.test_data == data {
+                found = String(decoding: bytes, as: UTF8.self)
+            }
         }
-        return try texts(of: path).compactMap { text in
-            (try? JSONDecoder().decode(Line.self, from: Data(text.utf8))).map {
-                ($0.step, $0.pass, $0.test_data, text)
+        return found
+    }
+
+    /// Hands over the lines of a file, none where there is no file. A last line that a kill cut short is left out: when the
+    /// run goes on, `init` drops it, so it never stands within the file.
+    ///
+    /// - Throws: `RDOError.artefact` when the file cannot be read; with the line's number when another line is not of `type`.
+    static func forEachLine<Line: Decodable>(
+        of path: String, as type: Line.Type, _ decoder: JSONDecoder = JSONDecoder(),
+        _ body: (Line, _ bytes: [UInt8]) throws -> Void
+    ) throws {
+        try InputFile.forEachLine(of: path) { line in
+            guard !line.bytes.isEmpty else { return }
+            if let value = try? decoder.decode(type, from: Data(line.bytes)) { return try body(value, line.bytes) }
+            if !isCutShort(line) {
+                throw RDOError(.artefact, "the line is damaged, or another program's", at: "\(path):\(line.number)")
             }
         }
     }
 
-    /// - Throws: `RDOError.artefact` when the file is there and cannot be read.
-    static func texts(of path: String) throws -> [String] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        do {
-            return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
-        } catch {
-            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
-        }
+    /// Whether a line is the beginning of an object, or after others what a power failure leaves of one.
+    private static func isCutShort(_ line: InputFile.Line) -> Bool {
+        guard !line.isWhole, line.number > 1 || line.bytes.first == UInt8(ascii: "{") else { return false }
+        return (try? JSONParser.parse(line.bytes)) == nil
     }
 }
 

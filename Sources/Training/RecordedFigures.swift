@@ -21,17 +21,14 @@ package struct RecordedFigures {
     /// - Parameter directory: of a training pass.
     package init(_ directory: String) { self.directory = directory }
 
-    /// - Throws: `RDOError.artefact` when there is none.
-    package func lastEvaluation() throws -> Evaluation {
-        let path = directory + "/evaluation.jsonl"
-        guard let last = try lines(of: path, as: Evaluation.self).last else {
-            throw RDOError(.artefact, "no evaluation is recorded", at: path)
-        }
-        return last
+    /// Nil when none is recorded.
+    /// - Throws: `RDOError.artefact` when the file cannot be read or is damaged.
+    package func lastEvaluation() throws -> Evaluation? {
+        try lines(of: directory + "/evaluation.jsonl", as: Evaluation.self).last
     }
 
     /// The steps of the last epoch, or all where there was less than one.
-    /// - Throws: `RDOError.artefact` when no step is recorded.
+    /// - Throws: `RDOError.artefact` when no step is recorded, or the file cannot be read or is damaged.
     package func lastEpoch() throws -> [Training] {
         let path = directory + "/metrics.jsonl"
         let steps = try lines(of: path, as: Training.self)
@@ -42,7 +39,8 @@ package struct RecordedFigures {
     private func lines<Line: Decodable>(of path: String, as type: Line.Type) throws -> [Line] {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        // A line that a kill cut short is left out.
-        return try JSONLinesFile.texts(of: path).compactMap { try? decoder.decode(type, from: Data($0.utf8)) }
+        var lines: [Line] = []
+        try JSONLinesFile.forEachLine(of: path, as: type, decoder) { line, _ in lines.append(line) }
+        return lines
     }
 }

@@ -12,7 +12,8 @@ import Testing
 
     private func load(_ yaml: String) throws -> JudgingSettings {
         let directory = try TemporaryDirectory()
-        return try JudgingSettings.load(try directory.write(yaml, to: "judges.yaml"))
+        let path = try directory.write(yaml, to: "judges.yaml")
+        return try JudgingSettings.load(JudgingSettings.text(of: path), source: path)
     }
 
     private func failure(_ yaml: String) -> String {
@@ -20,6 +21,14 @@ import Testing
             _ = try load(yaml)
             return ""
         } catch { return "\(error)" }
+    }
+
+    @Test func aFileThatCannotBeReadIsNamed() throws {
+        let directory = try TemporaryDirectory()
+        for path in [directory.path, directory.path + "/none.yaml"] {
+            let error = #expect(throws: RDOError.self) { try JudgingSettings.text(of: path) }
+            #expect(error?.kind == .usage && error?.place == path)
+        }
     }
 
     @Test func judgesAreAList() throws {

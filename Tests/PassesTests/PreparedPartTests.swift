@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Preferences
 import Storage
@@ -40,7 +41,7 @@ import Testing
                 try PreparedSet.Part(builder, as: "\(number).h5", in: directory.path, header: Self.header))
         }
         try set.write(directory.path)
-        let read = try #require(PreparedSet.read(directory.path))
+        let read = try #require(try PreparedSet.read(directory.path))
         let rows = read.texts(in: directory.path)
         #expect(Array(rows) == all)
         for index in [49, 0, 7, 8, 6, 30] { #expect(rows[index] == all[index]) }
@@ -52,9 +53,16 @@ import Testing
         #expect(try file.dataset("/rows/row").read(Int64.self) == all[8...].map { Int64($0.row) })
         // A part that was cut short, or is gone, makes the set one to be made again.
         #expect(truncate(directory.path + "/0.h5", off_t(set.parts[0].bytes - 1)) == 0)
-        #expect(PreparedSet.read(directory.path) == nil)
+        #expect(try PreparedSet.read(directory.path) == nil)
         try FileManager.default.removeItem(atPath: directory.path + "/0.h5")
-        #expect(PreparedSet.read(directory.path) == nil)
+        #expect(try PreparedSet.read(directory.path) == nil)
+        // So does an index that says nothing; one that cannot be read is an error.
+        let index = try directory.write("{", to: "index.json")
+        #expect(try PreparedSet.read(directory.path) == nil)
+        try FileManager.default.removeItem(atPath: index)
+        try FileManager.default.createDirectory(atPath: index, withIntermediateDirectories: true)
+        let unreadable = #expect(throws: RDOError.self) { try PreparedSet.read(directory.path) }
+        #expect(unreadable?.place == index)
     }
 
     @Test func rowsOfTheDifferenceModel() throws {

@@ -82,6 +82,8 @@ import Transformer
             }
         }
         #expect(throws: RDOError.self) { try MachineFile.read(directory.path + "/none.json") }
+        #expect(try MachineFile.readIfPresent(directory.path + "/none.json") == nil)
+        #expect(throws: RDOError.self) { try MachineFile.readIfPresent(directory.path) }
     }
 
     @Test func ratesAreTakenFromTheNearestSize() {

@@ -40,6 +40,8 @@ import Testing
         }
         let missing = #expect(throws: RDOError.self) { try ChartLibrary(directory.path + "/none.js") }
         #expect(missing?.kind == .usage && missing?.remedy?.contains("libjs-chart.js") == true)
+        let unreadable = #expect(throws: RDOError.self) { try ChartLibrary(directory.path) }
+        #expect(unreadable?.kind == .usage)
         #expect(try kind("alert(1)")?.what == "this is not Chart.js 3 or 4")
         #expect(try kind("/*! Chart.js v2.9.4 */")?.what == "this is not Chart.js 3 or 4")
         #expect(try kind("/*! Chart.js v3.9.1 */\nexport { Chart };")?.what.contains("module form") == true)

@@ -89,6 +89,8 @@ import Testing
         let file = DemoFile(path) { $0.hasPrefix(DemoReport.heading) }
         #expect(throws: RDOError.self) { try file.write("# Demo: new\n") }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "# Mine\n")
+        let unreadable = DemoFile(directory.path) { _ in true }
+        #expect(throws: RDOError.self) { try unreadable.requireOwn() }
         let own = DemoFile(directory.path + "/new/results.md") { $0.hasPrefix(DemoReport.heading) }
         for text in ["# Demo: a\n", "# Demo: b\n"] {
             try own.write(text)

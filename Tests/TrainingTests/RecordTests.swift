@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Settings
 import TestSupport
@@ -32,6 +33,41 @@ import Testing
                 == "{\"step\": 0}\n{\"step\": 1}\n{\"step\": 2, \"again\": true}\n")
         #expect(try JSONLinesFile.line(of: 1, about: nil, path: path) == #"{"step": 1}"#)
         #expect(try JSONLinesFile.line(of: 3, about: nil, path: path) == nil)
+    }
+
+    /// A kill cuts the last line short and no other.
+    @Test func damageWithinIsAnError() throws {
+        let directory = try TemporaryDirectory()
+        for damage in ["{\"st", "\0\0", "[0]", "{\"loss\": 1}"] {
+            let path = try directory.write("{\"step\": 0}\n\(damage)\n{\"step\": 2}\n", to: "metrics.jsonl")
+            let read = #expect(throws: RDOError.self) { try JSONLinesFile.line(of: 0, about: nil, path: path) }
+            #expect(read?.kind == .artefact && read?.place == path + ":2")
+            let resumed = #expect(throws: RDOError.self) { try JSONLinesFile(path: path, keepingStepsBefore: 3) }
+            #expect(resumed?.kind == .usage && resumed?.place == path + ":2")
+        }
+        // The only line, cut short by a kill, and one of somebody else's without an end.
+        let own = try directory.write("{\"st", to: "metrics.jsonl")
+        _ = try JSONLinesFile(path: own, keepingStepsBefore: 0)
+        #expect(try String(contentsOfFile: own, encoding: .utf8) == "")
+        for other in ["{\"prompt\": \"x\"}", "notes"] {
+            let path = try directory.write(other, to: "notes.jsonl")
+            #expect(throws: RDOError.self) { try JSONLinesFile(path: path, keepingStepsBefore: 0) }
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == other)
+        }
+    }
+
+    @Test func recordedFiguresAreReadAgain() throws {
+        let directory = try TemporaryDirectory()
+        let figures = RecordedFigures(directory.path)
+        #expect(try figures.lastEvaluation() == nil)
+        // As a pass without held-out data leaves it.
+        try directory.write("", to: "evaluation.jsonl")
+        #expect(try figures.lastEvaluation() == nil)
+        try directory.write("{\"step\": 1, \"test_loss\": 2}\n{\"step\": 2, \"te", to: "evaluation.jsonl")
+        #expect(try figures.lastEvaluation()?.testLoss == 2)
+        let path = try directory.write("{\"epoch\": 0.5}\n{\"ep\n{\"epoch\": 1}\n", to: "metrics.jsonl")
+        let damaged = #expect(throws: RDOError.self) { try figures.lastEpoch() }
+        #expect(damaged?.kind == .artefact && damaged?.place == path + ":2")
     }
 
     /// A directory in the file's place is no empty file.

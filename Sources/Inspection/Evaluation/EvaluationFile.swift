@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Storage
@@ -8,12 +9,11 @@ package enum EvaluationFile {
 
     /// - Throws: `RDOError.artefact` when it cannot be read, or is something else.
     package static func read(_ path: String) throws -> Evaluation {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw RDOError(.artefact, "cannot read", at: path)
-        }
+        guard let bytes = try InputFile.contents(of: path) else { throw RDOError(.artefact, "cannot read", at: path) }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        guard let evaluation = try? decoder.decode(Evaluation.self, from: data), evaluation.schema == Evaluation.schema
+        guard let evaluation = try? decoder.decode(Evaluation.self, from: Data(bytes)),
+            evaluation.schema == Evaluation.schema
         else {
             throw RDOError(
                 .artefact, "this is no evaluation (\(Evaluation.schema)), or one of another version", at: path,
@@ -33,6 +33,6 @@ package enum EvaluationFile {
 
     /// - Throws: `RDOError.artefact` when something stands there that is no evaluation.
     package static func requireReplaceable(_ path: String) throws {
-        if FileManager.default.fileExists(atPath: path) { _ = try read(path) }
+        if try InputFile.exists(path) { _ = try read(path) }
     }
 }

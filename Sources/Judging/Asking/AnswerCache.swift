@@ -57,35 +57,32 @@ final class AnswerCache: Sendable {
     private static func read(
         _ path: String, mends: Bool
     ) throws -> (replies: [Digest: ChatReply]?, note: String?) {
-        guard FileManager.default.fileExists(atPath: path) else { return (nil, nil) }
-        let data: Data
-        do { data = try Data(contentsOf: URL(ofFile: path)) } catch {
-            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
-        }
-        let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        var note: String?
-        if whole < data.count {
-            // A kill during the first write leaves a part of the header; anything else without a line end is not ours.
-            guard whole > 0 || Data((header + "\n").utf8).starts(with: data) else { throw foreign(path) }
-            note = "\(path): the last line was cut short by a kill and is dropped"
-            if mends, truncate(path, whole) != 0 {
-                throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
-            }
-        }
-        guard whole > 0 else { return (nil, note) }
-        var replies: [Digest: ChatReply] = [:]
+        var (replies, note, whole): ([Digest: ChatReply]?, String?, Int) = (nil, nil, 0)
         let decoder = JSONDecoder()
-        for (index, text) in data[..<whole].split(separator: UInt8(ascii: "\n")).enumerated() {
-            if index == 0 {
-                guard text.elementsEqual(header.utf8) else { throw foreign(path) }
-                continue
+        try InputFile.forEachLine(of: path) { text in
+            guard text.isWhole else {
+                // A kill during the first write leaves a part of the header; anything else without a line end is not ours.
+                guard replies != nil || header.utf8.starts(with: text.bytes) else { throw foreign(path) }
+                note = "\(path): the last line was cut short by a kill and is dropped"
+                return
             }
-            guard let line = try? decoder.decode(Line.self, from: Data(text)), let key = Digest(hex: line.key) else {
+            whole += text.bytes.count + 1
+            if text.bytes.isEmpty { return }
+            if replies == nil {
+                guard text.bytes.elementsEqual(header.utf8) else { throw foreign(path) }
+                replies = [:]
+                return
+            }
+            guard let line = try? decoder.decode(Line.self, from: Data(text.bytes)), let key = Digest(hex: line.key)
+            else {
                 throw RDOError(
-                    .artefact, "the line is no answer", at: "\(path):\(index + 1)",
+                    .artefact, "the line is no answer", at: "\(path):\(text.number)",
                     remedy: "remove the line: its question is asked again")
             }
-            replies[key] = line.reply
+            replies?[key] = line.reply
+        }
+        if note != nil, mends, truncate(path, whole) != 0 {
+            throw RDOError(.usage, "cannot write (\(String(cString: strerror(errno))))", at: path)
         }
         return (replies, note)
     }

@@ -137,15 +137,14 @@ enum SheetFile {
     static func read<Value: Decodable>(
         _ type: Value.Type, _ path: String, schema: String, what: String
     ) throws -> Value {
-        let data: Data
-        do { data = try Data(contentsOf: URL(ofFile: path)) } catch {
-            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
+        guard let bytes = try InputFile.contents(of: path) else {
+            throw RDOError(.artefact, "cannot read (there is no such file)", at: path)
         }
-        let document = try JSONField(parsing: Array(data), file: path)
+        let document = try JSONField(parsing: bytes, file: path)
         guard document.value["schema"]?.text == schema else {
             throw RDOError(.artefact, "the file is no \(what) (\(schema))", at: path)
         }
-        do { return try JSONDecoder().decode(type, from: data) } catch let error as DecodingError {
+        do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch let error as DecodingError {
             throw RDOError(.artefact, "the \(what) is damaged: \(Self.place(of: error))", at: path)
         }
     }

@@ -23,10 +23,10 @@ struct DataPreparation {
     func set() throws -> (directory: String, set: PreparedSet) {
         let directory = session.configuration.dataDirectory + "/" + name
         let identity = try world.textFromRankZero(identity)
-        let isThere = try world.isTrueOnRankZero { PreparedSet.read(directory)?.identity == identity }
+        let isThere = try world.isTrueOnRankZero { try PreparedSet.read(directory)?.identity == identity }
         if !isThere { try make(directory, identity) }
         let set = try world.collectively { () throws -> PreparedSet in
-            guard let set = PreparedSet.read(directory) else {
+            guard let set = try PreparedSet.read(directory) else {
                 throw RDOError(.artefact, "the prepared data are not here on every rank", at: directory)
             }
             return set

@@ -50,9 +50,9 @@ struct PreparedSet: Codable {
     private static let indexName = "index.json"
 
     /// Nil when there is none, or one that cannot be understood: then it is made again.
-    static func read(_ directory: String) -> PreparedSet? {
-        let data = FileManager.default.contents(atPath: directory + "/" + indexName)
-        guard let set = data.flatMap({ try? JSONDecoder().decode(PreparedSet.self, from: $0) }) else { return nil }
+    /// - Throws: `RDOError.artefact` when the index cannot be read.
+    static func read(_ directory: String) throws -> PreparedSet? {
+        guard let set = try InputFile.memory(PreparedSet.self, in: directory + "/" + indexName) else { return nil }
         return set.parts.allSatisfy { FileStamp(directory + "/" + $0.file)?.byteCount == $0.bytes } ? set : nil
     }
 

@@ -66,7 +66,7 @@ struct Measurement {
         let areDone = try world.isTrueOnRankZero {
             try measurements.allSatisfy { measurement in
                 let file = measurement.path(in: session)
-                return try FileManager.default.fileExists(atPath: file) && measurement.misfits(file, provenance).isEmpty
+                return try InputFile.exists(file) && measurement.misfits(file, provenance).isEmpty
             }
         }
         if areDone { return session.log.info("evaluate: all figures of \(path) are there") }

@@ -36,7 +36,7 @@ package struct GeneratePass: CommandPass {
         let file = configuration.generatedFile
         let name = (file as NSString).lastPathComponent
         if let unfinished = try GeneratedFile.progress(file) { return "\(name): \(unfinished)" }
-        return FileManager.default.fileExists(atPath: file) ? name : ""
+        return try InputFile.exists(file) ? name : ""
     }
 
     package func run(_ session: Session) throws {

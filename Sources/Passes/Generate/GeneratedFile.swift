@@ -69,7 +69,7 @@ final class GeneratedFile: ResultWriter {
 
     /// "3 of 16 chunks", or nil when there is no unfinished file.
     static func progress(_ path: String) throws -> String? {
-        guard FileManager.default.fileExists(atPath: path + ".partial") else { return nil }
+        guard try InputFile.exists(path + ".partial") else { return nil }
         return "\(try PartialLine.read(path + ".partial", identity: nil).count) chunks done"
     }
 
@@ -108,11 +108,9 @@ final class GeneratedFile: ResultWriter {
     }
 
     /// Why the file that stands at `path` is not what `identity` would make; empty when it is.
-    /// - Throws: `RDOError.usage` when it is of no generation.
+    /// - Throws: `RDOError.usage` when it is of no generation, `.artefact` when what says so cannot be read.
     static func misfit(_ path: String, identity: String) throws -> [String] {
-        guard let data = FileManager.default.contents(atPath: infoPath(path)),
-            let info = try? JSONDecoder().decode(Info.self, from: data)
-        else {
+        guard let info = try InputFile.memory(Info.self, in: infoPath(path)) else {
             throw RDOError(
                 .usage, "there is a file that `generate` did not make", at: path,
                 remedy: "move it, or name another one in generate.file")
@@ -139,7 +137,7 @@ private struct PartialLine {
     init(chunk: Int, rows: [GeneratedFile.Row]) { (self.chunk, self.rows) = (chunk, rows) }
 
     /// Nil when the line is not whole.
-    private init?(_ line: Substring) {
+    private init?(_ line: String) {
         let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
         guard parts.count >= 2, (parts.count - 2) % 3 == 0, let chunk = Int(parts[1]) else { return nil }
         self.chunk = chunk
@@ -151,16 +149,16 @@ private struct PartialLine {
         guard Digest(of: body).hex == parts[0] else { return nil }
     }
 
-    /// The whole lines of an unfinished file, none where it was begun for something else.
+    /// The whole lines of an unfinished file, none where it was begun for something else. One that is damaged or was cut
+    /// short is none: its chunk is made again.
     static func read(_ path: String, identity: String?) throws -> [PartialLine] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let content: Data
-        do { content = try Data(contentsOf: URL(ofFile: path)) } catch {
-            throw RDOError(.artefact, "cannot read (\(error.localizedDescription))", at: path)
+        var (lines, isOfUse): ([PartialLine], Bool) = ([], false)
+        try InputFile.forEachLine(of: path) { line in
+            let text = String(decoding: line.bytes, as: UTF8.self)
+            if line.number == 1 { isOfUse = identity.map { text + "\n" == header($0) } ?? true }
+            if line.number > 1, isOfUse, let whole = PartialLine(text) { lines.append(whole) }
         }
-        let lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard let first = lines.first, identity.map({ first + "\n" == header($0) }) ?? true else { return [] }
-        return lines.dropFirst().compactMap(PartialLine.init)
+        return lines
     }
 }
 

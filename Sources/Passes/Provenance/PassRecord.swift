@@ -13,10 +13,8 @@ struct PassRecord: Codable {
 
     /// - Throws: `RDOError.artefact` when it cannot be read.
     static func read(_ pass: any Pass, in configuration: Configuration) throws -> PassRecord? {
-        let path = path(pass, in: configuration)
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
-        // Of another version, or cut short by a full disk: as good as none.
-        return try? JSONDecoder().decode(PassRecord.self, from: data)
+        // One that says something else is as good as none.
+        try InputFile.memory(PassRecord.self, in: path(pass, in: configuration))
     }
 
     func write(_ pass: any Pass, in configuration: Configuration) throws {
@@ -94,9 +92,9 @@ package struct RememberedPass: Sendable {
             guard file.hasSuffix(".json"), let name = names.first(where: { file.hasPrefix($0 + "-") }) else {
                 return nil
             }
+            guard let bytes = try InputFile.contents(of: path) else { return nil }
             do {
-                let record = try JSONDecoder().decode(
-                    PassRecord.self, from: Data(contentsOf: URL(ofFile: path)))
+                let record = try JSONDecoder().decode(PassRecord.self, from: Data(bytes))
                 return RememberedPass(
                     name: name, recipe: record.recipe.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
                     isComplete: record.artefacts != nil)

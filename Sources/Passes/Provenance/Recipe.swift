@@ -53,7 +53,7 @@ package struct Recipe {
         }
         // Only where it is there: outputs from before it counted are of the same recipe.
         let added = tokenizer + "/added_tokens.json"
-        if exists && isDirectory.boolValue && FileManager.default.fileExists(atPath: added) {
+        if exists && isDirectory.boolValue, try InputFile.exists(added) {
             try add(file: added, as: prefix + "added_tokens.json")
         }
         if exists && !isDirectory.boolValue { try add(file: tokenizer, as: prefix + "tokenizer") }

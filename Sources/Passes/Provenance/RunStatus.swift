@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Settings
@@ -9,7 +10,7 @@ package struct RunStatus {
 
     /// - Throws: `RDOError` when something is there and cannot be read.
     package init(of configuration: Configuration) throws {
-        let digests = KnownDigests(configuration.stateDirectory + "/digests.json")
+        let digests = try KnownDigests(configuration.stateDirectory + "/digests.json")
         // What earlier passes will leave or replace.
         var pending: [(pass: PassName, paths: [String])] = []
         rows = try configuration.passes.map { name in
@@ -30,15 +31,14 @@ package struct RunStatus {
     }
 
     /// The status of the run in a directory, with the configuration of its last start.
-    /// - Throws: `RDOError.artefact` when no run started there.
+    /// - Throws: `RDOError.artefact` when no run started there, or its configuration cannot be read.
     package init(ofRunIn directory: String) throws {
         var configuration = Configuration()
         configuration.output = URL(ofFile: directory).path
         let path = configuration.storedConfiguration
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let yaml = try InputFile.text(of: path) else {
             throw RDOError(.artefact, "no run was started here", at: directory, remedy: "name a run's output directory")
         }
-        let yaml = String(decoding: data, as: UTF8.self)
         let output = configuration.output
         configuration = try Configuration(reading: yaml, settings: [], source: path)
         configuration.output = output

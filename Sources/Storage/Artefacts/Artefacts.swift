@@ -32,7 +32,7 @@ package enum Artefacts {
             throw RDOError(.artefact, "no such file or directory", at: path)
         }
         if isDirectory.boolValue {
-            guard Durable.exists(path + "/" + CheckpointLayout.index) else {
+            guard try Durable.exists(path + "/" + CheckpointLayout.index) else {
                 throw RDOError(
                     .artefact, "the directory is not a checkpoint: it has no \(CheckpointLayout.index)", at: path)
             }
@@ -106,11 +106,11 @@ package enum Artefacts {
             let name = (path as NSString).lastPathComponent
             // HDF5 opens no file for reading that another process writes.
             if Durable.isLocked(partial, byReaders: false) { return "\(name): being written" }
-            if Durable.exists(partial) {
+            if try Durable.exists(partial) {
                 let (done, count) = try WorkingFile.progress(partial)
                 return "\(name): \(done) of \(count) chunks"
             }
-            return Durable.exists(path) ? name : nil
+            return try Durable.exists(path) ? name : nil
         }.joined(separator: ", ")
     }
 

@@ -20,21 +20,21 @@ package enum Durable {
 
     /// Removes a file or a directory with all it holds; missing is fine.
     package static func remove(_ path: String) throws {
-        if exists(path) { try attempt("remove", path) { try FileManager.default.removeItem(atPath: path) } }
+        if try exists(path) { try attempt("remove", path) { try FileManager.default.removeItem(atPath: path) } }
     }
 
     /// Gives a complete directory its final name, with `replaced` as the name of one that stands there until it is gone.
     package static func publish(_ partial: String, as final: String, replaced: String) throws {
         try sync(partial)
         try remove(replaced)
-        if exists(final) { try rename(final, to: replaced) }
+        if try exists(final) { try rename(final, to: replaced) }
         try rename(partial, to: final)
         try remove(replaced)
     }
 
     /// Finishes or undoes a `publish` that was interrupted.
     static func settle(_ final: String, replaced: String) throws {
-        if exists(replaced) && !exists(final) { try rename(replaced, to: final) }
+        if try exists(replaced) && !exists(final) { try rename(replaced, to: final) }
         try remove(replaced)
     }
 
@@ -47,11 +47,17 @@ package enum Durable {
 
     /// - Throws: `RDOError(.usage)` when there is something at `path`: it may be anybody's.
     package static func requireAbsent(_ path: String) throws {
-        guard exists(path) else { return }
+        guard try exists(path, .usage) else { return }
         throw RDOError(.usage, "there is a file already", at: path, remedy: "name another one, or remove it first")
     }
 
-    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    /// Whether anything is at `path`: a file, a directory or what else.
+    /// - Throws: an error of `kind` when that cannot be found out.
+    package static func exists(_ path: String, _ kind: RDOError.Kind = .artefact) throws -> Bool {
+        if access(path, F_OK) == 0 { return true }
+        guard [ENOENT, ENOTDIR, ENAMETOOLONG].contains(errno) else { throw RDOError.system("open", path, kind) }
+        return false
+    }
 
     /// True when another open HDF5 file, in this process or another, has locked the file: a writer, or also a reader.
     static func isLocked(_ path: String, byReaders: Bool) -> Bool {
@@ -72,12 +78,14 @@ package enum Durable {
     /// The same path from the root, without `.` and a final slash.
     package static func absolute(_ path: String) -> String { URL(ofFile: path).standardizedFileURL.path }
 
+    package static func isDirectory(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+    }
+
     /// Paths of what a directory holds, in order; nil for anything else.
     package static func files(in path: String) throws -> [String]? {
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
-            return nil
-        }
+        guard isDirectory(path) else { return nil }
         return try attempt("list", path) { try FileManager.default.contentsOfDirectory(atPath: path) }.sorted()
             .map { path + "/" + $0 }
     }
@@ -96,16 +104,17 @@ package enum Durable {
 
 extension RDOError {
     /// A system call failed; `errno` says why.
-    static func system(_ purpose: String, _ path: String) -> RDOError {
-        RDOError(.artefact, "cannot \(purpose): \(String(cString: strerror(errno)))", at: path)
+    static func system(_ purpose: String, _ path: String, _ kind: Kind = .artefact) -> RDOError {
+        RDOError(kind, "cannot \(purpose): \(String(cString: strerror(errno)))", at: path)
     }
 }
 
 extension Digest {
     /// The digest of a file's bytes from `offset` on, and how many they are.
     ///
-    /// - Throws: `RDOError(.artefact)` when the file cannot be read.
+    /// - Throws: `RDOError(.artefact)` when the file cannot be read or is no regular file.
     package static func of(file path: String, from offset: Int = 0) throws -> (digest: Digest, byteCount: Int) {
+        try InputFile.requireRegular(path)
         let descriptor = open(path, O_RDONLY)
         guard descriptor >= 0, lseek(descriptor, offset, SEEK_SET) == offset else {
             throw RDOError.system("read", path)

@@ -10,7 +10,7 @@ package struct FileStamp: Codable, Sendable, Equatable {
     /// Nanoseconds since 1970.
     fileprivate let changed: Int
 
-    /// Nil when there is no such file.
+    /// Nil when there is no such file, or it cannot be looked at: whoever reads it says why.
     package init?(_ path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -34,11 +34,11 @@ package final class KnownDigests {
     private let path: String
     private var entries: [String: Entry]
 
-    /// - Parameter path: where they are kept; nothing is known when that is not there or not legible.
-    package init(_ path: String) {
+    /// - Parameter path: where they are kept; nothing is known when no file is there, or it says something else.
+    /// - Throws: `RDOError(.artefact)` when the file cannot be read.
+    package init(_ path: String) throws {
         self.path = path
-        let data = FileManager.default.contents(atPath: path)
-        entries = data.flatMap { try? JSONDecoder().decode([String: Entry].self, from: $0) } ?? [:]
+        entries = try InputFile.memory([String: Entry].self, in: path) ?? [:]
     }
 
     /// - Parameters:

@@ -27,7 +27,7 @@ package final class LedgerWriter {
     ///   file cannot be written.
     package init(path: String, header: ArtefactHeader, pass: String, keepingStepsBefore step: Int) throws {
         (self.path, self.header, self.pass) = (path, header, pass)
-        if step > 0, Durable.exists(path) {
+        if step > 0, try Durable.exists(path) {
             do {
                 rows = try LedgerRow.read(from: SealedFile.open(path, schemas: [LedgerFile.schema]).file)
             } catch let error as RDOError {

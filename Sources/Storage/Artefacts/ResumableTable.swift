@@ -50,7 +50,7 @@ final class ResumableTable<Value: HDF5Number> {
     /// - Parameters:
     ///   - identity: digest of all that determines the values; a file with another identity is replaced.
     ///   - keys: one per row.
-    /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be created.
+    /// - Throws: `RDOError(.artefact)` when another process is writing the file, or it cannot be read or created.
     init(
         path: String, header: ArtefactHeader, identity: Digest, keys: Rows<ContentKey>, columns: [String],
         chunkRows: Int
@@ -58,9 +58,7 @@ final class ResumableTable<Value: HDF5Number> {
         precondition(chunkRows > 0, "a chunk has at least one row")
         self.path = path
         rowCount = keys.count
-        // Asked first, because a file that cannot be opened for any other reason is replaced.
-        try Durable.requireUnlocked(path, byReaders: true)
-        let old = try? OldTable<Value>(path, identity: identity, columns, rows: rowCount)
+        let old = try OldTable<Value>.resume(path, identity: identity, columns, rows: rowCount)
         self.chunkRows = old?.chunkRows ?? min(chunkRows, max(rowCount, 1))
         let chunks = (rowCount + self.chunkRows - 1) / self.chunkRows
         done = [Bool](repeating: false, count: chunks)
@@ -168,8 +166,18 @@ private struct OldTable<Value: HDF5Number> {
     private let digests: HDF5Dataset
     private let columns: [HDF5Dataset]
 
-    /// - Throws: when it cannot be read, or has another identity.
-    init(_ path: String, identity: Digest, _ columns: [String], rows: Int) throws {
+    /// Nil when there is none, or one in which nothing is of use.
+    /// - Throws: `RDOError(.artefact)` when it is there and cannot be opened, or another process has it open.
+    static func resume(_ path: String, identity: Digest, _ columns: [String], rows: Int) throws -> OldTable? {
+        guard try InputFile.exists(path) else { return nil }
+        guard access(path, R_OK) == 0 else { throw RDOError.system("open", path) }
+        try Durable.requireUnlocked(path, byReaders: true)
+        // Damaged, or of other things: all of it is computed again.
+        return try? OldTable(path, identity: identity, columns, rows: rows)
+    }
+
+    /// - Throws: when it is damaged, or has another identity.
+    private init(_ path: String, identity: Digest, _ columns: [String], rows: Int) throws {
         let file = try HDF5File(opening: path)
         func other(_ what: String) -> RDOError { RDOError(.artefact, "the file has another \(what)", at: path) }
         guard try file.text("schema") == WorkingFile.schema, try file.attribute("identity") == .bytes(identity.bytes)
@@ -185,7 +193,7 @@ private struct OldTable<Value: HDF5Number> {
         else { throw other("shape") }
     }
 
-    /// Nil when the chunk is not whole: it is computed again.
+    /// Nil when the chunk is not whole, or its part of the file is damaged: it is computed again.
     func values(ofChunk chunk: Int, _ rows: Range<Int>) -> [[Value]]? {
         guard flags[chunk] == 1, let digest = try? digests.read(UInt8.self, rows: chunk..<chunk + 1),
             let values = try? columns.map({ try $0.read(Value.self, rows: rows) }),

@@ -82,13 +82,10 @@ package final class Checkpoint {
 
     private static func readDigests(in directory: String) throws -> String {
         let path = directory + "/" + CheckpointLayout.digests
-        guard Durable.exists(directory) else { throw RDOError.system("open", directory) }
-        guard Durable.exists(path) else {
+        guard try Durable.exists(directory) else { throw RDOError.system("open", directory) }
+        guard let text = try InputFile.text(of: path, called: "the file of digests") else {
             throw RDOError(.artefact, "not a complete checkpoint: this file is missing", at: path)
         }
-        guard let data = FileManager.default.contents(atPath: path),
-            let text = String(validating: data, as: UTF8.self)
-        else { throw RDOError(.artefact, "the file of digests is unreadable or damaged", at: path) }
         return text
     }
 

@@ -45,7 +45,7 @@ package enum CheckpointDirectory {
         let steps = try names(in: root).compactMap { name in
             name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
         }
-        return steps.sorted(by: >).map { path(in: root, step: $0) }.filter(Durable.exists)
+        return try steps.sorted(by: >).map { path(in: root, step: $0) }.filter { try Durable.exists($0) }
     }
 
     /// Whether there is anything for `prune` to remove.
@@ -108,12 +108,12 @@ package enum CheckpointDirectory {
     }
 
     private static func names(in root: String) throws -> [String] {
-        guard Durable.exists(root) else { return [] }
+        guard try Durable.exists(root) else { return [] }
         return try Durable.attempt("list", root) { try FileManager.default.contentsOfDirectory(atPath: root) }
     }
 
     private static func remove(_ checkpoints: [String]) throws {
-        for path in checkpoints where Durable.exists(path) {
+        for path in checkpoints where try Durable.exists(path) {
             // Renamed first: a checkpoint whose removal is interrupted must not look like one.
             let removed = path + ".removed" + partialSuffix
             try Durable.remove(removed)

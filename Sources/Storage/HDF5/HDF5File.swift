@@ -1,4 +1,5 @@
 import CHDF5
+import Coding
 import Diagnostics
 import Foundation
 
@@ -26,6 +27,7 @@ package final class HDF5File: HDF5Location {
     /// - Throws: `RDOError(.artefact)` when the file is missing, unreadable, not HDF5, truncated or locked by its writer.
     package init(opening path: String) throws {
         filePath = path
+        try InputFile.requireRegular(path)
         guard access(path, R_OK) == 0 else { throw RDOError.system("open", path) }
         let isHDF5 = HDF5.alone { H5Fis_hdf5(path) }
         guard isHDF5 > 0 else { throw RDOError(.artefact, "not an HDF5 file", at: path) }
@@ -52,7 +54,7 @@ package final class HDF5File: HDF5Location {
     /// - Throws: `RDOError(.artefact)` when it exists or cannot be created.
     package init(creating path: String, format: Format = .checksummed, userBlock: Int = 0) throws {
         filePath = path
-        if Durable.exists(path) { throw RDOError(.artefact, "cannot create: it exists", at: path) }
+        if try Durable.exists(path) { throw RDOError(.artefact, "cannot create: it exists", at: path) }
         id = try HDF5File.withAccessList(at: path, format: format) { list in
             let creation = { H5Pcreate(rdo_h5_file_create()) }
             return try HDF5.with("create", at: path, open: creation, close: H5Pclose) { creation in

@@ -125,7 +125,7 @@ package final class ModelDirectoryWriter {
             let name = source.hasSuffix(".model") ? "tokenizer.model" : "tokenizer.json"
             files = [(source, name)] + files.filter { besideTokenizer.contains($0.to) }
         }
-        let found = files.filter { Durable.exists($0.from) }
+        let found = try files.filter { try Durable.exists($0.from) }
         guard found.contains(where: { ["tokenizer.json", "tokenizer.model"].contains($0.to) }) else {
             throw RDOError(
                 .artefact, "the directory has neither tokenizer.json nor tokenizer.model", at: source,

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 
@@ -24,13 +25,11 @@ package struct ModelOrigin: Codable, Sendable, Equatable {
     }
 
     /// Of an exported directory; nil when it does not say.
-    /// - Throws: `RDOError.artefact` when it says something that cannot be understood.
+    /// - Throws: `RDOError.artefact` when it cannot be read, or says something that cannot be understood.
     package static func read(_ directory: String) throws -> ModelOrigin? {
         let path = directory + "/" + fileName
-        guard Durable.exists(path) else { return nil }
-        return try Durable.attempt("read", path) {
-            try JSONDecoder().decode(ModelOrigin.self, from: Data(contentsOf: URL(ofFile: path)))
-        }
+        guard let bytes = try InputFile.contents(of: path) else { return nil }
+        return try Durable.attempt("read", path) { try JSONDecoder().decode(ModelOrigin.self, from: Data(bytes)) }
     }
 
     var json: Data {

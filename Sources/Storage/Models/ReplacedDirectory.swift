@@ -13,7 +13,8 @@ package struct ReplacedDirectory {
     private let path: String
 
     /// - Parameter ownNames: what a directory may hold and still be replaced.
-    /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files.
+    /// - Throws: `RDOError.usage` when the directory cannot be written or holds other files, `.artefact` when it cannot be
+    ///   read.
     init(_ path: String, ownNames: [String]) throws {
         // Without a final slash, which would put the partial directory inside.
         self.path = Durable.absolute(path)
@@ -47,11 +48,12 @@ package struct ReplacedDirectory {
     }
 
     private func checkReplaceable(_ ownNames: [String]) throws {
-        guard Durable.exists(path) else { return }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+        guard try Durable.exists(path, .usage) else { return }
+        guard let files = try Durable.files(in: path) else {
             throw RDOError(.usage, "it exists and is no directory", at: path, remedy: "name a new directory")
         }
-        if let other = names.sorted().first(where: { !ownNames.contains($0) }) {
+        let names = files.map { URL(ofFile: $0).lastPathComponent }
+        if let other = names.first(where: { !ownNames.contains($0) }) {
             throw RDOError(
                 .usage, "it exists and holds \(other), which would be lost", at: path, remedy: "name a new directory")
         }
