@@ -7,6 +7,8 @@ package struct BadRow: Error, Codable, Sendable, Equatable {
     /// Bytes from the beginning of the line, from 1, where the reason has such a place.
     package let column: Int?
     package let reason: String
+    /// What only this row has of the reason.
+    package var detail: String?
 
     package init(file: String, line: Int, column: Int? = nil, reason: String) {
         (self.file, self.line, self.column, self.reason) = (file, line, column, reason)
@@ -18,6 +20,7 @@ package struct BadRow: Error, Codable, Sendable, Equatable {
 extension BadRow {
     init(_ record: PreferenceRecord, _ error: RowError) {
         self.init(file: record.file, line: record.line, reason: error.reason)
+        detail = error.detail
     }
 }
 
@@ -28,6 +31,8 @@ package struct BadRows: Sendable, Equatable, Codable {
         package var count: Int
         /// `file:line` of the first of them.
         package var first: [String]
+        /// What the very first has of it.
+        package var detail: String?
     }
 
     /// In the order of their first occurrence.
@@ -51,7 +56,7 @@ package struct BadRows: Sendable, Equatable, Codable {
     package func encode(to encoder: any Encoder) throws { try reasons.encode(to: encoder) }
 
     package mutating func add(_ row: BadRow) {
-        add(Reason(reason: row.reason.shortened(to: 300), count: 1, first: [row.place]))
+        add(Reason(reason: row.reason.shortened(to: 300), count: 1, first: [row.place], detail: row.detail))
     }
 
     /// Rows that stand behind those that are here.
@@ -89,6 +94,10 @@ struct RowError: Error {
     let reason: String
     /// Bytes from the beginning of the line, from 1.
     var column: Int?
+    /// What only this row has of the reason.
+    var detail: String?
 
-    init(_ reason: String, column: Int? = nil) { (self.reason, self.column) = (reason, column) }
+    init(_ reason: String, column: Int? = nil, detail: String? = nil) {
+        (self.reason, self.column, self.detail) = (reason, column, detail)
+    }
 }

@@ -61,8 +61,9 @@ package struct DataReport: Sendable, Equatable, Codable {
     package func check(policy: BadRowPolicy) throws {
         if policy == .fail, let worst = bad.reasons.first {
             let counts = bad.reasons.count == 1 ? "" : ": " + summary
+            let reason = worst.reason + (worst.detail.map { ": \($0)" } ?? "")
             throw RDOError(
-                .data, "\(worst.reason) (\(badCount) of \(rows) rows \(badCount == 1 ? "is" : "are") bad\(counts))",
+                .data, "\(reason) (\(badCount) of \(rows) rows \(badCount == 1 ? "is" : "are") bad\(counts))",
                 at: worst.first[0], remedy: Self.remedy(for: worst.reason))
         }
         guard kept == 0 else { return }

@@ -81,7 +81,7 @@ package struct TokenizationPlan: Sendable {
             promptCount: prompt.count, longestResponse: longest, maxTokens: maxTokens,
             promptFloor: maxPromptTokens ?? maxTokens / 2)
         let isTruncated = whole.map { $0.count + 1 > plan.responseRoom }
-        try checkLengths(isTruncated)
+        try checkLengths(isTruncated, longest, plan)
         let responses = zip(whole, isTruncated).map { ids, isTruncated in
             isTruncated ? Array(ids.prefix(plan.responseRoom)) : ids + [eosTokenID]
         }
@@ -110,7 +110,7 @@ package struct TokenizationPlan: Sendable {
         let fits = longest(asFirst) + longest(asSecond) + 1 <= plan.responseRoom
         let room = fits ? plan.responseRoom : (plan.responseRoom - 1) / 2
         let isTruncated = zip(asFirst, asSecond).map { max($0.count, $1.count) > room }
-        try checkLengths(isTruncated)
+        try checkLengths(isTruncated, longest(asFirst) + longest(asSecond) + 1, plan)
         let (first, second) = (asFirst.map { Array($0.prefix(room)) }, asSecond.map { Array($0.prefix(room)) })
         try checkDistinct(first)
         try checkDistinct(second)
@@ -153,9 +153,11 @@ package struct TokenizationPlan: Sendable {
         return found
     }
 
-    private func checkLengths(_ isTruncated: [Bool]) throws(RowError) {
+    private func checkLengths(_ isTruncated: [Bool], _ longest: Int, _ plan: TruncationPlan) throws(RowError) {
         if overLong == .reject && isTruncated.contains(true) {
-            throw RowError("\(TruncationPlan.responseTooLong) of \(maxTokens) tokens")
+            throw RowError(
+                "\(TruncationPlan.responseTooLong) of \(maxTokens) tokens",
+                detail: "\(longest) beside \(plan.promptCount) of the prompt")
         }
     }
 
