@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import unicodedata
 
 from . import program
@@ -27,6 +28,14 @@ def faults(case, outcome, changes):
     if outcome.status == 0:
         found += output(case, outcome)
     return found + [f"{name} was {how}" for name, how in sorted(changes.items())[:3]]
+
+
+def is_library(case, outcome):
+    """Whether it is the HDF5 library that ended the run: no program that reads HDF5 can keep it from that. A trap of the
+    program's own is another signal."""
+    return case.misleads_library and (
+        outcome.status in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+        or outcome.resident > program.RESIDENT)
 
 
 def lines(case, outcome):
