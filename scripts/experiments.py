@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 
-from experiment import costs, demos, hh, policies, rewards, scorers
+from experiment import costs, demos, hh, policies, reasons, rewards, scorers
 from experiment.page import write_section
 from experiment.runs import Runner
 
@@ -22,7 +22,7 @@ from experiment.runs import Runner
 EXPERIMENTS = {
     "scorers": scorers.Scorers, "policies": policies.Policies, "rewards": rewards.Rewards,
     "settings": policies.Settings, "losses": policies.Losses,
-    "calibration": policies.Calibration, "cost": costs.Costs}
+    "calibration": policies.Calibration, "reasons": reasons.Reasons, "cost": costs.Costs}
 
 
 def main():

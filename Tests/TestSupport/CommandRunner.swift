@@ -53,6 +53,8 @@ package enum CommandRunner {
         variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
         variables["OMPI_MCA_mpi_yield_when_idle"] = "1"
         variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
+        // A process without a launcher starts no daemon of its own, which takes longer than most runs do.
+        if ranks == 0 { variables["OMPI_MCA_ess_singleton_isolated"] = "1" }
         process.environment = variables.merging(environment) { _, new in new }
 
         // Output goes to files: a pipe that nobody reads would block a talkative process.

@@ -72,19 +72,20 @@ class DPO:
     def __init__(self, study):
         self.study, self.tasks, self.arms = study, [], {}
 
-    def arguments(self, replicate, output, settings):
+    def arguments(self, replicate, output, settings, source="difference"):
         at = replicate.directory
+        coefficients = "coefficients.h5" if source == "difference" else "coefficients-reward.h5"
         return [config("policy"), "--set", *replicate.inputs, f"output={output}",
-                f"score.file={at}/coefficients.h5", f"reference.file={at}/reference.h5", f"dpo.batch_size={BATCH}",
+                f"score.file={at}/{coefficients}", f"reference.file={at}/reference.h5", f"dpo.batch_size={BATCH}",
                 *self.study.few("dpo"), *settings]
 
-    def add(self, key, label, replicates, settings):
-        """Plans an arm with the difference model's coefficients."""
+    def add(self, key, label, replicates, settings, source="difference"):
+        """Plans an arm with one scorer's coefficients."""
         self.arms[key] = []
         for replicate in replicates:
             name = f"{replicate.corpus.name}/{label}-seed-{replicate.seed}"
             output = self.study.runner.root / name
-            self.tasks.append((name, ["run", *self.arguments(replicate, output, settings)]))
+            self.tasks.append((name, ["run", *self.arguments(replicate, output, settings, source)]))
             self.arms[key].append((replicate, output / "dpo"))
 
     def add_demo(self, key, replicates, source):

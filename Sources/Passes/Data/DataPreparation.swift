@@ -206,7 +206,12 @@ struct DataPreparation {
             guard let parsed = parser.parse(line) else { return }
             found.rows += 1
             switch parsed {
-            case .failure(let row): found.bad.add(row)
+            case .failure(let row):
+                found.bad.add(row)
+                guard session.configuration.data.onError == .fail, found.bad.count == DataReport.badRowsRead,
+                    let error = DataReport.error(for: found.bad, of: "the first \(found.rows)")
+                else { break }
+                throw error
             case .success(let record):
                 found.kept += 1
                 found.differingEarly += record.differsEarly ? 1 : 0

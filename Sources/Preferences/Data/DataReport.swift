@@ -59,13 +59,7 @@ package struct DataReport: Sendable, Equatable, Codable {
 
     /// - Throws: `RDOError.data` when nothing is left or, with `fail`, when a row is bad.
     package func check(policy: BadRowPolicy) throws {
-        if policy == .fail, let worst = bad.reasons.first {
-            let counts = bad.reasons.count == 1 ? "" : ": " + summary
-            let reason = worst.reason + (worst.detail.map { ": \($0)" } ?? "")
-            throw RDOError(
-                .data, "\(reason) (\(badCount) of \(rows) rows \(badCount == 1 ? "is" : "are") bad\(counts))",
-                at: worst.first[0], remedy: Self.remedy(for: worst.reason))
-        }
+        if policy == .fail, let error = Self.error(for: bad, of: "\(rows)") { throw error }
         guard kept == 0 else { return }
         throw RDOError(
             .data, "none of \(rows) rows can be used: \(summary)",
@@ -74,7 +68,25 @@ package struct DataReport: Sendable, Equatable, Codable {
     }
 
     /// "23 missing field "chosen", 2 malformed JSON".
-    package var summary: String { bad.reasons.map { "\($0.count) \($0.reason)" }.joined(separator: ", ") }
+    package var summary: String { Self.summary(bad) }
+
+    /// How many bad rows a rank reads where none is allowed: the rest would say nothing new.
+    package static let badRowsRead = 100_000
+
+    /// What is wrong with bad rows where none is allowed; nil where there are none.
+    /// - Parameter rows: how many there are of which they are some.
+    package static func error(for bad: BadRows, of rows: String) -> RDOError? {
+        guard let worst = bad.reasons.first else { return nil }
+        let counts = bad.reasons.count == 1 ? "" : ": " + summary(bad)
+        let reason = worst.reason + (worst.detail.map { ": \($0)" } ?? "")
+        return RDOError(
+            .data, "\(reason) (\(bad.count) of \(rows) rows \(bad.count == 1 ? "is" : "are") bad\(counts))",
+            at: worst.first[0], remedy: remedy(for: worst.reason))
+    }
+
+    private static func summary(_ bad: BadRows) -> String {
+        bad.reasons.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
+    }
 
     private static func remedy(for reason: String) -> String {
         let skip = "or set data.on_error to skip"
