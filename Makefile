@@ -1,8 +1,9 @@
 # Two commands do everything: `make demo` and `make test`.
-.PHONY: demo test fuzz experiments build setup format lint clean
+.PHONY: demo test build-tests fuzz experiments build setup format lint clean
 
 BUILD := .build-release
 TESTS := .build-tests
+TESTABLE := -c release -Xswiftc -enable-testing --scratch-path $(TESTS)
 # As root, Open MPI wants to be told that this is meant; with fewer cores than ranks, idle ranks must yield.
 MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 RANKS ?= 4
@@ -14,8 +15,12 @@ demo: build
 
 # Release, because debug builds of numerical Swift are a hundred times slower; -enable-testing needs a build of its own.
 test: setup
-	$(MPI_ENV) swift test -c release -Xswiftc -enable-testing --scratch-path $(TESTS) --no-parallel
+	$(MPI_ENV) swift test $(TESTABLE) --no-parallel
 	./Tests/scripts/test_pipeline_sbatch.sh
+
+# What `test` builds first, the program among it.
+build-tests: setup
+	swift build --build-tests $(TESTABLE)
 
 # Long: mutations of every kind of input.
 fuzz: build
