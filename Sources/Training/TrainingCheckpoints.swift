@@ -149,7 +149,8 @@ final class TrainingCheckpoints {
         let state = checkpoint.state
         let differences = run.identity.differences(
             from: state.extra,
-            except: run.settings.mayChangeLearningRate ? TrainingSettings.learningRateKeys : [])
+            except: run.settings.mayChangeLearningRate
+                ? TrainingSettings.learningRateKeys.map { "\(run.identity.pass).\($0)" } : [])
         if !differences.isEmpty { return differences.joined(separator: ", ") }
         if state.step > totalSteps { return "it was trained for \(state.step) steps, and now for \(totalSteps)" }
         for spec in parameters.layout.specs where checkpoint.shape(.model, spec.name) != spec.shape {

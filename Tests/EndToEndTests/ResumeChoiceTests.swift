@@ -69,11 +69,11 @@ import Testing
         let on = try work.rdo(
             ["train", "difference"], set: changed + ["difference.may_change_learning_rate=true"])
         #expect(on.status == 0 && on.error.contains("continuing from step 4"), "\(on.error)")
-        #expect(on.error.contains("going on although learning_rate was"))
+        #expect(on.error.contains("going on although difference.learning_rate was"))
         let rates = try work.metrics("run/difference/metrics.jsonl").compactMap { $0["learning_rate"] as? Double }
         #expect(rates.count == 8 && rates[3] != 1e-4 && rates[4...].allSatisfy { $0 == 1e-4 }, "\(rates)")
         let anew = try work.rdo(["train", "difference"], set: changed + ["difference.learning_rate=2e-4"])
-        #expect(anew.status == 0 && anew.error.contains("training anew, because learning_rate was"), "\(anew.error)")
+        #expect(anew.status == 0 && anew.error.contains("training anew, because difference.learning_rate was"), "\(anew.error)")
     }
 
     /// A checkpoint for dpo is no reason for other passes to fail or to begin anew.
