@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Storage
@@ -24,6 +25,7 @@ package enum ReportPage {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return }
         if isDirectory.boolValue { throw RDOError(.artefact, "this is a directory", at: path, remedy: "name a file") }
+        try InputFile.requireRegular(path)
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw RDOError(.artefact, "cannot read what stands there", at: path, remedy: "name another file")
         }

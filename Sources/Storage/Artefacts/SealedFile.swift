@@ -85,6 +85,7 @@ enum SealedFile {
 
     /// The digest that the file carries, whether or not it agrees with it; nil when it carries none.
     static func statedDigest(of path: String) throws -> String? {
+        _ = try InputFile.exists(path)
         guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
         defer { try? handle.close() }
         let block = try Durable.attempt("read", path) { try handle.read(upToCount: blockSize) ?? Data() }
@@ -97,6 +98,7 @@ enum SealedFile {
 
     /// True when the file carries a digest and agrees with it, false when it carries none.
     static func checkSeal(of path: String) throws -> Bool {
+        _ = try InputFile.exists(path)
         guard let handle = FileHandle(forReadingAtPath: path) else { throw RDOError.system("open", path) }
         defer { try? handle.close() }
         let block = try Durable.attempt("read", path) { Array(try handle.read(upToCount: blockSize) ?? Data()) }

@@ -1,4 +1,5 @@
 import CHDF5
+import Coding
 import Diagnostics
 import Foundation
 
@@ -26,6 +27,7 @@ package final class HDF5File: HDF5Location {
     /// - Throws: `RDOError(.artefact)` when the file is missing, unreadable, not HDF5, truncated or locked by its writer.
     package init(opening path: String) throws {
         filePath = path
+        _ = try InputFile.exists(path)
         guard access(path, R_OK) == 0 else { throw RDOError.system("open", path) }
         let isHDF5 = HDF5.alone { H5Fis_hdf5(path) }
         guard isHDF5 > 0 else { throw RDOError(.artefact, "not an HDF5 file", at: path) }
