@@ -16,7 +16,7 @@ extension Communicator {
             guard lines != first else { return }
             let place = zip(lines, first).enumerated().first { $1.0 != $1.1 }?.offset ?? min(lines.count, first.count)
             func shown(_ lines: [String]) -> String {
-                place < lines.count ? lines[place].trimmed.shortened(to: 120) : "nothing"
+                place < lines.count ? (lines.sections(of: place) + lines[place].trimmed).shortened(to: 120) : "nothing"
             }
             throw RDOError(
                 .usage,
@@ -26,6 +26,19 @@ extension Communicator {
     }
 }
 
+extension [String] {
+    /// The keys of a YAML text that a line stands under, with a dot behind each.
+    fileprivate func sections(of place: Int) -> String {
+        var (names, depth) = ("", self[place].indentation)
+        for line in self[..<place].reversed() where line.indentation < depth && line.hasSuffix(":") {
+            names = line.trimmed.dropLast() + "." + names
+            depth = line.indentation
+        }
+        return names
+    }
+}
+
 extension String {
+    fileprivate var indentation: Int { prefix { $0 == " " }.count }
     fileprivate var trimmed: String { String(drop { $0 == " " }) }
 }

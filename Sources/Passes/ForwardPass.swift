@@ -24,8 +24,6 @@ struct ForwardPass {
     var longestItem: Int?
     /// The data row of an item, where an item has one.
     var dataRow: ((Int) -> Int)?
-    /// The command line names the file: a run's own are damaged where they are none of their kind, others are somebody's.
-    var isNamed = false
 
     /// Collective.
     ///
@@ -111,7 +109,7 @@ struct ForwardPass {
             // A damaged file of this kind is told from one of any other kind, which is somebody's.
             guard try Artefacts.isHDF5(path) else {
                 throw RDOError(
-                    isOwn && !isNamed ? .artefact : .usage, "there is a file of another kind (\(error.what))", at: path,
+                    isOwn ? .artefact : .usage, "there is a file of another kind (\(error.what))", at: path,
                     remedy: "name another file, or remove this one")
             }
             throw error

@@ -1,3 +1,4 @@
+import Coding
 import Diagnostics
 import Foundation
 import Parallel
@@ -30,6 +31,12 @@ package struct LogProbabilityRun {
 
     /// Collective.
     package func run(on world: Communicator) throws {
+        // Said before anything stands beside what somebody named.
+        try world.onRankZero {
+            guard try InputFile.exists(output, .usage), try !Artefacts.isHDF5(output) else { return }
+            throw RDOError(
+                .usage, "there is a file of another kind", at: output, remedy: "name another file, or remove this one")
+        }
         let session = try Session(
             configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)

@@ -116,8 +116,7 @@ struct ResponseLogProbabilities {
         }
         let pass = ForwardPass(
             title: "reference", path: path, itemCount: responses.count, chunk: chunk, model: model, session: session,
-            dataRow: { examples[responses.groups($0..<$0 + 1)[0].group].row },
-            isNamed: schema == ReferenceFile.logprobsSchema)
+            dataRow: { examples[responses.groups($0..<$0 + 1)[0].group].row })
         let isNew = try pass.run(
             misfit: {
                 let file = try ReferenceFile.read(path)

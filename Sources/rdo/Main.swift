@@ -77,6 +77,7 @@ import Tensors
         if isSpeaker() {
             if isHelp {
                 do { try StandardOutput.write(RDO.fullMessage(for: error)) } catch {
+                    report(error as? RDOError ?? RDOError(.usage, "\(error)"))
                     return RDOError.Kind.usage.rawValue
                 }
             } else {

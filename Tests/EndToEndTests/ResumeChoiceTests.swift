@@ -73,7 +73,9 @@ import Testing
         let rates = try work.metrics("run/difference/metrics.jsonl").compactMap { $0["learning_rate"] as? Double }
         #expect(rates.count == 8 && rates[3] != 1e-4 && rates[4...].allSatisfy { $0 == 1e-4 }, "\(rates)")
         let anew = try work.rdo(["train", "difference"], set: changed + ["difference.learning_rate=2e-4"])
-        #expect(anew.status == 0 && anew.error.contains("training anew, because difference.learning_rate was"), "\(anew.error)")
+        #expect(
+            anew.status == 0 && anew.error.contains("training anew, because difference.learning_rate was"),
+            "\(anew.error)")
     }
 
     /// A checkpoint for dpo is no reason for other passes to fail or to begin anew.

@@ -61,7 +61,7 @@ package enum Durable {
 
     /// True when another open HDF5 file, in this process or another, has locked the file: a writer, or also a reader.
     static func isLocked(_ path: String, byReaders: Bool) -> Bool {
-        let descriptor = open(path, O_RDONLY)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }  // which also gives the lock back
         return flock(descriptor, (byReaders ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK

@@ -10,10 +10,10 @@ package struct FileStamp: Codable, Sendable, Equatable {
     /// Nanoseconds since 1970.
     fileprivate let changed: Int
 
-    /// Nil when there is no such file, or it cannot be looked at: whoever reads it says why.
+    /// Nil when there is no such file, it cannot be looked at (whoever reads it says why), or it has no end: a pipe, a device.
     package init?(_ path: String) {
         var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        guard stat(path, &status) == 0, [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else { return nil }
         name = (path as NSString).lastPathComponent
         (byteCount, inode) = (Int(status.st_size), UInt64(status.st_ino))
         changed = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
