@@ -63,7 +63,7 @@ import Testing
         let text = try String(contentsOfFile: work.path("1/config.yaml"), encoding: .utf8)
         try work.directory.write("# a comment\n" + text + "kto: { batch_size: 64 }\n", to: "1/config.yaml")
         try work.directory.write(text + "kto: { batch_size: 9 }\n", to: "2/config.yaml")
-        try check(mentions: "the configuration of rank 2 has batch_size: 9, of rank 0")
+        try check(mentions: "the configuration of rank 2 has kto.batch_size: 9, of rank 0 kto.batch_size: 64;")
     }
 
     @Test func ofTheData() throws {

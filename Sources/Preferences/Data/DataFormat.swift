@@ -55,13 +55,6 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
         var either: Set<String> = []
         /// Responses that nothing is compared with: a row that can be compared is read so.
         var isDemonstration = false
-
-        var names: Set<String> { arrays.union(others).union(either) }
-
-        func matches(_ row: JSONRow) -> Bool {
-            either.allSatisfy(row.has) && arrays.allSatisfy(row.isArray)
-                && others.allSatisfy { row.has($0) && !row.isArray($0) }
-        }
     }
 
     private static let signatures = [
@@ -96,14 +89,50 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
         Signature(format: .demonstrations, either: ["prompt", "completion"], isDemonstration: true),
     ]
 
+    /// A signature as sets of known fields, a bit each: every row is compared with all of them.
+    private struct Mask: Sendable {
+        let format: DataFormat
+        let arrays, others, either: UInt64
+        let isDemonstration: Bool
+        var fields: UInt64 { arrays | others | either }
+
+        init(_ signature: Signature) {
+            func bits(_ names: Set<String>) -> UInt64 { names.reduce(0) { $0 | DataFormat.bit(of: $1) } }
+            (format, isDemonstration) = (signature.format, signature.isDemonstration)
+            (arrays, others, either) = (bits(signature.arrays), bits(signature.others), bits(signature.either))
+        }
+    }
+
+    private static let knownFields: [[UInt8]: Int] = {
+        let names = Set(signatures.flatMap { $0.arrays.union($0.others).union($0.either) }).sorted()
+        precondition(names.count <= 64, "a field for each bit")
+        return Dictionary(uniqueKeysWithValues: names.enumerated().map { (Array($1.utf8), $0) })
+    }()
+
+    private static func bit(of name: String) -> UInt64 { knownFields[Array(name.utf8)].map { 1 << UInt64($0) } ?? 0 }
+
+    private static let masks = signatures.map { Mask($0) }
+
     /// The formats whose fields `row` has. One whose fields are among another's is left out, and so are demonstrations of a
     /// row that can be compared.
     static func candidates(_ row: JSONRow) -> [DataFormat] {
-        let found = signatures.filter { $0.matches(row) }
+        var (arrays, others): (UInt64, UInt64) = (0, 0)
+        row.forEachField { name, isArray in
+            guard let place = knownFields[name] else { return }
+            let bit: UInt64 = 1 << UInt64(place)
+            (arrays, others) = (arrays & ~bit, others & ~bit)
+            if isArray == true { arrays |= bit }
+            if isArray == false { others |= bit }
+        }
+        let present = arrays | others
+        let found = masks.filter {
+            $0.arrays & arrays == $0.arrays && $0.others & others == $0.others && $0.either & present == $0.either
+        }
         guard found.count > 1 else { return found.map(\.format) }
         let compared = found.contains { !$0.isDemonstration }
         let rest = found.filter { one in
-            !(compared && one.isDemonstration) && !found.contains { one.names.isStrictSubset(of: $0.names) }
+            !(compared && one.isDemonstration)
+                && !found.contains { one.fields != $0.fields && one.fields & $0.fields == one.fields }
         }
         return rest.map(\.format).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }

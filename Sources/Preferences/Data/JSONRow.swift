@@ -113,6 +113,19 @@ extension JSONRow {
         return nil
     }
 
+    /// Its fields in their order; of equal names the last counts.
+    /// - Parameter body: gets whether the value is an array, or nil for a null, which counts as absent.
+    func forEachField(_ body: (_ name: [UInt8], _ isArray: Bool?) -> Void) {
+        guard case .object(let members) = fields else { return }
+        for member in members {
+            switch member.value {
+            case .null: body(member.key, nil)
+            case .array: body(member.key, true)
+            default: body(member.key, false)
+            }
+        }
+    }
+
     /// A null counts as absent.
     func has(_ name: String) -> Bool { fields[name] != nil }
 
