@@ -42,6 +42,13 @@ package final class LineReader {
     /// - Throws: `RDOError.data` when the file cannot be read or its compressed data is corrupt or cut short.
     package func next() throws -> Line? {
         if array != nil { return try nextElement() }
+        // A file may have more blank lines than anything else.
+        let next = source.unread
+        if !next.isEmpty, source.chunk[next.lowerBound] == UInt8(ascii: "\n") {
+            source.unread = (next.lowerBound + 1)..<next.upperBound
+            (position, lineNumber) = (position + 1, lineNumber + 1)
+            return Line(number: lineNumber, bytes: [])
+        }
         var (bytes, isTooLong) = ([UInt8](), false)
         let isFirst = position == 0
         func take(_ part: ArraySlice<UInt8>) {
@@ -115,8 +122,17 @@ package final class LineReader {
     package static func lineCount(_ path: String) throws -> Int {
         let lines = try LineReader(path: path)
         var count = 0
-        while try lines.next() != nil { count += 1 }
-        return count
+        if lines.array != nil {
+            while try lines.next() != nil { count += 1 }
+            return count
+        }
+        var isOpen = false
+        repeat {
+            let part = lines.source.chunk[lines.source.unread]
+            count += part.withUnsafeBufferPointer { $0.count { $0 == UInt8(ascii: "\n") } }
+            if let last = part.last { isOpen = last != UInt8(ascii: "\n") }
+        } while try lines.source.fill(after: count)
+        return count + (isOpen ? 1 : 0)
     }
 
     static func byteCount(_ path: String) throws -> Int {
