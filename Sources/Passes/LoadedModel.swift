@@ -160,7 +160,7 @@ private struct ModelFiles {
         merging adapter: String? = nil, session: Session
     ) throws {
         directory = try session.world.collectively { try ModelDirectory.open(path, head: head) }
-        session.openedModels.append(directory)
+        session.readModels.append((path, head))
         if head == .languageModel {
             _ = try session.world.onRankZero { [directory] in try directory.requireTiedHead() }
         }

@@ -24,8 +24,8 @@ package final class Session {
     let knownDigests: KnownDigests
     /// Loaded data sets, because several passes read the same ones.
     var dataSets: [DataSetKey: DataSet] = [:]
-    /// Directories that weights were read from.
-    var openedModels: [ModelDirectory] = []
+    /// Directories that weights were read from, and for which head.
+    var readModels: [(path: String, head: HeadKind)] = []
     private var hasSaidTemplate = false
     /// The meshes in use, by their number of shards.
     private var meshes: [Int: Mesh] = [:]

@@ -6,13 +6,13 @@ extension Session {
     /// error says so.
     func blamingWeights<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as RDOError where error.kind == .numerical {
-            for directory in openedModels {
-                guard let (tensor, row) = try directory.firstNonFinite() else { continue }
+            for (path, head) in readModels {
+                guard let (tensor, row) = try ModelDirectory.open(path, head: head).firstNonFinite() else { continue }
                 throw RDOError(
                     .numerical, error.what, at: error.place,
                     remedy: [
                         error.remedy,
-                        "the weights are to blame: row \(row) of \(tensor) in \(directory.path) holds a number that is not "
+                        "the weights are to blame: row \(row) of \(tensor) in \(path) holds a number that is not "
                             + "finite; get or export the model again",
                     ].compactMap { $0 }.joined(separator: "; "))
             }

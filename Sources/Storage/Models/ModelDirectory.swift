@@ -212,7 +212,9 @@ package final class ModelDirectory {
     ///
     /// - Throws: `RDOError.artefact` when a file cannot be read.
     package func firstNonFinite() throws -> (tensor: String, row: Int)? {
-        for spec in ParameterLayout(configuration, head: .languageModel).specs where contains(spec.name) {
+        let body = ParameterLayout(configuration, head: .languageModel).specs
+        let heads = ParameterLayout(configuration, head: .scalar).specs.filter { $0.role == .scalarHead }
+        for spec in body + heads where contains(spec.name) {
             let block = max(1, (1 << 20) / max(1, spec.columns))
             var values = [Float](repeating: 0, count: min(block, spec.rows) * spec.columns)
             for start in stride(from: 0, to: spec.rows, by: block) {
