@@ -16,11 +16,11 @@ extension String {
         return text
     }
 
-    /// The beginning and the end of a text that has more than `count` characters.
+    /// The beginning and the end of a text that has more than `count` code points: a character may be of any number.
     package func shortened(to count: Int) -> String {
-        guard self.count > count else { return self }
+        guard unicodeScalars.count > count else { return self }
         let half = (count - 1) / 2
-        return prefix(half) + "…" + suffix(half)
+        return String(unicodeScalars.prefix(half)) + "…" + String(unicodeScalars.suffix(half))
     }
 }
 

@@ -35,9 +35,9 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     /// One line: `place: what; remedy`, an empty place as `""`. Names that come out of files stand in it, so it is cut where it grows long, and
     /// control characters are escaped.
     package var description: String {
-        let parts = (place, what, remedy)
+        let parts = (place.map(Self.onOneLine), Self.onOneLine(what), remedy.map(Self.onOneLine))
         let whole = Self.line(parts)
-        guard whole.count > Self.lengthLimit else { return whole }
+        guard whole.unicodeScalars.count > Self.lengthLimit else { return whole }
         return Self.line((parts.0?.shortened(to: 300), parts.1.shortened(to: 400), parts.2?.shortened(to: 200)))
     }
 
@@ -45,10 +45,12 @@ package struct RDOError: Error, Sendable, Equatable, CustomStringConvertible {
     private static let lengthLimit = 900
 
     private static func line(_ parts: (place: String?, what: String, remedy: String?)) -> String {
-        let text =
-            (parts.place.map { ($0.isEmpty ? "\"\"" : $0) + ": " } ?? "") + parts.what
+        (parts.place.map { ($0.isEmpty ? "\"\"" : $0) + ": " } ?? "") + parts.what
             + (parts.remedy.map { "; " + $0 } ?? "")
-        return text.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControlCharacters()
+    }
+
+    private static func onOneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).joined(separator: " ").escapingControlCharacters()
     }
 }
 

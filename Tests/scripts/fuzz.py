@@ -55,7 +55,8 @@ class Suite:
         before = listing(room, [])
         # What is longer the system itself refuses to hand over.
         arguments = [each.encode("utf-8", "surrogateescape")[:100_000] for each in case.arguments]
-        outcome = program.run(self.base.rdo, arguments, here, os.path.join(self.root, "scratch"), case.stdin)
+        outcome = program.run(self.base.rdo, arguments, here, os.path.join(self.root, "scratch"), case.stdin,
+                              seconds=program.SECONDS * (3 if case.has_large_file else 1))
         return case, outcome, verdict.faults(case, outcome, self.changes(case, before, listing(room, [])))
 
     @staticmethod
@@ -63,7 +64,8 @@ class Suite:
         """Files that are not as they were, beside the outputs."""
         found = {}
         for name in before.keys() | after.keys():
-            own = any(name == f"here/{each}" or name.startswith(f"here/{each}/") for each in case.outputs or [])
+            own = any(name == f"here/{each}" or name.startswith(f"here/{each}/")
+                      for each in (case.outputs or []) + case.touched)
             if own or before.get(name) == after.get(name):
                 continue
             if name in before or case.outputs is not None or not name.startswith("here/"):

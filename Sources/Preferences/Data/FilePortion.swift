@@ -36,16 +36,22 @@ package struct FilePortion: Sendable {
     package func lineCount() throws -> Int {
         guard !isSequential else { return extent.count }
         var count = 0
-        try forEachLine { _ in count += 1 }
+        try forEachLine(passingOverEmpty: false) { _ in count += 1 }
         return count
     }
 
+    /// Hands over all lines that are not empty.
     /// - Throws: what `body` throws; `RDOError.data` when the file cannot be read.
     package func forEachLine(_ body: (LineReader.Line) throws -> Void) throws {
+        try forEachLine(passingOverEmpty: true, body)
+    }
+
+    private func forEachLine(passingOverEmpty: Bool, _ body: (LineReader.Line) throws -> Void) throws {
         guard !extent.isEmpty else { return }
         let lines = try LineReader(path: file, limit: rowLimit)
         if isSequential {
             while let line = try lines.next(), line.number <= extent.upperBound {
+                if passingOverEmpty && line.bytes.isEmpty && !line.isTooLong { continue }
                 if line.number > extent.lowerBound { try body(line) }
             }
             return
@@ -57,7 +63,9 @@ package struct FilePortion: Sendable {
         }
         var number = firstLine
         while lines.position < extent.upperBound, let line = try lines.next() {
-            try body(LineReader.Line(number: number, bytes: line.bytes, isTooLong: line.isTooLong))
+            if !passingOverEmpty || !line.bytes.isEmpty || line.isTooLong {
+                try body(LineReader.Line(number: number, bytes: line.bytes, isTooLong: line.isTooLong))
+            }
             number += 1
         }
     }

@@ -28,6 +28,8 @@ package struct RowParser: Sendable {
     let rules: RowRules
     /// The line of that row; those before it fit no format.
     private let recognised: Int
+    /// A file that has no row of a known format among so many lines says nothing of the rest.
+    private static let rowsLookedAt = 100_000
     /// Lines of the files before.
     private let linesBefore: Int
 
@@ -40,7 +42,7 @@ package struct RowParser: Sendable {
             return
         }
         let lines = try LineReader(path: file, limit: rules.maxBytes)
-        while let line = try lines.next() {
+        while let line = try lines.next(), line.number <= Self.rowsLookedAt {
             guard case .success(let row) = Result(catching: { () throws(RowError) in try JSONRow(line, file, rules) }),
                 !passesOver(row), let detected = DataFormat.candidates(row).first
             else { continue }
@@ -62,11 +64,12 @@ package struct RowParser: Sendable {
 
     func record(_ row: JSONRow, line: Int) throws(RowError) -> PreferenceRecord {
         guard rules.format == .auto else { return try format.parse(row) }
-        guard line >= recognised else { throw row.unrecognised }
         // Rows of one file may be of several formats. What is none of them is a bad one of the first.
         let found = DataFormat.candidates(row)
         guard found.count <= 1 else { throw row.ambiguous(found) }
-        return try (found.first ?? format).parse(row)
+        if let own = found.first { return try own.parse(row) }
+        guard line >= recognised else { throw row.unrecognised }
+        return try format.parse(row)
     }
 
     func parse(

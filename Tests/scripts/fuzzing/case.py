@@ -23,10 +23,14 @@ class Case:
         # Names that the command may write; None where the case decides itself where it writes.
         self.outputs = ["out"]
         os.mkdir(self.path("out"))
+        # Names that it may write where it has no other output than its configuration's.
+        self.touched = []
         # What standard output is of a command that ends well: "json", "lines" of JSON, or anything.
         self.prints = None
         # Metadata of HDF5 are wrong and their checksum is right: only somebody who wants to makes such a file.
         self.misleads_library = False
+        # Two gigabytes are there to be refused, or to be read in more time.
+        self.has_large_file = False
 
     def path(self, name):
         return os.path.join(self.here, name)
@@ -75,6 +79,7 @@ class Case:
         if os.geteuid() != 0:
             kinds["unreadable"] = lambda: (self.put(name, b"{}"), os.chmod(path, 0))
         kind = self.random.choice(sorted(kinds))
+        self.has_large_file = kind.startswith("2 GB")
         kinds[kind]()
         self.describe(name, kind)
 

@@ -98,7 +98,7 @@ def prepared(case):
     case.inputs(*AGAIN)
     case.outputs = ["run"]
     # Numbers that changed unnoticed make other keys, which then are missing elsewhere.
-    case.expect({ARTEFACT, DATA}, "run/data", ".jsonl", "reference.h5", "coefficients.h5")
+    case.expect({ARTEFACT, DATA}, "run/data", ".jsonl", "reference.h5", "coefficients.h5", "run/sft/model: row")
     directories = sorted(each for each in os.listdir(case.path("run/data")) if each.startswith("train-responses"))
     directory = "run/data/" + case.random.choice(directories)
     case.arguments = case.random.choice([

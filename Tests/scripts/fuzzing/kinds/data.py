@@ -34,7 +34,7 @@ def bomb(case):
     """Few bytes that are many: one line without an end, or as many bad rows."""
     piece = case.random.choice([b"x" * (1 << 22), b"x\n" * (1 << 21), b" " * (1 << 22), b"[" * (1 << 22),
                                 b"\n" * (1 << 22)])
-    return f"256 MB of {piece[:2]!r} in gzip", gzip.compress(piece, mtime=0) * 64
+    return f"128 MB of {piece[:2]!r} in gzip", gzip.compress(piece, mtime=0) * 32
 
 
 def file(case, name, target, codes=(DATA,)):
