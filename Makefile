@@ -26,7 +26,7 @@ build-tests: setup
 fuzz: build
 	python3 Tests/scripts/fuzz.py $(BUILD)/release/rdo --cases $(CASES) --seed $(SEED)
 
-# Long: some 3000 processor seconds by estimate. What is complete is not run again.
+# Long. What is complete is not run again.
 experiments: build
 	python3 scripts/experiments.py $(BUILD)/release/rdo --page docs/results.md
 

@@ -62,10 +62,8 @@ package enum InputFile {
     /// - Throws: as `contents`; `RDOError.artefact` with the line of a syntax error, or when it is no object.
     package static func object(in path: String) throws -> JSONValue? {
         guard let bytes = try contents(of: path) else { return nil }
-        guard !bytes.starts(with: "version https://git-lfs".utf8) else {
-            throw RDOError(
-                .artefact, "a Git LFS pointer, not the file itself", at: path,
-                remedy: "run `git lfs pull` in its directory")
+        guard !GitLFSPointer.isAt(startOf: bytes) else {
+            throw RDOError(.artefact, GitLFSPointer.what, at: path, remedy: GitLFSPointer.remedy)
         }
         let value: JSONValue
         do { value = try JSONParser.parse(file: bytes) } catch {

@@ -5,7 +5,7 @@ import Transformer
 
 @testable import Storage
 
-/// Weights under the names of other programs, a head beside a tied embedding, and numbers that are none.
+/// Weights under the names of other programs, and numbers that are none.
 @Suite struct TensorNamesTests {
     let scratch: Scratch
 
@@ -62,17 +62,6 @@ import Transformer
         #expect(two.unusedTensors(head: .scalar) == ["v_head.weight", "value_head.weight"])
         let biased = try write("b", adding: [("v_head.weight", [1, 8], zeros), ("v_head.bias", [1], [0.5])])
         #expect(biased.contains("score.weight") && biased.unusedTensors(head: .scalar) == ["v_head.bias"])
-    }
-
-    @Test func aTiedModelMayHoldItsEmbeddingTwice() throws {
-        let specs = ParameterLayout(try TinyModel.configuration(), head: .languageModel).specs
-        let place = try #require(specs.firstIndex { $0.role == .embedding })
-        var values = TinyModel.values(specs[place], place)
-        try write("same", adding: [("lm_head.weight", [10, 8], values)]).requireTiedHead()
-        values[77] += 1
-        let other = try write("other", adding: [("lm_head.weight", [10, 8], values)])
-        let error = #expect(throws: RDOError.self) { try other.requireTiedHead() }
-        #expect(error?.kind == .artefact && error?.what.contains("lm_head.weight is another matrix") == true)
     }
 
     @Test func theWeightThatIsNoNumberIsFound() throws {

@@ -97,9 +97,7 @@ private enum KnownFormat {
         if begins([0xFF, 0xFE]) || begins([0xFE, 0xFF]) {
             return ("text in UTF-16, not UTF-8", "convert it: iconv -f utf-16 -t utf-8 \(path) > data.jsonl")
         }
-        if begins("version https://git-lfs") {
-            return ("a Git LFS pointer, not the file itself", "run `git lfs pull` in its directory")
-        }
+        if GitLFSPointer.isAt(startOf: start) { return (GitLFSPointer.what, GitLFSPointer.remedy) }
         if path.hasSuffix(".csv") || path.hasSuffix(".tsv") {
             return ("a table of text, not JSONL", pandas("read_csv"))
         }

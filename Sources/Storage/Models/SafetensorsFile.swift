@@ -49,8 +49,7 @@ package final class SafetensorsFile {
         length = UInt64(littleEndian: length)
         guard length != Self.pointerStart else {
             throw RDOError(
-                .artefact, "a Git LFS pointer, not the file itself", at: path,
-                remedy: "run `git lfs pull` in its directory")
+                .artefact, GitLFSPointer.what, at: path, remedy: GitLFSPointer.remedy)
         }
         guard length <= UInt64(size - 8) else {
             throw bad("its header claims \(length) bytes but the file has \(size): truncated or damaged")
