@@ -172,7 +172,8 @@ package struct JSONParser {
         var text: [UInt8] = []
         while true {
             let plain = bytes[position...].prefix { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
-            text += plain
+            // Most strings have no escape: they are copied once.
+            if text.isEmpty { text = Array(plain) } else { text += plain }
             position = plain.endIndex
             if take("\"") { return text }
             guard take("\\") else { throw unexpected }

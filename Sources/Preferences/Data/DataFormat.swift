@@ -46,7 +46,7 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
     static let ambiguous = "fit several data formats"
     static var named: String { allCases.filter { $0 != .auto }.map(\.rawValue).joined(separator: ", ") }
 
-    /// What a row of a format has. Several of one format are alternatives.
+    /// What a row of a format has. Several of one format are alternatives, and stand together.
     private struct Signature: Sendable {
         let format: DataFormat
         /// Arrays, others (texts, objects, numbers), and either.
@@ -89,52 +89,62 @@ package enum DataFormat: String, Sendable, Codable, CaseIterable {
         Signature(format: .demonstrations, either: ["prompt", "completion"], isDemonstration: true),
     ]
 
-    /// A signature as sets of known fields, a bit each: every row is compared with all of them.
+    /// The fields by which formats are told apart.
+    static var fieldNames: Set<String> {
+        signatures.reduce(into: []) { $0.formUnion($1.arrays.union($1.others).union($1.either)) }
+    }
+
+    /// A signature as sets of bits: every row is compared with all of them.
     private struct Mask: Sendable {
         let format: DataFormat
         let arrays, others, either: UInt64
         let isDemonstration: Bool
         var fields: UInt64 { arrays | others | either }
+        /// The masks whose fields are among these and not all of them, a bit each.
+        var contained: UInt64 = 0
 
         init(_ signature: Signature) {
-            func bits(_ names: Set<String>) -> UInt64 { names.reduce(0) { $0 | DataFormat.bit(of: $1) } }
             (format, isDemonstration) = (signature.format, signature.isDemonstration)
-            (arrays, others, either) = (bits(signature.arrays), bits(signature.others), bits(signature.either))
+            arrays = KnownFields.bits(of: signature.arrays)
+            others = KnownFields.bits(of: signature.others)
+            either = KnownFields.bits(of: signature.either)
+        }
+
+        func fits(_ row: KnownFields) -> Bool {
+            arrays & ~row.arrays == 0 && others & ~row.others == 0 && either & ~row.all == 0
         }
     }
 
-    private static let knownFields: [[UInt8]: Int] = {
-        let names = Set(signatures.flatMap { $0.arrays.union($0.others).union($0.either) }).sorted()
-        precondition(names.count <= 64, "a field for each bit")
-        return Dictionary(uniqueKeysWithValues: names.enumerated().map { (Array($1.utf8), $0) })
+    private static let masks: [Mask] = {
+        precondition(signatures.count <= 64, "a bit for each signature")
+        var masks = signatures.map { Mask($0) }
+        for index in masks.indices {
+            let fields = masks[index].fields
+            for (place, other) in masks.enumerated() where other.fields != fields && other.fields & ~fields == 0 {
+                masks[index].contained |= 1 << UInt64(place)
+            }
+        }
+        return masks
     }()
-
-    private static func bit(of name: String) -> UInt64 { knownFields[Array(name.utf8)].map { 1 << UInt64($0) } ?? 0 }
-
-    private static let masks = signatures.map { Mask($0) }
 
     /// The formats whose fields `row` has. One whose fields are among another's is left out, and so are demonstrations of a
     /// row that can be compared.
     static func candidates(_ row: JSONRow) -> [DataFormat] {
-        var (arrays, others): (UInt64, UInt64) = (0, 0)
-        row.forEachField { name, isArray in
-            guard let place = knownFields[name] else { return }
-            let bit: UInt64 = 1 << UInt64(place)
-            (arrays, others) = (arrays & ~bit, others & ~bit)
-            if isArray == true { arrays |= bit }
-            if isArray == false { others |= bit }
+        var (found, contained, demonstrations): (UInt64, UInt64, UInt64) = (0, 0, 0)
+        for (place, mask) in masks.enumerated() where mask.fits(row.known) {
+            found |= 1 << UInt64(place)
+            contained |= mask.contained
+            if mask.isDemonstration { demonstrations |= 1 << UInt64(place) }
         }
-        let present = arrays | others
-        let found = masks.filter {
-            $0.arrays & arrays == $0.arrays && $0.others & others == $0.others && $0.either & present == $0.either
+        if found != demonstrations { found &= ~demonstrations }
+        found &= ~contained
+        var formats: [DataFormat] = []
+        while found != 0 {
+            let format = masks[found.trailingZeroBitCount].format
+            if formats.last != format { formats.append(format) }
+            found &= found - 1
         }
-        guard found.count > 1 else { return found.map(\.format) }
-        let compared = found.contains { !$0.isDemonstration }
-        let rest = found.filter { one in
-            !(compared && one.isDemonstration)
-                && !found.contains { one.fields != $0.fields && one.fields & $0.fields == one.fields }
-        }
-        return rest.map(\.format).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        return formats
     }
 
     /// Reads one row.

@@ -4,6 +4,8 @@ import Diagnostics
 /// One row of a JSONL file with typed access to its fields.
 struct JSONRow {
     private let fields: JSONValue
+    /// Of the row itself; an object within it is not asked.
+    let known: KnownFields
     private let file: String
     private let line: Int
     /// How messages name this object: "" for the row itself, "info." for the object under `info`.
@@ -25,9 +27,10 @@ extension JSONRow {
             throw RowError("malformed JSON: \(error.what)", column: error.column)
         }
         guard case .object(let members) = fields else { throw RowError("not a JSON object") }
+        let named = rules.columns.isEmpty ? members : Self.renamed(members, rules.columns)
         self.init(
-            fields: rules.columns.isEmpty ? fields : .object(Self.renamed(members, rules.columns)), file: file,
-            line: line.number, prefix: "", columns: rules.columns)
+            fields: .object(named), known: KnownFields(named), file: file, line: line.number, prefix: "",
+            columns: rules.columns)
     }
 
     /// The members under the formats' names; one whose name another takes is out of sight.
@@ -43,7 +46,8 @@ extension JSONRow {
     }
 
     private func part(_ fields: JSONValue, _ prefix: String) -> JSONRow {
-        JSONRow(fields: fields, file: file, line: line, prefix: self.prefix + prefix, columns: [:])
+        JSONRow(
+            fields: fields, known: KnownFields([]), file: file, line: line, prefix: self.prefix + prefix, columns: [:])
     }
 
     /// Names of its fields, for messages; not more than a message holds.
@@ -71,16 +75,39 @@ extension JSONRow {
         let (prompt, messages) = try underSystem(prompt, messages, reads)
         if prompt.isBlank { throw RowError("empty prompt") }
         if responses.contains(where: \.isBlank) { throw RowError("empty response") }
-        if Set(responses.map { UTF8Key($0.utf8) }).count < responses.count { throw RowError("identical responses") }
+        if Self.haveEqual(responses) { throw RowError("identical responses") }
         return PreferenceRecord(
             file: file, line: line, kind: kind, prompt: prompt, messages: messages, responses: responses,
             scores: scores, label: label, weight: weight, margin: kind == .pair ? margin ?? self.margin : nil)
     }
 
+    private static func haveEqual(_ responses: [String]) -> Bool {
+        if responses.count == 2 { return responses[0].hasSameBytes(as: responses[1]) }
+        return Set(responses.map { UTF8Key($0.utf8) }).count < responses.count
+    }
+
     /// Fields whose text changes what a response answers: to leave one out in silence would train on another question.
     private static let texts = ["history", "input", "tools", "tool_calls", "functions", "images", "videos", "audios"]
+    private static let textBits = KnownFields.bits(of: texts)
+
+    /// Fields with two ratings, the better response's first.
+    private static let ratings = [("score_chosen", "score_rejected"), ("chosen_rating", "rejected_rating")]
+    private static let ratingBits = KnownFields.bits(of: ratings.map(\.0))
+
+    /// What rows of any format are asked.
+    static var fieldNames: Set<String> {
+        Set(texts + ratings.flatMap { [$0, $1] } + [Self.system, Self.weight, Self.margin])
+    }
+
+    private static let system = "system"
+    private static let weight = "weight"
+    private static let margin = "margin"
+    private static let systemBit = KnownFields.bits(of: [system])
+    private static let weightBit = KnownFields.bits(of: [weight])
+    private static let marginBit = KnownFields.bits(of: [margin])
 
     private func refuseUnread(except read: Set<String>) throws(RowError) {
+        guard known.all & Self.textBits != 0 else { return }
         for name in Self.texts where !read.contains(name) && fields[name].map(\.isBlank) == false {
             throw RowError("field \"\(name)\" has a content that is not read in this format")
         }
@@ -90,8 +117,8 @@ extension JSONRow {
     private func underSystem(
         _ prompt: String, _ messages: [ChatMessage]?, _ read: Set<String>
     ) throws(RowError) -> (String, [ChatMessage]?) {
-        guard !read.contains("system"), has("system") else { return (prompt, messages) }
-        let system = try string("system")
+        guard known.all & Self.systemBit != 0, !read.contains(Self.system) else { return (prompt, messages) }
+        let system = try string(Self.system)
         if system.isBlank { return (prompt, messages) }
         let turns = messages ?? [ChatMessage(role: .user, content: prompt)]
         if let first = turns.first, first.role == .system {
@@ -106,24 +133,12 @@ extension JSONRow {
 
     /// How much better the chosen response is, where the row says so: what is no number says nothing.
     private var margin: Double? {
-        if has("margin") { return fields["margin"]?.double }
-        for (chosen, rejected) in [("score_chosen", "score_rejected"), ("chosen_rating", "rejected_rating")] {
+        if known.all & Self.marginBit != 0 { return fields[Self.margin]?.double }
+        guard known.all & Self.ratingBits != 0 else { return nil }
+        for (chosen, rejected) in Self.ratings {
             if let better = fields[chosen]?.double, let worse = fields[rejected]?.double { return better - worse }
         }
         return nil
-    }
-
-    /// Its fields in their order; of equal names the last counts.
-    /// - Parameter body: gets whether the value is an array, or nil for a null, which counts as absent.
-    func forEachField(_ body: (_ name: [UInt8], _ isArray: Bool?) -> Void) {
-        guard case .object(let members) = fields else { return }
-        for member in members {
-            switch member.value {
-            case .null: body(member.key, nil)
-            case .array: body(member.key, true)
-            default: body(member.key, false)
-            }
-        }
     }
 
     /// A null counts as absent.
@@ -178,14 +193,14 @@ extension JSONRow {
 
     /// The optional weight of a row: a number that is not negative.
     private func weight() throws(RowError) -> Double? {
-        guard has("weight") else { return nil }
-        return try value("weight", "a number of at least 0") { value in value.double.flatMap { $0 >= 0 ? $0 : nil } }
+        guard known.all & Self.weightBit != 0 else { return nil }
+        return try value(Self.weight, "a number of at least 0") { value in value.double.flatMap { $0 >= 0 ? $0 : nil } }
     }
 
     private func value<Value>(
         _ name: String, _ expected: String, _ convert: (JSONValue) -> Value?
     ) throws(RowError) -> Value {
-        let own = prefix + (columns[name] ?? name)
+        var own: String { prefix + (columns[name] ?? name) }
         guard let raw = fields[name] else { throw RowError("missing field \"\(own)\"") }
         guard let value = convert(raw) else { throw RowError("field \"\(own)\" is not \(expected)") }
         return value

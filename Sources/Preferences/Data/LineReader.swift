@@ -64,7 +64,7 @@ package final class LineReader {
                 break
             }
             let unread = source.unread
-            if let end = source.chunk[unread].firstIndex(of: UInt8(ascii: "\n")) {
+            if let end = source.lineEnd {
                 take(source.chunk[unread.lowerBound..<end])
                 position += end + 1 - unread.lowerBound
                 source.unread = (end + 1)..<unread.upperBound

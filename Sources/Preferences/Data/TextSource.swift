@@ -31,6 +31,16 @@ final class TextSource {
 
     deinit { gzclose(file) }
 
+    /// Where in the chunk the next line ends; nil when it goes on in the next chunk.
+    var lineEnd: Int? {
+        chunk.withUnsafeBytes { chunk in
+            guard let base = chunk.baseAddress, !unread.isEmpty,
+                let end = memchr(base + unread.lowerBound, Int32(UInt8(ascii: "\n")), unread.count)
+            else { return nil }
+            return UnsafeRawPointer(end) - base
+        }
+    }
+
     /// Known once the file was opened.
     var isCompressed: Bool { gzdirect(file) == 0 }
 

@@ -77,13 +77,17 @@ struct AddedVocabulary: Sendable {
 struct Matcher: Sendable {
     /// By first byte, the longest first.
     private var tokens: [[AddedVocabulary.Token]] = Array(repeating: [], count: 256)
+    /// The bytes that tokens begin with.
+    private var isFirst = [Bool](repeating: false, count: 256)
     private let isEmpty: Bool
 
     init(_ tokens: [AddedVocabulary.Token]) {
         isEmpty = tokens.isEmpty
         // The sort is stable: tokens of equal lengths stay in the given order.
         for token in tokens.sorted(by: { $0.pattern.count > $1.pattern.count }) {
-            if let first = token.pattern.first { self.tokens[Int(first)].append(token) }
+            guard let first = token.pattern.first else { continue }
+            self.tokens[Int(first)].append(token)
+            isFirst[Int(first)] = true
         }
     }
 
@@ -93,7 +97,9 @@ struct Matcher: Sendable {
         var done = 0
         var index = 0
         while index < text.count {
-            guard let token = tokens[Int(text[index])].first(where: { text[index...].starts(with: $0.pattern) }) else {
+            guard isFirst[Int(text[index])],
+                let token = tokens[Int(text[index])].first(where: { text[index...].starts(with: $0.pattern) })
+            else {
                 index += 1
                 continue
             }

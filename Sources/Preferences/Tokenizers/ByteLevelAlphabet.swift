@@ -17,12 +17,25 @@ enum ByteLevelAlphabet {
     }()
 
     /// The UTF-8 of each byte's character.
-    static let spellings: [[UInt8]] = scalars.map { Array($0.utf8) }
+    private static let spellings: [[UInt8]] = scalars.map { Array($0.utf8) }
+
+    /// Appends the spelling of some bytes.
+    static func spell(_ bytes: some Sequence<UInt8>, into output: inout [UInt8]) {
+        let spellings = spellings
+        for byte in bytes {
+            // Most text is printable ASCII, which stands for itself.
+            if (0x21...0x7E).contains(byte) { output.append(byte) } else { output += spellings[Int(byte)] }
+        }
+    }
 
     private static let bytes: [Unicode.Scalar: UInt8] = Dictionary(
         uniqueKeysWithValues: scalars.enumerated().map { ($1, UInt8($0)) })
 
-    static func spell(_ bytes: some Sequence<UInt8>) -> [UInt8] { bytes.flatMap { spellings[Int($0)] } }
+    static func spell(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        var output: [UInt8] = []
+        spell(bytes, into: &output)
+        return output
+    }
 
     /// The bytes that `spelling` stands for; nil when it holds a character outside the alphabet.
     static func unspell(_ spelling: [UInt8]) -> [UInt8]? {

@@ -76,7 +76,7 @@ final class JSONTokenizer: Tokenizer {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
-                let part = Array(text[range])
+                let part = range.count == text.count ? text : Array(text[range])
                 var startsText = range.lowerBound == 0
                 let normalized = try normalizer?.normalize(part, keepsStart: &startsText) ?? part
                 try appendIDs(of: normalized, startsText: startsText, to: &ids)
@@ -90,16 +90,25 @@ final class JSONTokenizer: Tokenizer {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let range):
-                var text = PreTokenizedText(Array(normalized[range]), startsText: startsText && range.lowerBound == 0)
+                let part = range.count == normalized.count ? normalized : Array(normalized[range])
+                var text = PreTokenizedText(part, startsText: startsText && range.lowerBound == 0)
                 try preTokenizer?.apply(to: &text)
-                let pieces = text.pieces
-                try text.bytes.withUnsafeBufferPointer { (bytes) throws(TextError) in
-                    let encode = model.encode
-                    for piece in pieces {
-                        let word = UnsafeBufferPointer(rebasing: bytes[piece])
-                        for part in WordCache.takes(word) ? [0..<word.count] : model.parts(of: word) {
-                            ids += try cache.ids(of: UnsafeBufferPointer(rebasing: word[part]), encode: encode)
-                        }
+                try append(text, model, to: &ids)
+            }
+        }
+    }
+
+    private func append(
+        _ text: PreTokenizedText, _ model: some WordModel, to ids: inout [Int32]
+    ) throws(TextError) {
+        try text.bytes.withUnsafeBufferPointer { (bytes) throws(TextError) in
+            for piece in text.pieces {
+                let word = UnsafeBufferPointer(rebasing: bytes[piece])
+                if WordCache.takes(word) {
+                    try cache.append(word, of: model, to: &ids)
+                } else {
+                    for part in model.parts(of: word) {
+                        try cache.append(UnsafeBufferPointer(rebasing: word[part]), of: model, to: &ids)
                     }
                 }
             }

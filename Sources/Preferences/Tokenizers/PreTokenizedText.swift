@@ -68,7 +68,7 @@ struct PreTokenizedText {
                 end = match.upperBound
             }
             if end < piece.count { stretches.append(.init(range: end..<piece.count, isMatch: inverted)) }
-            parts += behavior.pieces(of: stretches)
+            behavior.append(stretches, to: &parts)
         }
     }
 
@@ -91,7 +91,7 @@ struct PreTokenizedText {
                 index += length
             }
             if start < piece.count { stretches.append(.init(range: start..<piece.count, isMatch: false)) }
-            parts += behavior.pieces(of: stretches)
+            behavior.append(stretches, to: &parts)
         }
     }
 }

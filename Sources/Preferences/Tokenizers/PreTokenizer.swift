@@ -62,8 +62,7 @@ indirect enum PreTokenizer: Sendable {
                 }
             }
             if let words { try text.split(at: words, .isolated) }
-            let spellings = ByteLevelAlphabet.spellings
-            try text.rewrite { piece, _, output in for byte in piece { output += spellings[Int(byte)] } }
+            try text.rewrite { piece, _, output in ByteLevelAlphabet.spell(piece, into: &output) }
         case .split(let pattern, let behavior, let inverted):
             try text.split(at: pattern, behavior, inverted: inverted)
         case .digits(let individually):

@@ -94,18 +94,17 @@ enum SplitBehavior: String, Sendable {
         let isMatch: Bool
     }
 
-    /// The pieces into which `stretches`, which cover a text, are joined.
-    func pieces(of stretches: [Stretch]) -> [Range<Int>] {
-        if self == .removed { return stretches.filter { !$0.isMatch }.map(\.range) }
-        var pieces: [Range<Int>] = []
+    /// Appends the pieces into which `stretches`, which cover a text, are joined.
+    func append(_ stretches: [Stretch], to pieces: inout [Range<Int>]) {
+        let first = pieces.count
         for (index, stretch) in stretches.enumerated() {
-            if let last = pieces.last, joins(stretches[index - 1].isMatch, stretch.isMatch) {
-                pieces[pieces.count - 1] = last.lowerBound..<stretch.range.upperBound
+            if self == .removed && stretch.isMatch { continue }
+            if pieces.count > first, joins(stretches[index - 1].isMatch, stretch.isMatch) {
+                pieces[pieces.count - 1] = pieces[pieces.count - 1].lowerBound..<stretch.range.upperBound
             } else {
                 pieces.append(stretch.range)
             }
         }
-        return pieces
     }
 
     /// Whether two neighbours, each a match or not, belong to one piece.

@@ -1,28 +1,33 @@
 import CXXHash
-import Foundation
+import Synchronization
 
 /// Remembers the ids of short words: a text repeats most of its words.
-///
-/// `@unchecked Sendable`: everything is behind one lock.
-final class WordCache: @unchecked Sendable {
-    private let lock = NSLock()
+final class WordCache: Sendable {
     /// By hash; of two words with the same place the later one is kept. Some megabytes when full.
-    private var entries = [(word: [UInt8], ids: [Int32])](repeating: ([], []), count: 1 << 15)
+    private let entries = Mutex([(word: [UInt8], ids: [Int32])](repeating: ([], []), count: 1 << 15))
 
     private static let longestWord = 64
 
     static func takes(_ word: UnsafeBufferPointer<UInt8>) -> Bool { word.count <= longestWord }
 
-    /// The ids of `word`, from memory or else from `encode`.
-    func ids(
-        of word: UnsafeBufferPointer<UInt8>, encode: (UnsafeBufferPointer<UInt8>) throws(TextError) -> [Int32]
-    ) throws(TextError) -> [Int32] {
-        guard Self.takes(word), !word.isEmpty else { return try encode(word) }
-        let place = Int(XXH3_64bits(word.baseAddress, word.count) % UInt64(entries.count))
-        let entry = lock.withLock { entries[place] }
-        if entry.word.elementsEqual(word) { return entry.ids }
-        let ids = try encode(word)
-        lock.withLock { entries[place] = (Array(word), ids) }
-        return ids
+    /// Appends the ids of `word`, from memory or else from the model.
+    func append(
+        _ word: UnsafeBufferPointer<UInt8>, of model: some WordModel, to ids: inout [Int32]
+    ) throws(TextError) {
+        guard Self.takes(word), !word.isEmpty else {
+            ids += try model.encode(word)
+            return
+        }
+        let hash = XXH3_64bits(word.baseAddress, word.count)
+        let isKnown = entries.withLock { entries in
+            let place = Int(hash % UInt64(entries.count))
+            guard entries[place].word.elementsEqual(word) else { return false }
+            ids += entries[place].ids
+            return true
+        }
+        if isKnown { return }
+        let found = try model.encode(word)
+        entries.withLock { $0[Int(hash % UInt64($0.count))] = (Array(word), found) }
+        ids += found
     }
 }
