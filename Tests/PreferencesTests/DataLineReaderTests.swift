@@ -9,13 +9,17 @@ import Testing
 
     init() throws { directory = try DataDirectory() }
 
+    /// By number from 1; "" for those that the reader passes over.
     private func lines(_ path: String) throws -> [String?] {
         let reader = try LineReader(path: path)
         var lines: [String?] = []
         while let line = try reader.next() {
-            #expect(line.number == lines.count + 1)
+            #expect(line.number > lines.count)
+            lines += [String?](repeating: "", count: line.number - 1 - lines.count)
             lines.append(line.text)
         }
+        lines += [String?](repeating: "", count: reader.lineNumber - lines.count)
+        #expect(try LineReader.lineCount(path) == lines.count)
         return lines
     }
 
@@ -24,6 +28,30 @@ import Testing
         #expect(try lines(path) == ["a", "", "b\rc", "", "\u{FEFF}d"])
         #expect(try lines(try directory.write([UInt8](), as: "empty")) == [])
         #expect(try lines(try directory.write(["only"], as: "one")) == ["only"])
+    }
+
+    @Test func emptyLinesAreCountedWhereverTheFileIsCut() throws {
+        var generator = SeededGenerator(seed: 2)
+        for _ in 0..<50 {
+            let texts = (0..<Int.random(in: 1...30, using: &generator)).map { number in
+                Bool.random(using: &generator) ? "" : "\(number)" + (Bool.random(using: &generator) ? "\r" : "")
+            }
+            let path = try directory.write(texts)
+            for parts in [1, 2, 3, 7] {
+                var (found, first) = ([Int: String](), 1)
+                for var portion in try FilePortion.portions(of: path, count: parts, lineCount: LineReader.lineCount) {
+                    portion.firstLine = first
+                    try portion.forEachLine { line in
+                        #expect(found[line.number] == nil)
+                        found[line.number] = line.text
+                    }
+                    first += try portion.lineCount()
+                }
+                #expect(first - 1 == texts.count)
+                let kept = texts.enumerated().filter { !$1.isEmpty }
+                #expect(found == Dictionary(uniqueKeysWithValues: kept.map { ($0 + 1, $1.filter { $0 != "\r" }) }))
+            }
+        }
     }
 
     @Test func linesOfAnyLength() throws {

@@ -132,7 +132,6 @@ extension Session {
             let lines = try LineReader(path: file, limit: settings.maxRowBytes)
             var (rows, bad, kept) = (0, BadRows(), records.count)
             while let line = try lines.next() {
-                linesBefore += 1
                 guard let parsed = parser.parse(line) else { continue }
                 rows += 1
                 switch parsed {
@@ -140,6 +139,7 @@ extension Session {
                 case .failure(let row): bad.add(row)
                 }
             }
+            linesBefore += lines.lineNumber
             kept = records.count - kept
             report.count(DataReport.File(path: file, format: parser.format, rows: rows), kept: kept, bad: bad)
         }

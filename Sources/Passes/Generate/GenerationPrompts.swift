@@ -31,10 +31,9 @@ final class GenerationPrompts {
         for file in files {
             let parser = try PromptParser(file: file, data.rowRules, linesBefore: linesBefore)
             let lines = try LineReader(path: file, limit: data.maxRowBytes)
-            var (rows, kept, last) = (0, 0, 0)
+            var (rows, kept) = (0, 0)
             var bad = BadRows()
             while count < limit ?? .max, let line = try lines.next() {
-                last = line.number
                 guard let parsed = parser.parse(line) else { continue }
                 rows += 1
                 do {
@@ -47,7 +46,7 @@ final class GenerationPrompts {
                     bad.add(error)
                 }
             }
-            linesBefore += last
+            linesBefore += lines.lineNumber
             report.count(DataReport.File(path: file, format: parser.format, rows: rows), kept: kept, bad: bad)
         }
         try report.check(policy: data.onError)

@@ -1,4 +1,3 @@
-import CZlib
 import Diagnostics
 import Foundation
 
@@ -34,39 +33,22 @@ package struct FilePortion: Sendable {
     /// How many lines begin in the portion.
     /// - Throws: `RDOError.data` when the file cannot be read.
     package func lineCount() throws -> Int {
-        guard !isSequential else { return extent.count }
-        var count = 0
-        try forEachLine(passingOverEmpty: false) { _ in count += 1 }
-        return count
+        isSequential ? extent.count : try LineReader.lineCount(file, beginningIn: extent)
     }
 
     /// Hands over all lines that are not empty.
     /// - Throws: what `body` throws; `RDOError.data` when the file cannot be read.
     package func forEachLine(_ body: (LineReader.Line) throws -> Void) throws {
-        try forEachLine(passingOverEmpty: true, body)
-    }
-
-    private func forEachLine(passingOverEmpty: Bool, _ body: (LineReader.Line) throws -> Void) throws {
         guard !extent.isEmpty else { return }
         let lines = try LineReader(path: file, limit: rowLimit)
         if isSequential {
             while let line = try lines.next(), line.number <= extent.upperBound {
-                if passingOverEmpty && line.bytes.isEmpty && !line.isTooLong { continue }
                 if line.number > extent.lowerBound { try body(line) }
             }
             return
         }
         // A line belongs to the portion in which it begins.
-        if extent.lowerBound > 0 {
-            try lines.skip(to: extent.lowerBound - 1)
-            guard try lines.next() != nil else { return }
-        }
-        var number = firstLine
-        while lines.position < extent.upperBound, let line = try lines.next() {
-            if !passingOverEmpty || !line.bytes.isEmpty || line.isTooLong {
-                try body(LineReader.Line(number: number, bytes: line.bytes, isTooLong: line.isTooLong))
-            }
-            number += 1
-        }
+        if extent.lowerBound > 0 { try lines.skip(toLineBehind: extent.lowerBound - 1, called: firstLine) }
+        while let line = try lines.next(before: extent.upperBound) { try body(line) }
     }
 }

@@ -26,7 +26,8 @@ package final class LineReader {
     private let limit: Int
     /// Where in the array the reader is; nil for a file of lines.
     private var array: ArrayScanner?
-    private var lineNumber = 0
+    /// Lines that were read or passed over.
+    package private(set) var lineNumber = 0
     /// Bytes of the (uncompressed) file that were handed out as lines.
     package private(set) var position = 0
 
@@ -38,17 +39,29 @@ package final class LineReader {
         array = ArrayScanner(start: source.chunk[source.unread])
     }
 
-    /// The next line; nil at the end of the file.
+    /// The next line that is not empty; nil at the end of the file.
+    ///
+    /// - Parameter end: the line must begin before this byte.
     /// - Throws: `RDOError.data` when the file cannot be read or its compressed data is corrupt or cut short.
-    package func next() throws -> Line? {
+    package func next(before end: Int = .max) throws -> Line? {
         if array != nil { return try nextElement() }
-        // A file may have more blank lines than anything else.
-        let next = source.unread
-        if !next.isEmpty, source.chunk[next.lowerBound] == UInt8(ascii: "\n") {
-            source.unread = (next.lowerBound + 1)..<next.upperBound
-            (position, lineNumber) = (position + 1, lineNumber + 1)
-            return Line(number: lineNumber, bytes: [])
+        while position < end {
+            if source.unread.isEmpty, try !source.fill(after: lineNumber) { return nil }
+            // A file may have more empty lines than anything else.
+            let empty = source.lineEnds(atMost: end - position)
+            guard empty == 0 else {
+                (position, lineNumber) = (position + empty, lineNumber + empty)
+                source.unread.removeFirst(empty)
+                continue
+            }
+            let line = try nextLine()
+            if !line.bytes.isEmpty || line.isTooLong { return line }
         }
+        return nil
+    }
+
+    /// There is something to read.
+    private func nextLine() throws -> Line {
         var (bytes, isTooLong) = ([UInt8](), false)
         let isFirst = position == 0
         func take(_ part: ArraySlice<UInt8>) {
@@ -59,10 +72,8 @@ package final class LineReader {
             bytes += part
         }
         while true {
-            if source.unread.isEmpty, try !source.fill(after: lineNumber) {
-                if bytes.isEmpty && !isTooLong { return nil }
-                break
-            }
+            // The last line needs no end.
+            if source.unread.isEmpty, try !source.fill(after: lineNumber) { break }
             let unread = source.unread
             if let end = source.lineEnd {
                 take(source.chunk[unread.lowerBound..<end])
@@ -89,7 +100,9 @@ package final class LineReader {
                     throw RDOError(
                         .data, "the JSON array does not end: the file is damaged or cut short", at: path,
                         remedy: "copy it again")
-                case .element?: return Line(number: lineNumber + 1, bytes: bytes, isTooLong: isTooLong)
+                case .element?:
+                    lineNumber += 1
+                    return Line(number: lineNumber, bytes: bytes, isTooLong: isTooLong)
                 case .nothing?, nil: return nil
                 }
             }
@@ -104,11 +117,18 @@ package final class LineReader {
         }
     }
 
-    /// Goes on from a place of a plain file of lines.
+    /// Goes on with the first line that begins behind a place of a plain file of lines.
+    /// - Parameter number: what that line is to be called.
     /// - Throws: `RDOError.data` when the file cannot be read.
-    func skip(to offset: Int) throws {
+    func skip(toLineBehind offset: Int, called number: Int) throws {
         try source.skip(to: offset)
-        position = offset
+        (position, lineNumber) = (offset, number - 1)
+        while try source.fill(after: lineNumber) {
+            let next = source.lineEnd.map { $0 + 1 }
+            source.unread = (next ?? source.unread.upperBound)..<source.unread.upperBound
+            position += source.unread.lowerBound
+            if next != nil { return }
+        }
     }
 
     /// Whether rows can only be found by reading all before them: compressed, or one JSON array.
@@ -121,18 +141,32 @@ package final class LineReader {
     /// Of a sequential file too.
     package static func lineCount(_ path: String) throws -> Int {
         let lines = try LineReader(path: path)
-        var count = 0
         if lines.array != nil {
-            while try lines.next() != nil { count += 1 }
-            return count
+            while try lines.next() != nil {}
+            return lines.lineNumber
         }
-        var isOpen = false
+        var (count, isOpen) = (0, false)
         repeat {
             let part = lines.source.chunk[lines.source.unread]
-            count += part.withUnsafeBufferPointer { $0.count { $0 == UInt8(ascii: "\n") } }
+            count += part.lineEnds
             if let last = part.last { isOpen = last != UInt8(ascii: "\n") }
         } while try lines.source.fill(after: count)
         return count + (isOpen ? 1 : 0)
+    }
+
+    /// How many lines of a plain file begin in some of its bytes.
+    static func lineCount(_ path: String, beginningIn extent: Range<Int>) throws -> Int {
+        guard !extent.isEmpty else { return 0 }
+        let source = try TextSource(path: path)
+        // A line begins at the first byte, and behind every line end.
+        var (count, position) = extent.lowerBound == 0 ? (1, 0) : (0, extent.lowerBound - 1)
+        try source.skip(to: position)
+        while position < extent.upperBound - 1, try source.fill(after: count) {
+            let part = source.chunk[source.unread].prefix(extent.upperBound - 1 - position)
+            count += part.lineEnds
+            position += part.count
+        }
+        return count
     }
 
     static func byteCount(_ path: String) throws -> Int {
@@ -142,4 +176,8 @@ package final class LineReader {
         }
         return Int(status.st_size)
     }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate var lineEnds: Int { withUnsafeBufferPointer { $0.count { $0 == UInt8(ascii: "\n") } } }
 }

@@ -41,6 +41,14 @@ final class TextSource {
         }
     }
 
+    /// How many line ends, and nothing else, come next.
+    func lineEnds(atMost limit: Int) -> Int {
+        chunk.withUnsafeBufferPointer { chunk in
+            let next = UnsafeBufferPointer(rebasing: chunk[unread].prefix(limit))
+            return next.firstIndex { $0 != UInt8(ascii: "\n") } ?? next.count
+        }
+    }
+
     /// Known once the file was opened.
     var isCompressed: Bool { gzdirect(file) == 0 }
 
