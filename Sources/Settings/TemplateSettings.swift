@@ -5,6 +5,7 @@ package struct TurnsSettings: ConfigurationSection {
     package var system: SystemTurnSettings?
     package var user = TurnSettings()
     package var assistant = TurnSettings()
+    package var tool: TurnSettings?
     package var alternate = false
 
     package init() {}
@@ -18,9 +19,12 @@ package struct TurnsSettings: ConfigurationSection {
                 \.assistant, "assistant",
                 "An earlier message of the assistant. Its prefix opens the response; a space at its end goes to the "
                     + "response, unless that begins with one."),
+            .optionalSection(
+                \.tool, "tool", "What a tool gave back; without this section a row with such a message is a bad row."),
             .value(
                 \.alternate, "alternate",
-                "A chat must be user, assistant, user and so on, perhaps after one system message; others are bad rows."
+                "A chat must be user, assistant, user and so on, perhaps after one system message, a tool's messages "
+                    + "aside; others are bad rows."
             ),
         ]
     }
@@ -29,7 +33,7 @@ package struct TurnsSettings: ConfigurationSection {
     package var turns: TurnTemplate {
         TurnTemplate(
             system: system.map { .init($0.turn, place: $0.place, standard: $0.default) }, user: user.turn,
-            assistant: assistant.turn, alternate: alternate)
+            assistant: assistant.turn, tool: tool?.turn, alternate: alternate)
     }
 }
 

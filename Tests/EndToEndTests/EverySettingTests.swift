@@ -69,6 +69,7 @@ import Testing
         "data.turns.system.trim": nil, "data.turns.system.place": nil, "data.turns.system.default": nil,
         "data.turns.user.prefix": nil, "data.turns.user.suffix": nil, "data.turns.user.trim": nil,
         "data.turns.assistant.prefix": nil, "data.turns.assistant.suffix": nil, "data.turns.assistant.trim": nil,
+        "data.turns.tool.prefix": nil, "data.turns.tool.suffix": nil, "data.turns.tool.trim": nil,
         "data.turns.alternate": nil, "data.max_tokens": "90", "data.max_prompt_tokens": "20",
         "data.over_long": "truncate",
         "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "1", "data.limit": "12",

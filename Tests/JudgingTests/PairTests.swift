@@ -66,7 +66,10 @@ import Testing
         (#"{"query": " ", "responses": ["y"]}"#, "a.jsonl:1: empty query"),
         (#"{"responses": ["y"]}"#, "a.jsonl:1: missing field \"prompt\""),
         ("{\"query\": \"x\", \"responses\": [\"y\"]}\n{", "a.jsonl:2: malformed JSON"),
-        (#"{"messages": [{"role": "tool", "content": "x"}], "responses": ["y"]}"#, "is not system, user or assistant"),
+        (
+            #"{"messages": [{"role": "function", "content": "x"}], "responses": ["y"]}"#,
+            "is not system, user, assistant or tool"
+        ),
         ("\n", "a.jsonl: the file has no rows"),
     ]) func badRowsAreNamed(_ text: String, _ message: String) throws {
         let (directory, a, b) = try files(text, #"{"query": "x", "responses": ["y"]}"#)

@@ -46,9 +46,14 @@ import Testing
             zephyr.remark?.text == "data.template is zephyr, and the model's own chat template in \(file) is chatml "
                 + "(data.template: auto)")
         #expect(try choice("data.template=chatml", template: Self.chatml).remark == nil)
-        // Texts as they are contradict nothing, and of a template that is not known nothing can be said.
-        #expect(try choice(template: Self.chatml).remark == nil)
-        #expect(try choice("data.template=zephyr", template: "{{ messages }}").remark == nil)
+        let plain = try choice(template: Self.chatml)
+        #expect(plain.template == .plain && plain.remark?.isWarning == true)
+        #expect(plain.remark?.text.hasPrefix("data.template is plain, and the model's own chat template") == true)
+        let unknown = try choice("data.template=zephyr", template: "{{ messages }}")
+        #expect(unknown.template == .turns(.zephyr) && unknown.remark?.isWarning == true)
+        #expect(unknown.remark?.text.hasSuffix("is none that is known: they are not compared") == true)
+        let tools = try choice("data.template=chatml", template: Self.chatml + "{# tools #}")
+        #expect(tools.template.turns?.tool != nil && tools.remark == nil)
         #expect(try choice("data.template=hh").remark == nil)
         let own = "{system: {}, user: {prefix: \"<|im_start|>user\\n\"}}"
         let custom = try choice("data.template=custom", "data.turns=\(own)", template: Self.chatml)
@@ -61,7 +66,6 @@ import Testing
         let named = try choice("data.template=hh", template: "\"")
         #expect(named.template == .hh && named.remark?.isWarning == true)
         #expect(named.remark?.text.contains(file) == true)
-        #expect(try choice(template: "\"").remark == nil)
     }
 
     /// Beside a tokenizer file that is named, or in its directory.

@@ -103,6 +103,24 @@ import Testing
         #expect(without != vicuna && recognised(without) == "vicuna without its system message")
     }
 
+    @Test func toolsAreRolesWhereTheTemplateSaysNothingOfThem() throws {
+        let goldens = try ChatTemplateGoldens.read()
+        func tool(_ jinja: String?) throws -> TurnTemplate.Turn? {
+            let jinja = try #require(jinja)
+            return try #require(KnownChatTemplate.recognised(jinja, tokens: ["eos_token": "</s>"])).turns.tool
+        }
+        let chatml = goldens.template("chatml")?.jinja
+        #expect(try tool(chatml) == TurnTemplate.Turn("<|im_start|>tool\n", "<|im_end|>\n"))
+        #expect(try tool(goldens.template("llama3")?.jinja) == TurnTemplate.llama3.tool)
+        #expect(try tool(chatml.map { $0 + "{%- if tools -%}x{%- endif -%}" }) == nil)
+        for name in ["zephyr", "gemma", "mistral", "vicuna"] { #expect(try tool(goldens.template(name)?.jinja) == nil) }
+        // By their names: what is said of a tool is not known.
+        let apart = ["user", "assistant", "system"].map {
+            "{{'<|im_start|>\($0)\\n' + m.content + '<|im_end|>\\n'}}{% x %}"
+        }
+        #expect(try tool(apart.joined() + "{{'<|im_start|>assistant\\n'}}") == nil)
+    }
+
     // MARK: - Files
 
     private let directory: DataDirectory

@@ -13,7 +13,7 @@ import Testing
         let golden = try #require(goldens.template(name))
         let template = try #require(TemplateName(rawValue: name)?.builtIn)
         let turns = try #require(template.turns)
-        #expect(golden.template == name && golden.chats.count == 12)
+        #expect(golden.template == name && golden.chats.count == (turns.tool == nil ? 12 : 14))
         for (title, chat) in golden.chats {
             let messages = goldens.messages(title)
             let text = template.text(messages)
@@ -81,6 +81,16 @@ import Testing
                     == "the template needs messages of user and assistant in turn, the last one of the user")
         }
         #expect(gemma.refusal(of: chat(.system, .user, .assistant, .user)) == nil)
+        for turns in [TurnTemplate.zephyr, .gemma, .hh] {
+            #expect(
+                PromptTemplate.turns(turns).refusal(of: chat(.user, .assistant, .tool, .user))
+                    == "the template has no place for a tool's message")
+        }
+        var strict = TurnTemplate.chatml
+        strict.alternate = true
+        let refusal = { PromptTemplate.turns(strict).refusal(of: $0) }
+        #expect(refusal(chat(.user, .assistant, .tool)) == nil && refusal(chat(.user, .assistant, .tool, .user)) == nil)
+        #expect(refusal(chat(.user, .tool, .user)) == TurnTemplate.notAlternating)
         #expect(PromptTemplate.plain.refusal(of: chat(.user)) == "chat messages need a template for chats")
     }
 

@@ -189,8 +189,8 @@ import Testing
             "field \"chosen\" does not end in an assistant message"
         ),
         (
-            .messages, #"{"chosen": [{"role": "tool", "content": "q"}], "rejected": []}"#,
-            "field \"chosen[].role\" is not system, user or assistant"
+            .messages, #"{"chosen": [{"role": "function", "content": "q"}], "rejected": []}"#,
+            "field \"chosen[].role\" is not system, user, assistant or tool"
         ),
         (.messages, #"{"chosen": [{"role": "user"}], "rejected": []}"#, "missing field \"chosen[].content\""),
         (.messages, #"{"chosen": ["a"], "rejected": []}"#, "field \"chosen\" is not an array of objects"),

@@ -28,6 +28,7 @@ import Testing
             "data.turns.user.prefix": "u", "data.turns.user.suffix": "e", "data.turns.user.trim": "true",
             "data.turns.assistant.prefix": "a", "data.turns.assistant.suffix": "e",
             "data.turns.assistant.trim": "true", "data.turns.alternate": "true",
+            "data.turns.tool.prefix": "t", "data.turns.tool.suffix": "e", "data.turns.tool.trim": "true",
             "data.max_tokens": "2048", "data.max_prompt_tokens": "700", "data.over_long": "truncate",
             "data.on_error": "skip", "data.shuffle": "false", "data.pairs_per_list": "3", "data.limit": "9",
             "data.test_limit": "8",

@@ -139,6 +139,12 @@ CHATS = {
     "assistant first": ["assistant: a", "user: b"],
     "late system": ["user: a", "assistant: b", "system: c", "user: d"],
 }
+# Of templates that put in the name of any role.
+TOOL_CHATS = {
+    "tool": ["user: What is the weather?", "assistant: weather()", "tool:  sunny, 21 \u00b0C\n", "user: And now?"],
+    "tool last": ["system: Be brief.", "user: Weather?", "assistant: weather()", "tool: rain"],
+}
+WITH_TOOLS = ("chatml", "llama3", "smollm2")
 
 
 def messages(chat):
@@ -170,10 +176,10 @@ def main():
     own = json.loads((models / "smollm2-135m-instruct/tokenizer_config.json").read_text())["chat_template"]
     for name, (template, jinja, eos) in [*TEMPLATES.items(), ("smollm2", (None, own, "<|im_end|>"))]:
         chats = {}
-        for title, chat in CHATS.items():
+        for title, chat in (CHATS | TOOL_CHATS if name in WITH_TOOLS else CHATS).items():
             prompt = rendered(llama, jinja, chat, eos)
             entry = {"prompt": prompt}
-            if prompt is not None and chat[-1].startswith("user"):
+            if prompt is not None and chat[-1].startswith(("user", "tool")):
                 entry["answered"] = rendered(llama, jinja, chat, eos, answer="7, and 9 \n")
             if prompt is not None and name in ("chatml", "smollm2"):
                 entry["smollm2"] = smollm(prompt, add_special_tokens=False)["input_ids"]
@@ -188,7 +194,7 @@ def main():
             entry["jinja"] = jinja
         result.append(entry)
     lines = [json.dumps(entry) for entry in result]
-    chats = json.dumps({title: messages(chat) for title, chat in CHATS.items()})
+    chats = json.dumps({title: messages(chat) for title, chat in (CHATS | TOOL_CHATS).items()})
     print(f'{{"chats": {chats},\n"templates": [\n' + ",\n".join(lines) + "\n]}")
 
 

@@ -25,7 +25,7 @@ struct TemplateChoice {
             return
         }
         template = named
-        remark = named == .plain ? nil : Self.remark(on: named, configuration.data.template, directory)
+        remark = Self.remark(on: named, configuration.data.template, directory)
     }
 
     private init(_ template: PromptTemplate, _ text: String, isWarning: Bool) {
@@ -47,17 +47,18 @@ struct TemplateChoice {
         return TemplateChoice(known.template, "data.template: \(known.name), as \(own.file) says", isWarning: false)
     }
 
-    /// A template that was named for a model which has another one is used, and said; so is a file that cannot tell.
+    /// A template that is not the model's own is used, and said; so is a file that cannot tell.
     private static func remark(
         on named: PromptTemplate, _ name: TemplateName, _ directory: String
     ) -> Remark? {
         do {
-            guard let own = try OwnChatTemplate.read(directory), let known = own.known, known.template != named else {
-                return nil
+            guard let own = try OwnChatTemplate.read(directory) else { return nil }
+            let start = "data.template is \(name.rawValue), and the model's own chat template in \(own.file) is "
+            guard let known = own.known else {
+                return Remark(text: start + "none that is known: they are not compared", isWarning: true)
             }
-            return Remark(
-                text: "data.template is \(name.rawValue), and the model's own chat template in \(own.file) is "
-                    + "\(known.name) (data.template: auto)", isWarning: true)
+            if known.template.withoutTools == named.withoutTools { return nil }
+            return Remark(text: start + "\(known.name) (data.template: auto)", isWarning: true)
         } catch {
             return Remark(text: "the model's own chat template is not known: \(error)", isWarning: true)
         }

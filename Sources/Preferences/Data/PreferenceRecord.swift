@@ -41,7 +41,8 @@ package struct PreferenceRecord: Sendable, Equatable {
 
 /// One turn of a chat.
 package struct ChatMessage: Sendable, Equatable {
-    package enum Role: String, Sendable, CaseIterable { case system, user, assistant }
+    /// A tool's message is what a function call gave back.
+    package enum Role: String, Sendable, CaseIterable { case system, user, assistant, tool }
 
     package var role: Role
     package var content: String

@@ -24,7 +24,7 @@ extension TurnTemplate {
         assistant: Turn("<start_of_turn>model\n", "<end_of_turn>\n", trim: true), alternate: true)
 
     /// Zephyr 7B.
-    static let zephyr = TurnTemplate { role in Turn("<|\(role)|>\n", "</s>\n") }
+    static let zephyr = TurnTemplate(hasTools: false) { role in Turn("<|\(role)|>\n", "</s>\n") }
 
     /// Vicuna 1.1 to 1.5, as FastChat's `vicuna_v1.1`.
     static let vicuna = TurnTemplate(

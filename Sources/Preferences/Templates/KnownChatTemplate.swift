@@ -43,6 +43,7 @@ struct KnownChatTemplate: Sendable {
         guard found.count == 1, var turns = found.first?.turns else { return nil }
         // Whoever prints the first message's text elsewhere has a place for a system message.
         if turns.system == nil, printed.contains(where: \.holdsFirstMessage) { return nil }
+        if let tool = turns.tool, !Self.prints(tool, printed, jinja) { turns.tool = nil }
         var name = found[0].name
         if let system = turns.system, system.place == .turn {
             let standards = printed.compactMap { $0.standard(of: system.turn) }
@@ -53,6 +54,13 @@ struct KnownChatTemplate: Sendable {
             }
         }
         return (name, turns)
+    }
+
+    /// Whoever puts in the name of any role does so with a tool's, unless the template says something of tools.
+    private static func prints(_ tool: TurnTemplate.Turn, _ printed: Set<UTF8Piece>, _ jinja: String) -> Bool {
+        let prefix = tool.prefix.replacing("tool", with: "⟦role⟧")
+        let piece = "\(prefix)⟦content\(tool.trim ? "|trim" : "")⟧\(tool.suffix)"
+        return printed.contains(UTF8Piece(piece)) && !jinja.contains("tool")
     }
 
     /// The usual ways to write turns: a piece for each role, or one for all with the role's name put in.

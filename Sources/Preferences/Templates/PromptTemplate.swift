@@ -41,6 +41,13 @@ package enum PromptTemplate: Sendable, Hashable {
         }
     }
 
+    /// The same, if no row has a tool's message.
+    package var withoutTools: PromptTemplate {
+        guard case .turns(var turns) = self else { return self }
+        turns.tool = nil
+        return .turns(turns)
+    }
+
     /// Tells apart templates that render anything in another way: the name of a built-in one, else all of its texts.
     package var identity: String {
         if let name = TemplateName.allCases.first(where: { $0.builtIn == self }) { return name.rawValue }

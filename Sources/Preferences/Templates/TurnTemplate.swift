@@ -52,16 +52,24 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
     package var system: SystemTurn?
     package var user: Turn
     package var assistant: Turn
-    /// Whether a chat must be user, assistant, user and so on, perhaps after one system message.
+    /// Nil where a tool's message cannot be rendered.
+    package var tool: Turn?
+    /// Whether a chat must be user, assistant, user and so on, perhaps after one system message, a tool's messages aside.
     package var alternate: Bool
 
-    package init(system: SystemTurn?, user: Turn, assistant: Turn, alternate: Bool = false) {
-        (self.system, self.user, self.assistant, self.alternate) = (system, user, assistant, alternate)
+    package init(
+        system: SystemTurn?, user: Turn, assistant: Turn, tool: Turn? = nil, alternate: Bool = false
+    ) {
+        (self.system, self.user, self.assistant, self.tool) = (system, user, assistant, tool)
+        self.alternate = alternate
     }
 
     /// The same with one text per role, `\(role)` for its name.
-    init(everyRole turn: (_ role: String) -> Turn) {
-        self.init(system: SystemTurn(turn("system")), user: turn("user"), assistant: turn("assistant"))
+    /// - Parameter hasTools: a tool is a role as the others are.
+    init(hasTools: Bool = true, everyRole turn: (_ role: String) -> Turn) {
+        self.init(
+            system: SystemTurn(turn("system")), user: turn("user"), assistant: turn("assistant"),
+            tool: hasTools ? turn("tool") : nil)
     }
 
     // MARK: - Rendering
@@ -128,9 +136,11 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
         case .system: system?.turn ?? Turn("", "")
         case .user: user
         case .assistant: assistant
+        case .tool: tool ?? Turn("", "")
         }
     }
 
+    static let toolUnsupported = "the template has no place for a tool's message"
     static let systemUnsupported = "the template has no place for a system message"
     static let systemNotFirst = "the template has a place for a system message at the beginning only"
     static let notAlternating = "the template needs messages of user and assistant in turn, the last one of the user"
@@ -138,6 +148,7 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
     static let noUser = "the template puts the system message into a user's message, and there is none"
 
     private func check(_ messages: [ChatMessage]) throws(RowError) {
+        if tool == nil, messages.contains(where: { $0.role == .tool }) { throw RowError(Self.toolUnsupported) }
         let isLed = messages.first?.role == .system
         let dialogue = messages.dropFirst(isLed ? 1 : 0)
         let hasLaterSystem = dialogue.contains { $0.role == .system }
@@ -154,9 +165,11 @@ package struct TurnTemplate: Sendable, Hashable, Codable {
 
     private func checkTurns(_ dialogue: ArraySlice<ChatMessage>) throws(RowError) {
         guard alternate else { return }
-        let roles = dialogue.map(\.role)
+        // What a tool gave back is not counted, and may come last.
+        let roles = dialogue.map(\.role).filter { $0 != .tool }
         let expected = roles.indices.map { $0 % 2 == 0 ? ChatMessage.Role.user : .assistant }
-        if roles != expected || roles.last != .user { throw RowError(Self.notAlternating) }
+        let isAsked = dialogue.last.map { $0.role == .user || $0.role == .tool } ?? false
+        if roles != expected || !isAsked { throw RowError(Self.notAlternating) }
     }
 
     /// All of it, in one spelling.

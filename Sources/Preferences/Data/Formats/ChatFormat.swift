@@ -60,7 +60,7 @@ enum ChatFormat {
         let (key, content) = isShareGPT ? ("from", "value") : ("role", "content")
         let name = try object.string(key)
         guard let role = ChatMessage.Role(rawValue: isShareGPT ? shareGPTRoles[name] ?? name : name) else {
-            throw RowError("field \"\(place)\(key)\" is not system, user or assistant")
+            throw RowError("field \"\(place)\(key)\" is not system, user, assistant or tool")
         }
         return ChatMessage(role: role, content: try object.string(content))
     }
@@ -73,7 +73,7 @@ enum ChatFormat {
         return last.content
     }
 
-    private static let shareGPTRoles = ["human": "user", "gpt": "assistant"]
+    private static let shareGPTRoles = ["human": "user", "gpt": "assistant", "observation": "tool"]
 
     private static func dialogue(_ row: JSONRow, _ field: String) throws(RowError) -> Chat {
         var query = try messages(row, field)
