@@ -91,4 +91,27 @@ import Testing
         #expect(truncate(directory.path + "/0.h5", 3000) == 0)
         #expect(throws: (any Error).self) { try reader.example(19, withTexts: true) }
     }
+
+    /// Numbers that say where rows lie are no sizes before they are checked.
+    @Test(arguments: [Int64.max, 1 << 61, 1 << 40, -1, Int64.min]) func aPlaceBeyondTheFileIsAnError(_ start: Int64)
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        var builder = PreparedPart.Builder()
+        for example in examples(20) { builder.append(example) }
+        var part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
+        let place = try #require(part.places[.idStart])
+        let file = try #require(FileHandle(forUpdatingAtPath: directory.path + "/0.h5"))
+        try file.seek(toOffset: UInt64(place + 8 * 2))
+        try file.write(contentsOf: withUnsafeBytes(of: start) { Data($0) })
+        let reader = try PreparedPartReader(part, in: directory.path)
+        let error = #expect(throws: RDOError.self) { try reader.example(0, withTexts: true) }
+        #expect(error?.place == directory.path + "/0.h5")
+        part.places[.row] = Int(start)
+        let moved = try PreparedPartReader(part, in: directory.path)
+        #expect(throws: RDOError.self) { try moved.rowNumber(0) }
+        part.rows = Int(truncatingIfNeeded: start)
+        try PreparedSet(identity: "i", form: .responses, template: "plain", parts: [part]).write(directory.path)
+        #expect(try PreparedSet.read(directory.path) == nil)
+    }
 }

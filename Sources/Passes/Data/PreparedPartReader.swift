@@ -141,8 +141,11 @@ final class PreparedPartReader {
 
     private func read<T>(_ column: PreparedPart.Column, _ range: Range<Int>, as type: T.Type = T.self) throws -> [T] {
         if range.isEmpty { return [] }
-        guard let place = part.places[column] else { throw damaged }
         let (size, count) = (MemoryLayout<T>.stride, range.count)
+        // Both the place and the range come from files: within the part, they are no more than it holds.
+        guard let place = part.places[column], place >= 0, range.lowerBound >= 0,
+            range.upperBound <= (part.bytes - place) / size
+        else { throw damaged }
         return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
             guard pread(descriptor, buffer.baseAddress, count * size, place + range.lowerBound * size) == count * size
             else { throw damaged }

@@ -10,10 +10,10 @@ import Storage
 struct PreparedSet: Codable {
     struct Part: Codable {
         let file: String
-        let rows: Int
+        var rows: Int
         let bytes: Int
         /// Where each column begins in the file, in bytes.
-        let places: [PreparedPart.Column: Int]
+        var places: [PreparedPart.Column: Int]
 
         /// Writes rows to a file.
         /// - Throws: `RDOError.artefact` when it cannot be written.
@@ -53,7 +53,11 @@ struct PreparedSet: Codable {
     /// - Throws: `RDOError.artefact` when the index cannot be read.
     static func read(_ directory: String) throws -> PreparedSet? {
         guard let set = try InputFile.memory(PreparedSet.self, in: directory + "/" + indexName) else { return nil }
-        return set.parts.allSatisfy { FileStamp(directory + "/" + $0.file)?.byteCount == $0.bytes } ? set : nil
+        let areWhole = set.parts.allSatisfy { part in
+            (0...PreparedPart.rowLimit).contains(part.rows)
+                && FileStamp(directory + "/" + part.file)?.byteCount == part.bytes
+        }
+        return areWhole ? set : nil
     }
 
     func write(_ directory: String) throws {
