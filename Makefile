@@ -14,8 +14,8 @@ demo: build
 	$(MPI_ENV) mpirun --oversubscribe --bind-to none -n $(RANKS) $(BUILD)/release/rdo run
 
 # Release, because debug builds of numerical Swift are a hundred times slower; -enable-testing needs a build of its own.
-test: setup
-	$(MPI_ENV) swift test $(TESTABLE) --no-parallel
+test: build-tests
+	$(MPI_ENV) ./Tests/scripts/run_tests.sh $(TESTABLE)
 	./Tests/scripts/test_pipeline_sbatch.sh
 
 # What `test` builds first, the program among it.
