@@ -18,7 +18,7 @@ package enum InputFile {
     /// The whole file; nil when nothing is at `path`.
     ///
     /// - Parameter limit: bytes; a larger file is none of the kind that is looked for.
-    /// - Throws: an error of `kind` when it cannot be read, is no regular file or too large.
+    /// - Throws: an error of `kind` when it cannot be read, is no regular file, too large, or a pointer of Git LFS.
     package static func contents(
         of path: String, limit: Int = 1 << 30, _ kind: RDOError.Kind = .artefact
     ) throws -> [UInt8]? {
@@ -26,11 +26,16 @@ package enum InputFile {
         guard status.st_size <= limit else {
             throw RDOError(kind, "the file has \(status.st_size) bytes; at most \(limit) are read", at: path)
         }
+        let bytes: [UInt8]
         do {
-            return [UInt8](try Data(contentsOf: URL(ofFile: path)))
+            bytes = [UInt8](try Data(contentsOf: URL(ofFile: path)))
         } catch {
             throw RDOError(kind, "cannot read: \(error.localizedDescription)", at: path)
         }
+        guard !GitLFSPointer.isAt(startOf: bytes) else {
+            throw RDOError(kind, GitLFSPointer.what, at: path, remedy: GitLFSPointer.remedy)
+        }
+        return bytes
     }
 
     /// The text that a whole file is, without a byte order mark; nil when nothing is at `path`.
@@ -41,6 +46,10 @@ package enum InputFile {
         of path: String, called name: String = "the file", _ kind: RDOError.Kind = .artefact
     ) throws -> String? {
         guard let bytes = try contents(of: path, kind) else { return nil }
+        guard !UTF16Text.isAt(startOf: bytes) else {
+            throw RDOError(
+                kind, UTF16Text.what, at: path, remedy: UTF16Text.remedy(bytes, path: path, output: "utf8.txt"))
+        }
         let isMarked = bytes.starts(with: [0xEF, 0xBB, 0xBF])
         guard let text = String(validating: isMarked ? bytes.dropFirst(3) : bytes[...], as: UTF8.self) else {
             throw RDOError(kind, "\(name) is not UTF-8 text", at: path)
@@ -62,13 +71,8 @@ package enum InputFile {
     /// - Throws: as `contents`; `RDOError.artefact` with the line of a syntax error, or when it is no object.
     package static func object(in path: String) throws -> JSONValue? {
         guard let bytes = try contents(of: path) else { return nil }
-        guard !GitLFSPointer.isAt(startOf: bytes) else {
-            throw RDOError(.artefact, GitLFSPointer.what, at: path, remedy: GitLFSPointer.remedy)
-        }
         let value: JSONValue
-        do { value = try JSONParser.parse(file: bytes) } catch {
-            throw RDOError(.artefact, "not a JSON document: \(error.what)", at: "\(path):\(error.line)")
-        }
+        do { value = try JSONParser.parse(file: bytes) } catch { throw error.error(in: path, bytes) }
         guard value.isObject else {
             throw RDOError(.artefact, "the file is not a JSON object but \(value.kind)", at: path)
         }

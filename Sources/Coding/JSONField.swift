@@ -14,9 +14,7 @@ extension JSONField {
         do {
             self.init(value: try JSONParser.parse(bytes), path: "", file: file)
         } catch {
-            throw RDOError(
-                .artefact, "not a JSON document: \(error.what)", at: "\(file):\(error.line)",
-                remedy: "fetch the file again; it is damaged or incomplete")
+            throw error.error(in: file, bytes)
         }
     }
 

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// What is wrong with a JSON text, and in which line.
 package struct JSONSyntaxError: Error {
     /// What is said of bytes that are no UTF-8.
@@ -7,6 +9,19 @@ package struct JSONSyntaxError: Error {
     package let line: Int
     /// Bytes from the beginning of the line, from 1.
     package let column: Int
+
+    /// The text is in another encoding: no place in it is to blame.
+    package var isOfEncoding: Bool { [Self.encoding, UTF16Text.what].contains(what) }
+
+    /// As what is wrong with the file of `bytes`.
+    package func error(in file: String, _ bytes: [UInt8]) -> RDOError {
+        let isUTF16 = what == UTF16Text.what
+        return RDOError(
+            .artefact, "not a JSON document: \(what)", at: "\(file):\(line)",
+            remedy: isUTF16
+                ? UTF16Text.remedy(bytes, path: file, output: "utf8.json")
+                : "fetch the file again; it is damaged or incomplete")
+    }
 }
 
 /// A recursive-descent JSON (RFC 8259) parser.
@@ -27,6 +42,9 @@ package struct JSONParser {
     package static func parse(
         _ bytes: [UInt8], allowsNonFinite: Bool = false
     ) throws(JSONSyntaxError) -> JSONValue {
+        guard !UTF16Text.isAt(startOf: bytes) else {
+            throw JSONSyntaxError(what: UTF16Text.what, line: 1, column: 1)
+        }
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw JSONSyntaxError(what: JSONSyntaxError.encoding, line: 1, column: 1)
         }

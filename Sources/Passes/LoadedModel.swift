@@ -83,7 +83,7 @@ struct FrozenModel {
     /// Collective: the whole model once per node, or its rows split over the shards with `parallel.gather: block`.
     ///
     /// - Parameters:
-    ///   - adapter: PEFT directory whose adapters are added to the weights.
+    ///   - adapter: PEFT directory that is merged into the weights.
     ///   - treeTokens: tokens that run at once at most; nil for what scoring and reference passes do.
     /// - Throws: `RDOError.artefact` when a file is missing, damaged or of another shape.
     init(
@@ -151,7 +151,7 @@ private struct ModelFiles {
     /// The directory has weights of a scalar head, and they are not to be used.
     let replacesHead: Bool
     private let headWeights: SafetensorsFile?
-    /// Adapters that become part of the weights.
+    /// Adapters that become part of the weights, or stand in their place.
     private let merged: MergedAdapter?
     private let seed: UInt64
 
@@ -231,7 +231,7 @@ private struct ModelFiles {
                 for: spec, rows: rows, seed: seed, range: Double(model.configuration.initializerRange), into: values)
         } else {
             try directory.read(spec.name, rows: rows, into: values)
-            try merged?.add(to: spec, rows: rows, values)
+            try merged?.apply(to: spec, rows: rows, values)
         }
     }
 
@@ -239,32 +239,7 @@ private struct ModelFiles {
     func digest(_ session: Session) throws -> String {
         let own = try session.digest(ofModel: directory.path) { try directory.digest() }
         guard let merged else { return own }
-        return try own + "+" + session.world.textFromRankZero { try merged.directory.digest() }
-    }
-}
-
-/// Adapters whose product is added to the weights as they are read.
-private struct MergedAdapter {
-    let directory: AdapterDirectory
-    private let layout: ParameterLayout
-    private let adaptation: LowRankAdaptation
-
-    init(_ path: String, _ configuration: ModelConfiguration, head: HeadKind) throws {
-        adaptation = try AdapterDirectory.adaptation(of: path)
-        layout = ParameterLayout(adaptation, configuration, head: head)
-        directory = try AdapterDirectory.open(path, adaptation, layout: layout)
-    }
-
-    /// Adds rows of `(alpha / rank) B A` to rows of the weight that it belongs to.
-    func add(to spec: ParameterSpec, rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
-        guard let (a, b) = layout.adapter(of: spec), !rows.isEmpty else { return }
-        let (left, right) = (Matrix(rows: rows.count, columns: b.columns), Matrix(rows: a.rows, columns: a.columns))
-        try directory.read(b.name, rows: rows, into: left.pointer)
-        try directory.read(a.name, rows: 0..<a.rows, into: right.pointer)
-        let weight = Matrix(rows: rows.count, columns: spec.columns)
-        weight.pointer.update(from: values, count: weight.rows * weight.columns)
-        let sum = adaptation.merged(weight, a: right, b: left)
-        values.update(from: sum.pointer, count: sum.rows * sum.columns)
+        return try own + "+" + session.world.textFromRankZero { try merged.digest() }
     }
 }
 

@@ -9,16 +9,20 @@ import Storage
 package struct LogProbabilityRun {
     private let configuration: Configuration
     private let model: String
+    private let adapter: String?
     private let output: String
     private let chunk: Int
 
     /// - Parameters:
+    ///   - adapter: PEFT directory that is merged into the model.
     ///   - data: the preference data.
     ///   - chunk: responses per forward pass and durable unit.
     ///   - settings: configuration keys, as `--set` takes them.
     /// - Throws: `RDOError.usage` when a setting is wrong.
-    package init(model: String, data: String, output: String, chunk: Int, settings: [String]) throws {
-        (self.model, self.output, self.chunk) = (model, output, chunk)
+    package init(
+        model: String, adapter: String?, data: String, output: String, chunk: Int, settings: [String]
+    ) throws {
+        (self.model, self.adapter, self.output, self.chunk) = (model, adapter, output, chunk)
         var configuration = Configuration()
         configuration.output = URL(ofFile: output).deletingLastPathComponent().path
         configuration.model.path = model
@@ -40,7 +44,7 @@ package struct LogProbabilityRun {
         let session = try Session(
             configuration, world: world, resume: ResumeChoice([]), tracePath: nil, keepsLog: false)
         let data = try session.dataSets(model: model)
-        let loaded = try FrozenModel(model, head: .languageModel, session: session)
+        let loaded = try FrozenModel(model, head: .languageModel, adapter: adapter, session: session)
         let responses = ResponseLogProbabilities(
             schema: ReferenceFile.logprobsSchema, chunk: chunk, dataDigest: data.train.digest,
             conventions: data.conventions, model: loaded, session: session)

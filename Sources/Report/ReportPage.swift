@@ -11,7 +11,7 @@ package enum ReportPage {
     /// Replaces the report at `path`, or makes it.
     ///
     /// - Returns: how many bytes it has.
-    /// - Throws: `RDOError.artefact` when something else stands there, or it cannot be written.
+    /// - Throws: `RDOError.usage` when something else stands there, `.artefact` when it cannot be written.
     @discardableResult
     package static func write(_ content: ReportContent, _ library: ChartLibrary, to path: String) throws -> Int {
         try requireReplaceable(path)
@@ -20,17 +20,17 @@ package enum ReportPage {
         return page.count
     }
 
-    /// - Throws: `RDOError.artefact` when something stands there that is no report.
+    /// - Throws: `RDOError.usage` when something stands there that is no report.
     package static func requireReplaceable(_ path: String) throws {
-        guard try InputFile.exists(path) else { return }
+        guard try InputFile.exists(path, .usage) else { return }
         guard let file = FileHandle(forReadingAtPath: path) else {
-            throw RDOError(.artefact, "cannot read what stands there", at: path, remedy: "name another file")
+            throw RDOError(.usage, "cannot read what stands there", at: path, remedy: "name another file")
         }
         defer { try? file.close() }
         let start = String(decoding: (try file.read(upToCount: 512)) ?? Data(), as: UTF8.self)
         guard start.hasPrefix("<!doctype html>"), start.contains(mark) else {
             throw RDOError(
-                .artefact, "the file is no report of rdo and is not replaced", at: path,
+                .usage, "the file is no report of rdo and is not replaced", at: path,
                 remedy: "name another file, or remove this one")
         }
     }

@@ -8,9 +8,10 @@ struct ConfigurationReader {
     private let file: String
 
     init(_ data: Data, file: String) throws {
-        guard let object = try? JSONParser.parse(file: [UInt8](data)), object.isObject else {
-            throw RDOError(.artefact, "not a JSON object", at: file)
-        }
+        let bytes = [UInt8](data)
+        let object: JSONValue
+        do { object = try JSONParser.parse(file: bytes) } catch { throw error.error(in: file, bytes) }
+        guard object.isObject else { throw RDOError(.artefact, "not a JSON object", at: file) }
         self.init(object, file)
     }
 

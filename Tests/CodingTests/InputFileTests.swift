@@ -57,6 +57,39 @@ import Testing
         #expect(usage?.kind == .usage)
     }
 
+    /// Said of every file that is read as a whole, before anybody takes the pointer for damaged content.
+    @Test func pointersOfGitLFS() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("version https://git-lfs.github.com/spec/v1\n", to: "tokenizer.model")
+        for reader: () throws -> Void in [
+            { _ = try InputFile.contents(of: path) }, { _ = try InputFile.text(of: path) },
+            { _ = try InputFile.object(in: path) },
+        ] {
+            let error = #expect(throws: RDOError.self) { try reader() }
+            #expect(error?.what == GitLFSPointer.what && error?.remedy?.contains("git lfs pull") == true)
+            #expect(error?.kind == .artefact && error?.place == path)
+        }
+    }
+
+    /// Without a mark the bytes are UTF-8 too: characters with zeros between them.
+    @Test(arguments: [
+        (String.Encoding.utf16LittleEndian, [], "utf-16le"), (.utf16BigEndian, [], "utf-16be"),
+        (.utf16LittleEndian, [0xFF, 0xFE], "utf-16"), (.utf16BigEndian, [0xFE, 0xFF], "utf-16"),
+    ]) func textsInUTF16(_ encoding: String.Encoding, _ mark: [UInt8], _ name: String) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/file"
+        let bytes = mark + [UInt8](try #require(#"{"a": "é"}"#.data(using: encoding)))
+        try Data(bytes).write(to: URL(ofFile: path))
+        for reader: () throws -> Void in [
+            { _ = try InputFile.text(of: path) }, { _ = try InputFile.object(in: path) },
+            { _ = try JSONField(parsing: bytes, file: path) },
+        ] {
+            let error = #expect(throws: RDOError.self) { try reader() }
+            #expect(error?.what.contains("text in UTF-16, not UTF-8") == true)
+            #expect(error?.remedy?.contains("iconv -f \(name) -t utf-8 \(path)") == true)
+        }
+    }
+
     @Test func tooLargeFilesAreNotRead() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write("123456", to: "file")

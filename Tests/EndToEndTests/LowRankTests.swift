@@ -115,6 +115,20 @@ import Testing
             #expect(abs(a - b) < 1e-4 * max(1, abs(a)), "\(name): \(a) against \(b)")
         }
 
+        // Merged as it is read.
+        let base = real ? Assets.path(StoriesRun.model) : work.path("run/initial-model")
+        var values: [[Double]] = []
+        for (name, model) in [
+            ("merged", [work.path("run/dpo/model")]), ("read", [base, "--adapter", work.path("run/dpo/adapter")]),
+        ] {
+            let out = work.path("\(name).h5")
+            let result = try CommandRunner.run(
+                "rdo", ["logprobs", "--data", work.path("test.jsonl"), "--out", out, "--model"] + model)
+            #expect(result.status == 0, "\(result.error)")
+            values.append(Array(try ReferenceFile.read(out).logprobs))
+        }
+        #expect(values[0].count > 8 && zip(values[0], values[1]).allSatisfy { abs($0 - $1) < 1e-4 })
+
         let checkpoints = work.path("run/dpo/checkpoints")
         for (out, flags, file) in [
             ("whole", [], "model/model.safetensors"), ("low", ["--adapter"], "adapter/adapter_model.safetensors"),

@@ -67,7 +67,7 @@ import Testing
             ["judge", "--human", pipe, pipe, "--out", work.path("s.html")],
         ] {
             let result = try CommandRunner.run("rdo", arguments, timeout: 30)
-            check(result, code: arguments[0] == "judge" ? 3 : 4, mentions: pipe)
+            check(result, code: ["judge": 3, "report": 2][arguments[0]] ?? 4, mentions: pipe)
         }
         check(
             try work.rdo(
@@ -97,7 +97,10 @@ import Testing
 
     @Test func otherEncodings() throws {
         let rows = try String(contentsOfFile: work.path("train.jsonl"), encoding: .utf8)
-        for (encoding, mark) in [(String.Encoding.utf16BigEndian, [0xFE, 0xFF]), (.utf16LittleEndian, [0xFF, 0xFE])] {
+        for (encoding, mark) in [
+            (String.Encoding.utf16BigEndian, [0xFE, 0xFF]), (.utf16LittleEndian, [0xFF, 0xFE]),
+            (.utf16LittleEndian, []),
+        ] {
             let data = Data(mark.map { UInt8($0) }) + (try #require(rows.data(using: encoding)))
             try data.write(to: URL(fileURLWithPath: work.path("wide.jsonl")))
             check(

@@ -65,6 +65,14 @@ import Testing
         #expect(nothing?.place == "\(bad):1:1")
     }
 
+    /// Files of two encodings that were put together.
+    @Test func aRowInAnotherEncoding() throws {
+        let wide = try #require(good.data(using: .utf16LittleEndian))
+        let path = try directory.write(Array((good + "\n").utf8) + wide, as: "mixed.jsonl")
+        let error = #expect(throws: RDOError.self) { _ = try PreferenceReader().read([path]) }
+        #expect(error?.place == "\(path):2" && error?.what.contains("text in UTF-16, not UTF-8") == true)
+    }
+
     @Test func theReportIsJSON() throws {
         let path = try directory.write([good, "x"] + (0..<12).map { _ in "[]" })
         var data = try PreferenceReader(policy: .skip).read([path])

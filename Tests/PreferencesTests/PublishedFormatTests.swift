@@ -279,7 +279,8 @@ import Testing
 
     @Test(arguments: [
         (Array("PAR1....".utf8), "x.parquet", "Parquet"), ([0x28, 0xB5, 0x2F, 0xFD, 0], "x.jsonl.zst", "zstd -d"),
-        ([0xFF, 0xFE, 0x7B, 0], "x.jsonl", "UTF-16"), (Array("prompt,chosen\n".utf8), "x.csv", "read_csv"),
+        ([0xFF, 0xFE, 0x7B, 0], "x.jsonl", "UTF-16"), ([0x7B, 0, 0x22, 0], "x.jsonl", "utf-16le"),
+        ([0, 0x7B, 0, 0x22], "x.jsonl", "utf-16be"), (Array("prompt,chosen\n".utf8), "x.csv", "read_csv"),
         (Array("version https://git-lfs.github.com/spec/v1\n".utf8), "y.jsonl", "git lfs pull"),
         ([0x89, 0x48, 0x44, 0x46, 0x0D], "x.h5", "HDF5"), ([0x50, 0x4B, 3, 4], "x.zip", "ZIP"),
     ]) func filesOfOtherKinds(_ bytes: [UInt8], _ name: String, _ word: String) throws {

@@ -73,7 +73,7 @@ import Testing
         {
             let path = try directory.write(foreign, to: "page.html")
             let error = #expect(throws: RDOError.self) { try ReportPage.write(content, library, to: path) }
-            #expect(error?.kind == .artefact)
+            #expect(error?.kind == .usage)
             #expect(try String(contentsOfFile: path, encoding: .utf8) == foreign)
         }
         #expect(throws: RDOError.self) { try ReportPage.write(content, library, to: directory.path + "/run") }

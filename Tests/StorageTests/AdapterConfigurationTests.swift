@@ -2,6 +2,7 @@ import Coding
 import Diagnostics
 import Foundation
 import Testing
+import TestSupport
 import Transformer
 
 @testable import Storage
@@ -43,6 +44,29 @@ import Transformer
         #expect(throws: RDOError.self) { try read(members) }
     }
 
+    /// Training adapts all blocks alike; such adapters are merged as they are read.
+    @Test(arguments: [
+        (#""rank_pattern": {"q_proj": 2}"#, "rank_pattern gives modules ranks of their own"),
+        (#""alpha_pattern": {"q_proj": 2}"#, "alpha_pattern gives modules alphas of their own"),
+        (#""layers_to_transform": [0, 2]"#, "layers_to_transform leaves blocks without adapters"),
+        (
+            #""target_modules": ["model.layers.0.self_attn.q_proj"]"#,
+            "target_modules names model.layers.0.self_attn.q_proj of one block"
+        ),
+        (#""modules_to_save": ["score", "embed_tokens"]"#, "modules_to_save names embed_tokens"),
+    ]) func whatTrainingCannotGoOnFrom(_ member: String, _ peculiarity: String) throws {
+        #expect(try read(Self.base + ", " + member).peculiarity == peculiarity)
+        let scratch = try Scratch()
+        _ = try scratch.writeSafetensors("adapter_model.safetensors", type: .f32, [])
+        try scratch.write(Data("{\(Self.base), \(member)}".utf8), to: "adapter_config.json")
+        let adaptation = LowRankAdaptation(rank: 4, alpha: 8, targets: [.query, .value])
+        let error = artefactError {
+            let layout = ParameterLayout(adaptation, try TinyModel.configuration(), head: .languageModel)
+            _ = try AdapterDirectory.open(scratch.path, adaptation, layout: layout)
+        }
+        #expect(error?.what == peculiarity + ", and training starts from adapters alone, alike in all blocks")
+    }
+
     @Test func plainStartsAreTaken() throws {
         for start in ["true", "false", #""gaussian""#, "null"] {
             _ = try read(Self.base + ", \"init_lora_weights\": \(start)")
@@ -53,8 +77,6 @@ import Transformer
         (#""peft_type": "IA3""#, "peft_type is IA3, only LORA is known"),
         (base + #", "use_dora": true"#, "use_dora is not supported"),
         (base + #", "use_rslora": 1"#, "use_rslora is not true or false"),
-        (base + #", "rank_pattern": {"q_proj": 2}"#, "rank_pattern is not supported"),
-        (base + #", "layers_to_transform": [0, 2]"#, "layers_to_transform is not supported"),
         (base + #", "exclude_modules": "x""#, "exclude_modules is not supported"),
         (base + #", "a_key_of_tomorrow": 3"#, "a_key_of_tomorrow is not supported"),
         (
@@ -64,14 +86,6 @@ import Transformer
         (
             base + #", "init_lora_weights": "pissa_niter_4""#,
             "init_lora_weights is pissa_niter_4, which changes the base model's own weights"
-        ),
-        (
-            base + #", "modules_to_save": ["score", "embed_tokens"]"#,
-            "modules_to_save names embed_tokens, which is not supported"
-        ),
-        (
-            base + #", "target_modules": ["model.layers.0.self_attn.q_proj"]"#,
-            "target_modules names model.layers.0.self_attn.q_proj of one block; adapters must be in all of them"
         ),
         (base + #", "bias": "all""#, "trained biases are not supported"),
         (base + #", "r": 0"#, "r is missing or not an integer ≥ 1"),

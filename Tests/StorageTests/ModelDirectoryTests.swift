@@ -215,7 +215,7 @@ extension ModelDirectory {
         try scratch.write(Data(TinyModel.json.utf8), to: "m/config.json")
         #expect(message("m").hasPrefix(scratch.file("m/model.safetensors") + ": the file is missing"))
         try scratch.write(Data(), to: "m/config.json")
-        #expect(message("m") == scratch.file("m/config.json") + ": not a JSON object")
+        #expect(message("m").hasPrefix(scratch.file("m/config.json") + ":1: not a JSON document"))
     }
 
     @Test func tokenizerFilesAreCopied() throws {

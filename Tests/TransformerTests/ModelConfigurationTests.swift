@@ -33,7 +33,9 @@ import Testing
             _ = try ModelConfiguration(json: data, file: "m/config.json")
             Issue.record("nothing was thrown", sourceLocation: location)
         } catch let error as RDOError {
-            #expect(error.kind == .artefact && error.place == "m/config.json", sourceLocation: location)
+            // A syntax error has its line behind the name.
+            #expect(
+                error.kind == .artefact && error.place?.hasPrefix("m/config.json") == true, sourceLocation: location)
             return error
         } catch {
             Issue.record("not an RDOError: \(error)", sourceLocation: location)
@@ -201,8 +203,9 @@ import Testing
     }
 
     @Test func noJSON() {
-        for text in ["", "[]", "3", "{\"model_type\": ", String(repeating: "[", count: 100_000)] {
-            #expect(failure(Data(text.utf8))?.what == "not a JSON object")
+        for text in ["[]", "3"] { #expect(failure(Data(text.utf8))?.what == "not a JSON object") }
+        for text in ["", "{\"model_type\": ", String(repeating: "[", count: 100_000)] {
+            #expect(failure(Data(text.utf8))?.what.hasPrefix("not a JSON document: ") == true)
         }
     }
 

@@ -23,7 +23,7 @@ extension JSONRow {
         do {
             fields = try JSONParser.parse(file: line.bytes, allowsNonFinite: true)
         } catch {
-            if error.what == JSONSyntaxError.encoding { throw RowError(error.what) }
+            if error.isOfEncoding { throw RowError(error.what) }
             throw RowError("malformed JSON: \(error.what)", column: error.column)
         }
         guard case .object(let members) = fields else { throw RowError("not a JSON object") }

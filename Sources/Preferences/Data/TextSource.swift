@@ -112,8 +112,8 @@ private enum KnownFormat {
         if begins([0x89, 0x48, 0x44, 0x46]) {
             return ("an HDF5 file, not JSONL", "name the data that it was made from")
         }
-        if begins([0xFF, 0xFE]) || begins([0xFE, 0xFF]) {
-            return ("text in UTF-16, not UTF-8", "convert it: iconv -f utf-16 -t utf-8 \(path) > data.jsonl")
+        if UTF16Text.isAt(startOf: start) {
+            return (UTF16Text.what, UTF16Text.remedy(start, path: path, output: "data.jsonl"))
         }
         if GitLFSPointer.isAt(startOf: start) { return (GitLFSPointer.what, GitLFSPointer.remedy) }
         if path.hasSuffix(".csv") || path.hasSuffix(".tsv") {

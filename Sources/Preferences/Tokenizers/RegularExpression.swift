@@ -2,18 +2,18 @@ import CPCRE2
 
 /// A regular expression over UTF-8 bytes with Unicode classes (PCRE2, just-in-time compiled where possible).
 ///
-/// Tokenizer files are written for Oniguruma's Ruby syntax: see `PatternTranslation`. The letters and numbers are those of
-/// the installed PCRE2's Unicode version.
+/// Tokenizer files are written for Oniguruma's Ruby syntax: see `PatternTranslation`; adapters' for Python's. The
+/// letters and numbers are those of the installed PCRE2's Unicode version.
 ///
 /// `@unchecked Sendable`: code and limits are only read while matching.
-final class RegularExpression: @unchecked Sendable {
+package final class RegularExpression: @unchecked Sendable {
     private let code: OpaquePointer
     private let limits: OpaquePointer
     /// The pattern as the file has it, for messages.
     private let pattern: [UInt8]
 
     /// Why a pattern cannot be used.
-    struct PatternError: Error { let what: String }
+    package struct PatternError: Error { package let what: String }
 
     /// Steps after which a match is given up, as in Oniguruma; more where the text is long, since one match may be too.
     private static let matchLimit = 10_000_000
@@ -22,13 +22,25 @@ final class RegularExpression: @unchecked Sendable {
     private static let heapLimit: UInt32 = 1 << 20
 
     /// - Throws: `PatternError` when PCRE2 refuses the pattern or would read it otherwise than Oniguruma.
-    init(_ pattern: [UInt8]) throws(PatternError) {
+    convenience init(_ pattern: [UInt8]) throws(PatternError) {
+        // `^` and `$` match at line breaks in Ruby syntax.
+        try self.init(pattern, translated: PatternTranslation.translated(pattern), PCRE2_MULTILINE)
+    }
+
+    /// A pattern of Python's `re`, which PCRE2 reads alike. It matches from the beginning of a text only, as `re.match` does.
+    ///
+    /// - Throws: `PatternError` when PCRE2 refuses it.
+    package convenience init(python pattern: String) throws(PatternError) {
+        let pattern = Array(pattern.utf8)
+        try self.init(pattern, translated: pattern, PCRE2_ANCHORED)
+    }
+
+    private init(_ pattern: [UInt8], translated: [UInt8], _ own: UInt32) throws(PatternError) {
         self.pattern = pattern
-        let translated = try PatternTranslation.translated(pattern)
         var number: Int32 = 0
         var offset = 0
-        // `^` and `$` match at line breaks in Ruby syntax. `\C` would end a match within a character.
-        let options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C
+        // `\C` would end a match within a character.
+        let options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | own
         guard let code = pcre2_compile_8(translated, translated.count, options, &number, &offset, nil) else {
             throw PatternError(what: Self.message(number))
         }
@@ -73,6 +85,22 @@ final class RegularExpression: @unchecked Sendable {
 
     private func failure(_ why: String) -> TextError {
         TextError(what: "the regular expression \(String(decoding: pattern, as: UTF8.self).quoted) fails (\(why))")
+    }
+
+    /// Whether there is a match in `text`, which must not be empty.
+    ///
+    /// - Throws: `PatternError` when the matcher gives up.
+    package func matches(_ text: String) throws(PatternError) -> Bool {
+        var isFound = false
+        let text = Array(text.utf8)
+        do {
+            try text.withUnsafeBufferPointer { text throws(TextError) in
+                try forEachMatch(in: text) { _ in isFound = true }
+            }
+        } catch {
+            throw PatternError(what: error.what)
+        }
+        return isFound
     }
 
     /// Calls `body` with every match, left to right, none overlapping; `text` must be valid UTF-8 and not empty.

@@ -1,6 +1,7 @@
 import Coding
 import Diagnostics
 import Foundation
+import Preferences
 import Tensors
 import Transformer
 
@@ -13,6 +14,8 @@ package struct AdapterDirectory {
 
     private let weights: SafetensorsFile
     private let configuration: AdapterConfiguration
+    /// Where the configuration stands.
+    private let file: String
 
     /// Opens the directory and checks that it holds adapters of the same kind and shapes. `score.weight` may be missing.
     ///
@@ -21,9 +24,14 @@ package struct AdapterDirectory {
     package static func open(_ path: String, _ adaptation: LowRankAdaptation, layout: ParameterLayout) throws
         -> AdapterDirectory
     {
-        let file = path + "/" + configurationName
-        let (configuration, weights) = try read(path)
-        let found = configuration.adaptation
+        let directory = try open(path)
+        let (file, weights) = (directory.file, directory.weights)
+        if let peculiarity = directory.configuration.peculiarity {
+            throw directory.error(
+                "\(peculiarity), and training starts from adapters alone, alike in all blocks",
+                remedy: AdapterConfiguration.mergeRemedy)
+        }
+        let found = directory.configuration.adaptation
         for (name, own, wanted) in [
             ("r", "\(found.rank)", "\(adaptation.rank)"), ("lora_alpha", "\(found.alpha)", "\(adaptation.alpha)"),
             (
@@ -38,26 +46,69 @@ package struct AdapterDirectory {
         for spec in layout.specs where spec.role != .scalarHead || weights.contains(prefix + spec.name) {
             try weights.check(prefix + spec.name, shape: spec.shape)
         }
-        let known = Set(layout.specs.map { prefix + $0.name })
-        if let other = weights.entries.keys.sorted().first(where: { !known.contains($0) }) {
-            throw RDOError(.artefact, "tensor \(other) has no place in this pass's model", at: weights.path)
-        }
-        return AdapterDirectory(weights: weights, configuration: configuration)
+        try directory.requireKnown(Set(layout.specs.map(\.name)))
+        return directory
     }
 
-    /// How the adapters of a directory change a model.
-    /// - Throws: `RDOError.artefact` when the file is missing or describes something else.
-    package static func adaptation(of path: String) throws -> LowRankAdaptation {
-        try read(path).configuration.adaptation
-    }
-
-    private static func read(_ path: String) throws -> (configuration: AdapterConfiguration, weights: SafetensorsFile) {
+    /// Opens the directory, whatever it adapts.
+    /// - Throws: `RDOError.artefact` when a file is missing, damaged or describes something else.
+    static func open(_ path: String) throws -> AdapterDirectory {
         let file = path + "/" + configurationName
         guard let object = try InputFile.object(in: file) else {
             throw RDOError(.artefact, "the file is missing", at: file, remedy: "name a PEFT adapter directory")
         }
         let weights = try SafetensorsFile.open(path + "/" + weightsName)
-        return (try AdapterConfiguration(object, file: file, tensors: weights.entries.keys.sorted()), weights)
+        let configuration = try AdapterConfiguration(object, file: file, tensors: weights.entries.keys.sorted())
+        return AdapterDirectory(weights: weights, configuration: configuration, file: file)
+    }
+
+    func error(_ what: String, remedy: String) -> RDOError { RDOError(.artefact, what, at: file, remedy: remedy) }
+
+    /// The name of the module that a weight is of.
+    static func module(of weight: ParameterSpec) -> String { String(weight.name.dropLast(".weight".count)) }
+
+    /// How a module is adapted by this; nil when it is not.
+    /// - Throws: `RDOError.artefact` when a pattern takes too many steps.
+    func adaptation(of weight: ParameterSpec) throws -> LowRankAdaptation? {
+        guard case .weight(let target) = weight.role, case .block(let block) = weight.group else { return nil }
+        let module = Self.module(of: weight)
+        do {
+            return try configuration.modules.adaptation(
+                of: module, target, block: block, hasTensors: contains(module + ".lora_A.weight"))
+        } catch let error as RegularExpression.PatternError {
+            throw RDOError(.artefact, error.what, at: file)
+        }
+    }
+
+    func check(_ name: String, shape: [Int]) throws { try weights.check(Self.prefix + name, shape: shape) }
+
+    /// - Throws: `RDOError.artefact` when a tensor that stands here whole is of another shape than the model's.
+    func check(whole spec: ParameterSpec) throws {
+        if let shape = weights.entries[Self.prefix + spec.name]?.shape, shape.count == 2, shape.last == spec.shape.last,
+            shape != spec.shape
+        {
+            throw error(
+                "\(spec.name) beside it has \(shape[0]) rows and the base's \(spec.rows): they are of two vocabularies",
+                remedy: AdapterConfiguration.mergeRemedy)
+        }
+        try check(spec.name, shape: spec.shape)
+    }
+
+    /// - Throws: `RDOError.artefact` when there are other tensors than those of `names`.
+    func requireKnown(_ names: Set<String>) throws {
+        let known = Set(names.map { Self.prefix + $0 })
+        if let other = weights.entries.keys.sorted().first(where: { !known.contains($0) }) {
+            throw RDOError(.artefact, "tensor \(other) has no place in the model", at: weights.path)
+        }
+    }
+
+    /// - Throws: `RDOError.artefact` when a module is said to be trained whole, and nothing is there of it.
+    func requireSavedModules() throws {
+        let tensors = weights.entries.keys.map { "." + $0 }
+        for name in configuration.saved where !tensors.contains(where: { $0.contains(".\(name).") }) {
+            throw error(
+                "modules_to_save names \(name), and no tensor is of it", remedy: "get adapter_model.safetensors again")
+        }
     }
 
     package func contains(_ name: String) -> Bool { weights.contains(Self.prefix + name) }
@@ -73,6 +124,7 @@ package struct AdapterDirectory {
         let stream = DigestStream()
         let adaptation = configuration.adaptation
         stream.update("\(adaptation.rank) \(adaptation.alpha) \(adaptation.targets.map(\.rawValue))")
+        if let identity = configuration.modules.identity { stream.update(identity) }
         for name in weights.entries.keys.sorted() {
             stream.update(name)
             try weights.digest(name, into: stream)

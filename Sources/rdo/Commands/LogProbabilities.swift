@@ -11,6 +11,9 @@ struct LogProbabilities: DistributedCommand {
     @Option(help: "Model directory (Hugging Face).")
     var model: String
 
+    @Option(help: "PEFT directory with LoRA adapters to put on that model.")
+    var adapter: String?
+
     @Option(help: "Preference data (JSONL, plain or .gz).")
     var data: String
 
@@ -25,7 +28,8 @@ struct LogProbabilities: DistributedCommand {
 
     func run(on world: Communicator) throws {
         let run = try world.collectively {
-            try LogProbabilityRun(model: model, data: data, output: out, chunk: chunk, settings: settings)
+            try LogProbabilityRun(
+                model: model, adapter: adapter, data: data, output: out, chunk: chunk, settings: settings)
         }
         try run.run(on: world)
     }

@@ -89,6 +89,11 @@ def generation_configuration(case):
     case.change("model/generation_config.json", case.change_json)
 
 
+# What says the same as an adapter without it, by keys that single modules have.
+UNEVEN = {"rank_pattern": {"nothing": 2, r"layers\.7.*": 3}, "alpha_pattern": {r"(x|y)_proj": 1.5},
+          "layers_to_transform": list(range(64)), "layers_pattern": ["layers", "h"], "modules_to_save": ["score"]}
+
+
 def adapter(case):
     """adapter_config.json and adapter_model.safetensors."""
     case.inputs("model", "run/sft/adapter", "test.jsonl", "train.jsonl", "config.yaml")
@@ -99,7 +104,10 @@ def adapter(case):
         ["generate", "config.yaml", "--set", "output=out", "generate.model=model", "generate.adapter=run/sft/adapter",
          "generate.max_new_tokens=3", "generate.limit=2"]])
     if case.random.random() < 0.5:
-        case.change("run/sft/adapter/adapter_config.json", case.change_json)
+        name = "run/sft/adapter/adapter_config.json"
+        if case.random.random() < 0.5:
+            case.put(name, json.dumps(json.loads(case.content(name)) | UNEVEN).encode())
+        case.change(name, case.change_json)
     else:
         case.change("run/sft/adapter/adapter_model.safetensors", lambda name: safetensors(case, name))
     case.expect({NUMERICAL}, "step", "model")
