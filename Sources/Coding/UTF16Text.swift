@@ -14,12 +14,13 @@ package enum UTF16Text {
 
     /// As iconv calls it. Without a mark it must be told the order of the bytes.
     private static func encoding(of bytes: some Sequence<UInt8>) -> String? {
-        let start = Array(bytes.prefix(4))
-        if start.starts(with: [0xFF, 0xFE]) || start.starts(with: [0xFE, 0xFF]) { return "utf-16" }
-        switch start.map({ $0 == 0 }) {
-        case [false, true, false, true]: return "utf-16le"
-        case [true, false, true, false]: return "utf-16be"
-        default: return nil
-        }
+        // Every row of a data set is asked.
+        var rest = bytes.makeIterator()
+        guard let one = rest.next(), let two = rest.next() else { return nil }
+        if (one, two) == (0xFF, 0xFE) || (one, two) == (0xFE, 0xFF) { return "utf-16" }
+        guard (one == 0) != (two == 0), let three = rest.next(), let four = rest.next(), (one == 0) == (three == 0),
+            (two == 0) == (four == 0)
+        else { return nil }
+        return two == 0 ? "utf-16le" : "utf-16be"
     }
 }

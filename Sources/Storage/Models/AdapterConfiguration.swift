@@ -90,7 +90,7 @@ package struct AdapterConfiguration: Equatable, Sendable {
     static func expression(
         _ pattern: String, of name: String, in key: String, _ bad: Complaint
     ) throws -> RegularExpression {
-        do { return try RegularExpression(python: pattern) } catch let error as RegularExpression.PatternError {
+        do throws(RegularExpression.PatternError) { return try RegularExpression(python: pattern) } catch {
             throw bad("\(key) has \(name), which is no regular expression (\(error.what))", nil)
         }
     }
