@@ -207,8 +207,13 @@ import Testing
             try refusal(#"{"chosen": [\#(Self.user), \#(call)], "rejected": [\#(Self.user), \#(Self.worse)]}"#)
                 .contains("chosen[].tool_calls"))
         #expect(
-            try refusal(#"{"conversations": [{"from": "observation", "value": "x"}]}"#)
+            try refusal(#"{"conversations": [{"from": "function_call", "value": "x"}]}"#)
                 .contains("conversations[].from"))
+        let (answered, _) = try read(
+            #"{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "f()"}, {"from": "#
+                + #""observation", "value": "1"}], "chosen": {"from": "gpt", "value": "good"}, "rejected": {"from": "#
+                + #""gpt", "value": "bad"}}"#)
+        #expect(answered.messages?.map(\.role) == [.user, .assistant, .tool])
         #expect(
             try refusal(
                 #"{"system": "s", "messages": [{"role": "system", "content": "t"}, \#(Self.user), \#(Self.better)]}"#
