@@ -27,9 +27,9 @@ package enum JSONValue: Sendable {
     /// The member `key`, the last of equal ones; nil when it is absent or null, or when this is not an object.
     package subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        let length = key.utf8.count
-        guard let place = members.lastIndex(where: { $0.key.count == length && $0.key.elementsEqual(key.utf8) })
-        else { return nil }
+        var key = key
+        let place = key.withUTF8 { key in members.lastIndex { $0.key.hasSameBytes(as: key) } }
+        guard let place else { return nil }
         if case .null = members[place].value { return nil }
         return members[place].value
     }

@@ -1,4 +1,5 @@
 import CXXHash
+import Coding
 import Synchronization
 
 /// Remembers the ids of short words: a text repeats most of its words.
@@ -21,7 +22,7 @@ final class WordCache: Sendable {
         let hash = XXH3_64bits(word.baseAddress, word.count)
         let isKnown = entries.withLock { entries in
             let place = Int(hash % UInt64(entries.count))
-            guard entries[place].word.elementsEqual(word) else { return false }
+            guard entries[place].word.hasSameBytes(as: word) else { return false }
             ids += entries[place].ids
             return true
         }
