@@ -32,7 +32,9 @@ class Comparison:
         names = []
         for root in (base, new):
             files = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
-            names.append({p for p in files if p.split("/")[-1] not in UNCOMPARED and "/shard-" not in p})
+            # What a run remembers of its files are their inodes and times.
+            names.append({p for p in files if p.split("/")[-1] not in UNCOMPARED and "/shard-" not in p
+                          and ".rdo" not in p.split("/")})
         if names[0] - names[1]:
             raise Difference(f"{min(names[0] - names[1])} is missing")
         self.added.update(f"{name} (file)" for name in names[1] - names[0])
