@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 
 /// A run of consecutive lines of a file of preference data: what one rank reads of it.
 package struct FilePortion: Sendable {

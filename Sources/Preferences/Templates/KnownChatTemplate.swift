@@ -58,23 +58,23 @@ struct KnownChatTemplate: Sendable {
 
     /// Whoever puts in the name of any role does so with a tool's, unless the template says something of tools.
     private static func prints(_ tool: TurnTemplate.Turn, _ printed: Set<UTF8Piece>, _ jinja: String) -> Bool {
-        let prefix = tool.prefix.replacing("tool", with: "⟦role⟧")
-        let piece = "\(prefix)⟦content\(tool.trim ? "|trim" : "")⟧\(tool.suffix)"
-        return printed.contains(UTF8Piece(piece)) && !jinja.contains("tool")
+        !jinja.contains("tool") && ways(tool, ["tool"]).dropFirst().contains { printed.contains(UTF8Piece($0)) }
+    }
+
+    /// How a turn may be written: for its role alone, and for any of the names put in.
+    private static func ways(
+        _ turn: TurnTemplate.Turn, _ roles: [String], inside: String = "", content: String = "content"
+    ) -> [String] {
+        let prefixes =
+            [turn.prefix]
+            + roles.compactMap { role in
+                turn.prefix.contains(role) ? turn.prefix.replacing(role, with: "⟦role⟧") : nil
+            }
+        return prefixes.map { $0 + inside + "⟦\(content)\(turn.trim ? "|trim" : "")⟧" + turn.suffix }
     }
 
     /// The usual ways to write turns: a piece for each role, or one for all with the role's name put in.
     private static func pieces(of turns: TurnTemplate) -> [[String]] {
-        func ways(
-            _ turn: TurnTemplate.Turn, _ roles: [String], inside: String = "", content: String = "content"
-        ) -> [String] {
-            let prefixes =
-                [turn.prefix]
-                + roles.compactMap { role in
-                    turn.prefix.contains(role) ? turn.prefix.replacing(role, with: "⟦role⟧") : nil
-                }
-            return prefixes.map { $0 + inside + "⟦\(content)\(turn.trim ? "|trim" : "")⟧" + turn.suffix }
-        }
         var pieces = [ways(turns.user, ["user"]), ways(turns.assistant, ["assistant", "model"])]
         if !turns.opening.isEmpty { pieces.append([turns.opening]) }
         guard let system = turns.system else { return pieces }
