@@ -128,6 +128,30 @@ enum Sample {
         #expect(rewards[..<6] == [1, 0.5, 2, 0, 3, -1] && rewards[6].isNaN)
     }
 
+    /// What another program wrote is calculated with: -(-128) is no Int8.
+    @Test func labelsAndTokenCountsAreOfTheirRange() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("c.h5")
+        func changed<T: HDF5Number>(_ dataset: String, _ row: Int, to value: T) throws -> String? {
+            try? FileManager.default.removeItem(atPath: path)
+            try Sample.coefficients(path, pairs: 5)
+            let file = try HDF5File(changing: path, format: .checksummed)
+            try file.dataset(dataset).write([value], rows: row..<row + 1)
+            try file.close()
+            // As another program would have left it: without the digest.
+            let handle = try #require(FileHandle(forUpdatingAtPath: path))
+            try handle.write(contentsOf: Data(count: SealedFile.blockSize))
+            try handle.close()
+            let read = try CoefficientFile.read(path)
+            let error = artefactError { _ = try read.readTables() }
+            if dataset == "/pairs/label" { #expect(artefactError { _ = try read.readLabels() } == error) }
+            return error?.what
+        }
+        #expect(try changed("/pairs/label", 3, to: Int8.min) == "/pairs/label[3] is -128, not -1, 0 or 1")
+        #expect(try changed("/pairs/label", 0, to: Int8(2)) == "/pairs/label[0] is 2, not -1, 0 or 1")
+        #expect(try changed("/responses/token_count", 9, to: Int32(-1)) == "/responses/token_count[9] is -1")
+    }
+
     @Test func referencesComeBack() throws {
         let scratch = try Scratch()
         let path = scratch.file("reference.h5")

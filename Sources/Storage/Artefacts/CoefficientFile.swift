@@ -102,8 +102,15 @@ package struct CoefficientFile {
     }
 
     /// `/pairs/label`; nil when the file does not say.
+    ///
+    /// - Throws: `RDOError(.artefact)` that names the first value which is no label.
     package func readLabels() throws -> ScratchColumn<Int8>? {
-        try HDF5File(opening: path).readListIfPresent("/pairs/label", Int8.self, count: count, like: "/pairs/key")
+        let labels = try HDF5File(opening: path).readListIfPresent(
+            "/pairs/label", Int8.self, count: count, like: "/pairs/key")
+        if let labels, let problem = CoefficientTables.labelProblem(labels) {
+            throw RDOError(.artefact, problem, at: path)
+        }
+        return labels
     }
 
     /// `/responses/reward` of a reward model's file; nil of others.

@@ -51,7 +51,16 @@ package struct CoefficientTables: Equatable {
         else { return "/pairs/query names a query that does not exist" }
         guard [pairFirsts, pairSeconds].allSatisfy({ $0.allSatisfy { isRow($0, of: responseTexts.count) } })
         else { return "/pairs/first or /pairs/second names a response that does not exist" }
-        return nil
+        if let row = responseTokenCounts.firstIndex(where: { $0 < 0 }) {
+            return "/responses/token_count[\(row)] is \(responseTokenCounts[row])"
+        }
+        return Self.labelProblem(labels)
+    }
+
+    /// What is wrong with a column of labels; nil when all is well.
+    static func labelProblem(_ labels: some RandomAccessCollection<Int8>) -> String? {
+        guard let row = labels.firstIndex(where: { !(-1...1).contains($0) }) else { return nil }
+        return "/pairs/label[\(labels.distance(from: labels.startIndex, to: row))] is \(labels[row]), not -1, 0 or 1"
     }
 
     /// Reads the tables of a file that has all of them.

@@ -63,6 +63,11 @@ package struct LedgerFile: Sendable {
         guard zip(rows, rows.dropFirst()).allSatisfy({ $0.step <= $1.step }) else {
             throw RDOError(.artefact, "/visits/step is not in ascending order", at: path)
         }
+        // They are subtracted and added.
+        for (name, numbers) in [("step", rows.lazy.map(\.step)), ("row", rows.lazy.map(\.row))] {
+            guard let number = numbers.first(where: { !(0...1 << 53).contains($0) }) else { continue }
+            throw RDOError(.artefact, "/visits/\(name) holds the impossible number \(number)", at: path)
+        }
         steps = rows.map { Int($0.step) }
         visits = rows.map(\.visit)
     }

@@ -14,12 +14,15 @@ enum HDF5 {
     private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
 
     /// Runs `body` alone, with the library's own error printing off.
-    static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
+    ///
+    /// - Parameter path: the file that it is about, which takes the blame when the library crashes.
+    static func alone<Result>(at path: String? = nil, _ body: () throws -> Result) rethrows -> Result {
         lock.lock()
         defer { lock.unlock() }
         withoutExitHandler
         _ = H5Eset_auto2(rdo_h5_error_stack(), nil, nil)
-        return try body()
+        guard let path else { return try body() }
+        return try LibraryFaults.watched(at: path, body)
     }
 
     /// Runs one library call, whose negative result means failure.
@@ -29,10 +32,17 @@ enum HDF5 {
     static func call<Result: SignedInteger>(
         _ purpose: @autoclosure () -> String, at path: String, _ body: () -> Result
     ) throws -> Result {
-        try alone {
-            let result = body()
-            if result < 0 { throw RDOError(.artefact, "cannot \(purpose()): \(innermostMessage())", at: path) }
-            return result
+        try alone(at: path) {
+            errno = 0
+            let result = LibraryMemory.limited(at: path, body)
+            guard result < 0 else { return result }
+            if errno == ENOMEM {
+                throw RDOError(
+                    .artefact,
+                    "cannot \(purpose()): the HDF5 library asks for more memory than a file of its size can need",
+                    at: path, remedy: "the file is damaged, or has very large chunks (h5repack writes smaller ones)")
+            }
+            throw RDOError(.artefact, "cannot \(purpose()): \(innermostMessage())", at: path)
         }
     }
 
@@ -42,7 +52,7 @@ enum HDF5 {
         _ purpose: @autoclosure () -> String, at path: String, open: () -> Int64, close: (Int64) -> Int32,
         _ body: (Int64) throws -> Result
     ) throws -> Result {
-        try alone {
+        try alone(at: path) {
             let id = try call(purpose(), at: path, open)
             defer { _ = close(id) }
             return try body(id)

@@ -34,7 +34,7 @@ package final class HDF5Dataset: HDF5Object {
     /// Where the data of a contiguous dataset begin in the file, in bytes, so that they can be read without the library;
     /// nil when they have no place of their own.
     package func fileOffset() -> Int? {
-        let offset = HDF5.alone { H5Dget_offset(id) }
+        let offset = HDF5.alone(at: place) { H5Dget_offset(id) }
         return offset == .max ? nil : Int(offset)
     }
 
@@ -64,7 +64,7 @@ package final class HDF5Dataset: HDF5Object {
         }
     }
 
-    deinit { if file.isOpen { HDF5.alone { _ = H5Dclose(id) } } }
+    deinit { if file.isOpen { HDF5.alone(at: place) { _ = H5Dclose(id) } } }
 
     /// Reads the part of the array inside `selection`, one range per dimension, in row-major order.
     ///

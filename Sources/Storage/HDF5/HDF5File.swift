@@ -29,7 +29,7 @@ package final class HDF5File: HDF5Location {
         filePath = path
         try InputFile.requireRegular(path)
         guard access(path, R_OK) == 0 else { throw RDOError.system("open", path) }
-        let isHDF5 = HDF5.alone { H5Fis_hdf5(path) }
+        let isHDF5 = HDF5.alone(at: path) { H5Fis_hdf5(path) }
         guard isHDF5 > 0 else { throw RDOError(.artefact, "not an HDF5 file", at: path) }
         try Durable.requireUnlocked(path, byReaders: false)
         id = try HDF5File.withAccessList(at: path, format: .crashTolerant) { list in

@@ -22,7 +22,7 @@ package final class HDF5Group: HDF5Location {
         (self.file, self.path, self.id) = (file, path, id)
     }
 
-    deinit { if file.isOpen { HDF5.alone { _ = H5Gclose(id) } } }
+    deinit { if file.isOpen { HDF5.alone(at: file.filePath) { _ = H5Gclose(id) } } }
 }
 
 extension HDF5Location {
@@ -64,7 +64,7 @@ extension HDF5Location {
     package func children(of name: String = "") throws -> [String] {
         guard try exists(name) else { return [] }
         let path = absolute(name)
-        return try HDF5.alone {
+        return try HDF5.alone(at: file.filePath) {
             var info = H5G_info_t()
             try HDF5.call("list \(path)", at: file.filePath) {
                 H5Gget_info_by_name(id, path, &info, rdo_h5_default())

@@ -27,8 +27,6 @@ class Case:
         self.touched = []
         # What standard output is of a command that ends well: "json", "lines" of JSON, or anything.
         self.prints = None
-        # Metadata of HDF5 are wrong and their checksum is right: only somebody who wants to makes such a file.
-        self.misleads_library = False
         # Two gigabytes are there to be refused, or to be read in more time.
         self.has_large_file = False
 

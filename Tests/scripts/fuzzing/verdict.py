@@ -32,14 +32,6 @@ def faults(case, outcome, changes):
     return found + [f"{name} was {how}" for name, how in sorted(changes.items())[:3]]
 
 
-def is_library(case, outcome):
-    """Whether it is the HDF5 library that ended the run: no program that reads HDF5 can keep it from that. A trap of the
-    program's own is another signal."""
-    return case.misleads_library and (
-        outcome.status in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE)
-        or outcome.resident > program.RESIDENT)
-
-
 def lines(case, outcome):
     try:
         text = outcome.error.decode()
