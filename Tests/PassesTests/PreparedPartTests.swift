@@ -51,6 +51,14 @@ import Testing
         // The places of the index are those that the library reads from.
         let file = try HDF5File(opening: directory.path + "/2.h5")
         #expect(try file.dataset("/rows/row").read(Int64.self) == all[8...].map { Int64($0.row) })
+        // The digests tell of numbers that another program changed, which are not asked for where nothing changed.
+        let known = try KnownDigests(directory.path + "/digests.json")
+        for _ in 0..<2 { #expect(try read.isAsWritten(in: directory.path, known)) }
+        let place = try #require(read.parts[1].places[.promptIDs])
+        let changed = try #require(FileHandle(forUpdatingAtPath: directory.path + "/1.h5"))
+        try changed.seek(toOffset: UInt64(place))
+        try changed.write(contentsOf: Data([9]))
+        #expect(try !read.isAsWritten(in: directory.path, known))
         // A part that was cut short, or is gone, makes the set one to be made again.
         #expect(truncate(directory.path + "/0.h5", off_t(set.parts[0].bytes - 1)) == 0)
         #expect(try PreparedSet.read(directory.path) == nil)
@@ -90,6 +98,22 @@ import Testing
         let reader = try PreparedPartReader(part, in: directory.path)
         #expect(truncate(directory.path + "/0.h5", 3000) == 0)
         #expect(throws: (any Error).self) { try reader.example(19, withTexts: true) }
+    }
+
+    /// Ids are rows of a table: those that no row of the set had are refused.
+    @Test(arguments: [Int32(50_001), -1, .max]) func anIDBeyondTheOthersIsAnError(_ id: Int32) throws {
+        let directory = try TemporaryDirectory()
+        var builder = PreparedPart.Builder()
+        for example in examples(20) { builder.append(example) }
+        let part = try PreparedSet.Part(builder, as: "0.h5", in: directory.path, header: Self.header)
+        #expect((1...50_000).contains(part.largestID))
+        let place = try #require(part.places[.responseIDs])
+        let file = try #require(FileHandle(forUpdatingAtPath: directory.path + "/0.h5"))
+        try file.seek(toOffset: UInt64(place))
+        try file.write(contentsOf: withUnsafeBytes(of: id) { Data($0) })
+        let reader = try PreparedPartReader(part, in: directory.path)
+        #expect(throws: RDOError.self) { try reader.example(0, withTexts: false) }
+        #expect(try reader.example(7, withTexts: false).prompt == examples(20)[7].prompt)
     }
 
     /// Numbers that say where rows lie are no sizes before they are checked.

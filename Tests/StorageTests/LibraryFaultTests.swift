@@ -35,20 +35,31 @@ import Testing
     }
 
     /// Two gigabytes for a node, of a file of some kilobytes.
-    @Test func memoryWithoutMeasure() throws {
-        let scratch = try Scratch()
-        let path = scratch.file("large.h5")
-        try Self.withIndex(path) { $0.replaceSubrange(6..<10, with: [0, 0, 0, 0x7F]) }
-        let before = ResidentMemory.peak()
-        let error = artefactError { _ = try HDF5File(opening: path).integer("number 7") }
+    @Test func memoryWithoutMeasure() async throws {
+        let result = try await #require(processExitsWith: .exitCode(4), observing: [\.standardErrorContent]) {
+            let scratch = try Scratch()
+            let path = scratch.file("large.h5")
+            try LibraryFaultTests.withIndex(path) { $0.replaceSubrange(6..<10, with: [0, 0, 0, 0x7F]) }
+            _ = try HDF5File(opening: path).integer("number 7")
+        }
+        let text = String(decoding: result.standardErrorContent, as: UTF8.self)
         #expect(
-            error?.what
-                == "cannot look for attribute number 7: the HDF5 library asks for more memory than a file of its "
-                + "size can need")
-        #expect(error?.place == path && ResidentMemory.peak() - before < 600 << 20)
-        // The limit is gone again.
-        var limit = rlimit()
-        #expect(getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) == 0 && limit.rlim_cur > 1 << 40)
+            text.contains(
+                "large.h5: cannot look for attribute number 7: the HDF5 library asks for more memory than a file of its "
+                    + "size can need; "))
+    }
+
+    /// The limit is for the length of a call.
+    @Test func memoryForOthers() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("small.h5")
+        var limits = (before: rlimit(), during: rlimit(), after: rlimit())
+        let data = __rlimit_resource_t(RLIMIT_DATA.rawValue)
+        getrlimit(data, &limits.before)
+        LibraryMemory.limited(at: path) { _ = getrlimit(data, &limits.during) }
+        getrlimit(data, &limits.after)
+        #expect(limits.during.rlim_cur > 512 << 20 && limits.during.rlim_cur < limits.before.rlim_cur)
+        #expect(limits.after.rlim_cur == limits.before.rlim_cur && limits.after.rlim_max == limits.before.rlim_max)
     }
 
     /// The library divides by the length of a record.

@@ -23,7 +23,7 @@ struct DataPreparation {
     func set() throws -> (directory: String, set: PreparedSet) {
         let directory = session.configuration.dataDirectory + "/" + name
         let identity = try world.textFromRankZero(identity)
-        let isThere = try world.isTrueOnRankZero { try PreparedSet.read(directory)?.identity == identity }
+        let isThere = try world.withoutTimeout { try world.isTrueOnRankZero { try self.isThere(directory, identity) } }
         if !isThere { try make(directory, identity) }
         let set = try world.collectively { () throws -> PreparedSet in
             guard let set = try PreparedSet.read(directory) else {
@@ -33,6 +33,16 @@ struct DataPreparation {
         }
         try world.collectively { try set.report.check(policy: session.configuration.data.onError) }
         return (directory, set)
+    }
+
+    /// Whether the set is there, whole and of this identity.
+    private func isThere(_ directory: String, _ identity: String) throws -> Bool {
+        guard let set = try PreparedSet.read(directory), set.identity == identity else { return false }
+        let rows = plan.modelRows ?? plan.tokenizer.vocabularySize
+        let isAsWritten = try set.isAsWritten(in: directory, session.knownDigests)
+        if isAsWritten && set.parts.allSatisfy({ $0.largestID < rows }) { return true }
+        session.log.warning("\(directory): the prepared data were changed: they are made again")
+        return false
     }
 
     /// One directory for each reading of the same files.
@@ -208,10 +218,7 @@ struct DataPreparation {
             switch parsed {
             case .failure(let row):
                 found.bad.add(row)
-                guard session.configuration.data.onError == .fail, found.bad.count == DataReport.badRowsRead,
-                    let error = DataReport.error(for: found.bad, of: "the first \(found.rows)")
-                else { break }
-                throw error
+                try DataReport.stop(after: found.bad, of: found.rows, policy: session.configuration.data.onError)
             case .success(let record):
                 found.kept += 1
                 found.differingEarly += record.differsEarly ? 1 : 0

@@ -102,6 +102,9 @@ enum PreparedPart {
             responseCut.append(cut ? 1 : 0)
         }
 
+        /// Of all tokens; -1 where there are none.
+        var largestID: Int32 { max(prompts.max() ?? -1, ids.max() ?? -1, seconds.max() ?? -1) }
+
         /// - Returns: where each column begins in the file, in bytes.
         /// - Throws: `RDOError.artefact` when the file cannot be written.
         func write(to path: String, header: ArtefactHeader) throws -> [Column: Int] {

@@ -104,15 +104,16 @@ final class PreparedPartReader {
         let rows = index..<min(part.rows, index + (follows ? Self.runLength : 1))
         var new = Run(rows: rows, content: content)
         new.numbers = try read(.row, rows)
+        guard new.numbers.allSatisfy({ (0...1 << 53).contains($0) }) else { throw damaged }
         new.promptCut = try read(.promptCut, rows)
-        new.prompts = try lists(.promptIDs, .promptStart, rows)
+        new.prompts = try tokens(.promptIDs, .promptStart, rows)
         let starts = try starts(.responseStart, rows)
         let responses = starts[0]..<starts[rows.count]
         new.responseStarts = starts.map { $0 - starts[0] }
         new.cut = try read(.responseCut, responses)
-        new.firsts = try lists(.responseIDs, .idStart, responses)
+        new.firsts = try tokens(.responseIDs, .idStart, responses)
         switch content {
-        case .differences: new.seconds = try lists(.secondIDs, .secondStart, responses)
+        case .differences: new.seconds = try tokens(.secondIDs, .secondStart, responses)
         case .responses(let texts):
             new.kinds = try read(.kind, rows)
             new.labels = try read(.label, rows)
@@ -130,6 +131,15 @@ final class PreparedPartReader {
         let starts = try read(column, range.lowerBound..<range.upperBound + 1, as: Int64.self).map { Int($0) }
         guard starts[0] >= 0, zip(starts, starts.dropFirst()).allSatisfy(<=) else { throw damaged }
         return starts
+    }
+
+    /// Lists of ids, each of which is a row of a table.
+    private func tokens(
+        _ column: PreparedPart.Column, _ starts: PreparedPart.Column, _ range: Range<Int>
+    ) throws -> Lists<Int32> {
+        let ids: Lists<Int32> = try lists(column, starts, range)
+        guard ids.values.allSatisfy({ $0 >= 0 && $0 <= part.largestID }) else { throw damaged }
+        return ids
     }
 
     private func lists<Value>(

@@ -14,6 +14,10 @@ struct PreparedSet: Codable {
         let bytes: Int
         /// Where each column begins in the file, in bytes.
         var places: [PreparedPart.Column: Int]
+        /// Of all its tokens; -1 where there are none.
+        var largestID: Int32
+        /// Of the file's bytes.
+        let digest: String
 
         /// Writes rows to a file.
         /// - Throws: `RDOError.artefact` when it cannot be written.
@@ -22,6 +26,8 @@ struct PreparedSet: Codable {
             let path = directory + "/" + file
             places = try builder.write(to: path, header: header)
             bytes = FileStamp(path)?.byteCount ?? 0
+            largestID = builder.largestID
+            digest = try Digest.of(file: path).digest.hex
         }
     }
 
@@ -58,6 +64,21 @@ struct PreparedSet: Codable {
                 && FileStamp(directory + "/" + part.file)?.byteCount == part.bytes
         }
         return areWhole ? set : nil
+    }
+
+    /// Whether the parts hold what was written to them: also numbers that another program changed make other data.
+    /// - Throws: `RDOError.artefact` when one cannot be read.
+    func isAsWritten(in directory: String, _ known: KnownDigests) throws -> Bool {
+        func digest(of parts: [String]) -> String {
+            let all = DigestStream()
+            for part in parts { all.update(part) }
+            return all.digest.hex
+        }
+        let paths = parts.map { directory + "/" + $0.file }
+        let found = try known.digest(of: directory, paths) {
+            digest(of: try paths.map { try Digest.of(file: $0).digest.hex })
+        }
+        return found == digest(of: parts.map(\.digest))
     }
 
     func write(_ directory: String) throws {

@@ -56,6 +56,7 @@ package struct CoefficientImport {
                 found = try row.pairs(parsed, reading?.plan)
             } catch {
                 bad.add(error)
+                try DataReport.stop(after: bad, of: rows, policy: configuration.data.onError)
                 continue
             }
             for pair in found { try collected.append(pair, line: line.number) }

@@ -50,7 +50,13 @@ package struct BadRows: Sendable, Equatable, Codable {
 
     package init(from decoder: any Decoder) throws {
         reasons = try [Reason](from: decoder)
-        count = reasons.reduce(0) { $0 + $1.count }
+        for reason in reasons {
+            guard (0...1 << 53).contains(reason.count), count <= 1 << 53 else {
+                throw DecodingError.dataCorrupted(
+                    DecodingError.Context(codingPath: decoder.codingPath, debugDescription: "an impossible count"))
+            }
+            count += reason.count
+        }
     }
 
     package func encode(to encoder: any Encoder) throws { try reasons.encode(to: encoder) }

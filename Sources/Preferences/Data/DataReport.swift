@@ -70,12 +70,21 @@ package struct DataReport: Sendable, Equatable, Codable {
     /// "23 missing field "chosen", 2 malformed JSON".
     package var summary: String { Self.summary(bad) }
 
-    /// How many bad rows a rank reads where none is allowed: the rest would say nothing new.
-    package static let badRowsRead = 100_000
+    /// How many bad rows are read where none is allowed: the rest would say nothing new.
+    private static let badRowsRead = 100_000
+
+    /// - Parameter rows: how many were read so far.
+    /// - Throws: `RDOError.data` where no bad row is allowed and enough were seen.
+    package static func stop(after bad: BadRows, of rows: Int, policy: BadRowPolicy) throws {
+        guard policy == .fail, bad.count >= badRowsRead, let error = error(for: bad, of: "the first \(rows)") else {
+            return
+        }
+        throw error
+    }
 
     /// What is wrong with bad rows where none is allowed; nil where there are none.
     /// - Parameter rows: how many there are of which they are some.
-    package static func error(for bad: BadRows, of rows: String) -> RDOError? {
+    private static func error(for bad: BadRows, of rows: String) -> RDOError? {
         guard let worst = bad.reasons.first else { return nil }
         let counts = bad.reasons.count == 1 ? "" : ": " + summary(bad)
         let reason = worst.reason + (worst.detail.map { ": \($0)" } ?? "")

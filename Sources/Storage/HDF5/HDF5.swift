@@ -36,12 +36,7 @@ enum HDF5 {
             errno = 0
             let result = LibraryMemory.limited(at: path, body)
             guard result < 0 else { return result }
-            if errno == ENOMEM {
-                throw RDOError(
-                    .artefact,
-                    "cannot \(purpose()): the HDF5 library asks for more memory than a file of its size can need",
-                    at: path, remedy: "the file is damaged, or has very large chunks (h5repack writes smaller ones)")
-            }
+            if errno == ENOMEM { LibraryMemory.end(purpose(), at: path) }
             throw RDOError(.artefact, "cannot \(purpose()): \(innermostMessage())", at: path)
         }
     }

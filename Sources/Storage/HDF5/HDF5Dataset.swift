@@ -30,6 +30,8 @@ package final class HDF5Dataset: HDF5Object {
     package var rows: Int { shape.first ?? 1 }
     /// Known to lie in the file itself.
     var isOwn = false
+    /// Known to be no larger than a file of its size can hold.
+    private var isPlausible = false
 
     /// Where the data of a contiguous dataset begin in the file, in bytes, so that they can be read without the library;
     /// nil when they have no place of their own.
@@ -83,7 +85,7 @@ package final class HDF5Dataset: HDF5Object {
     /// Reads `rows` (all when nil), in row-major order.
     package func read<T: HDF5Number>(_ type: T.Type, rows: Range<Int>? = nil) throws -> [T] {
         let selection = self.selection(rows)
-        let count = try elementCount(selection, size: MemoryLayout<T>.stride)
+        let count = try elementCount(selection)
         return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
             try read(selection, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
             initialized = count
@@ -120,7 +122,7 @@ package final class HDF5Dataset: HDF5Object {
 
     /// Reads elements of an opaque type in a list, as bytes.
     func readOpaque(rows: Range<Int>) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: try elementCount([rows], size: elementSize) * elementSize)
+        var bytes = [UInt8](repeating: 0, count: try elementCount([rows]) * elementSize)
         try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
             try transfer("read \(path)", [rows], count: rows.count) { memory, space in
                 H5Dread(id, type, memory, space, rdo_h5_default(), &bytes)
@@ -129,12 +131,16 @@ package final class HDF5Dataset: HDF5Object {
         return bytes
     }
 
-    /// How many elements to make room for. A damaged shape must not become an attempt to allocate petabytes: nothing is
-    /// more than 1032 times as large as its compressed form.
-    func elementCount(_ selection: [Range<Int>], size: Int) throws -> Int {
-        let bytes = selection.reduce(Double(size)) { $0 * Double($1.count) }
-        guard bytes <= 1e9 + 2000 * Double(try file.byteCount()) else {
-            throw RDOError(.artefact, "\(path) has the impossible shape \(shape): the file is damaged", at: place)
+    /// How many elements to make room for. A damaged shape must not become an attempt to allocate petabytes, nor to read
+    /// them piece by piece: nothing is more than 1032 times as large as its compressed form, beside rows that were never
+    /// written.
+    func elementCount(_ selection: [Range<Int>]) throws -> Int {
+        if !isPlausible {
+            let bytes = shape.reduce(Double(elementSize)) { $0 * Double($1) }
+            guard bytes <= Double(64 << 20) + 1100 * Double(try file.byteCount()) else {
+                throw RDOError(.artefact, "\(path) has the impossible shape \(shape): the file is damaged", at: place)
+            }
+            isPlausible = true
         }
         return selection.reduce(1) { $0 * $1.count }
     }

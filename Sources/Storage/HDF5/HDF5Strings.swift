@@ -93,7 +93,7 @@ extension HDF5Dataset {
             throw RDOError(.artefact, "\(path) is not a list of strings", at: place)
         }
         let rows = rows ?? 0..<self.rows
-        _ = try elementCount([rows], size: elementSize)
+        _ = try elementCount([rows])
         return try HDF5.with("read \(path)", at: place, open: { H5Dget_type(id) }, close: H5Tclose) { type in
             var result: [String] = []
             result.reserveCapacity(rows.count)

@@ -1,10 +1,11 @@
+import Diagnostics
 import Foundation
 
 /// How much memory the HDF5 library may take for one call.
 ///
 /// It makes room for as much as a file says, before it looks whether that much is there: some bytes can ask for gigabytes.
 /// While a call runs, the process may grow only by what a file of that size can need; beyond that the library's own
-/// allocations fail, and with them the call.
+/// allocations fail. It does not recover from that (calls on other files crash later), so the process ends then.
 enum LibraryMemory {
     /// Bytes: the library's own caches, and chunks, which may be compressed.
     private static func allowance(_ path: String) -> UInt64 {
@@ -24,18 +25,35 @@ enum LibraryMemory {
         return body()
     }
 
-    private static let resource = __rlimit_resource_t(RLIMIT_DATA.rawValue)
-
-    /// Bytes of the process's own writable memory; nil where the system does not say.
-    private static var inUse: UInt64? {
-        // "size resident shared text lib data dt", in pages.
-        guard statm >= 0 else { return nil }
-        var bytes = [UInt8](repeating: 0, count: 128)
-        let count = pread(statm, &bytes, bytes.count, 0)
-        let words = bytes.prefix(max(0, count)).split(separator: UInt8(ascii: " "))
-        guard words.count == 7, let pages = UInt64(String(decoding: words[5], as: UTF8.self)) else { return nil }
-        return pages * UInt64(getpagesize())
+    /// Ends the process after a call that failed for want of memory.
+    static func end(_ purpose: String, at path: String) -> Never {
+        RDOError.end(
+            with: RDOError(
+                .artefact, "cannot \(purpose): the HDF5 library asks for more memory than a file of its size can need",
+                at: path, remedy: "the file is damaged, or has very large chunks (h5repack writes smaller ones)"))
     }
 
+    private static let resource = __rlimit_resource_t(RLIMIT_DATA.rawValue)
+
+    /// Bytes of the process's own writable memory; nil where the system does not say. Asked before every call, so nothing is
+    /// allocated for it.
+    private static var inUse: UInt64? {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { text in
+            guard statm >= 0 else { return nil }
+            let count = pread(statm, text.baseAddress, text.count, 0)
+            // "size resident shared text lib data dt", in pages.
+            var (word, pages) = (0, UInt64(0))
+            for character in text.prefix(max(0, count)) {
+                if character == UInt8(ascii: " ") {
+                    word += 1
+                } else if word == 5 {
+                    pages = pages * 10 + UInt64(character - UInt8(ascii: "0"))
+                }
+            }
+            return word == 6 ? pages * pageSize : nil
+        }
+    }
+
+    private static let pageSize = UInt64(getpagesize())
     private static let statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
 }

@@ -11,6 +11,8 @@ CODES = {0, 2, 3, 4, 5, 6}
 LONGEST_LINE = 1000
 # What rdo writes on standard error: its own lines and those of its log.
 OWN = re.compile(r"rdo: |\d\d:\d\d:\d\d ")
+# What the C library says of a heap that the HDF5 library has damaged, before rdo hears of it.
+HEAP = re.compile(r"(free|malloc|realloc|munmap_chunk)\w*\(\): [\w ()>:-]+$|(double free or )?corruption|corrupted ")
 
 
 def faults(case, outcome, changes):
@@ -51,7 +53,8 @@ def lines(case, outcome):
             found.append("the error line names no place")
     if any(unicodedata.category(character) == "Cc" for line in every for character in line):
         found.append("control characters on standard error")
-    foreign = [line for line in every if line and not OWN.match(line)]
+    has_crashed = any("makes the HDF5 library crash" in line for line in errors)
+    foreign = [line for line in every if line and not OWN.match(line) and not (has_crashed and HEAP.match(line))]
     if foreign and outcome.status in CODES:
         found.append(f"a line that is none of rdo's: {foreign[0][:80]!r}")
     return found
