@@ -93,6 +93,22 @@ import Testing
         }
     }
 
+    /// A circle is followed for some seconds.
+    @Test(.timeLimit(.minutes(1))) func endlessCalls() async throws {
+        let result = try await #require(processExitsWith: .exitCode(4), observing: [\.standardErrorContent]) {
+            try HDF5.call("go round", at: "circle.h5") { getpid() > 0 ? Self.circle() : 0 }
+        }
+        #expect(
+            String(decoding: result.standardErrorContent, as: UTF8.self).contains(
+                "rdo: error: circle.h5: the HDF5 library finds no end in it: it is damaged; make it again, or take another "
+                    + "copy\n"))
+    }
+
+    private static func circle() -> Int {
+        while getpid() > 0 {}
+        return 0
+    }
+
     /// The file is not blamed for what happens elsewhere.
     @Test func faultsOfOthers() async throws {
         let after = try await #require(processExitsWith: .signal(SIGFPE), observing: [\.standardErrorContent]) {

@@ -65,7 +65,7 @@ struct DataPreparation {
         for file in files {
             // Whose fault it is that a file cannot be opened is said here.
             _ = try LineReader(path: file)
-            key.update(try session.knownDigests.digest(ofFile: file))
+            key.update(try session.knownDigests.digest(ofFile: file, .data))
         }
         return key.digest.hex
     }

@@ -29,7 +29,7 @@ package struct EvaluatePass: CommandPass {
             try recipe.add(tokenizerOf: model, as: "\(kind) \(name) ")
         }
         for (name, policy) in settings.policies.entries.map({ ($0.name, $0.part) }) {
-            if let file = policy.responseFile { try recipe.add(file: file, as: "responses of \(name)") }
+            if let file = policy.responseFile { try recipe.add(file: file, as: "responses of \(name)", .data) }
             try add(policy.model, "policy", name, .languageModel)
         }
         for (name, scorer) in settings.scorers.entries.map({ ($0.name, $0.part) }) {
@@ -40,7 +40,7 @@ package struct EvaluatePass: CommandPass {
         }
         for (name, texts) in settings.outOfDomain.entries.map({ ($0.name, $0.part) }) {
             for (index, file) in texts.files.enumerated() {
-                try recipe.add(file: file, as: "out of domain \(name)[\(index)]")
+                try recipe.add(file: file, as: "out of domain \(name)[\(index)]", .data)
             }
         }
         return recipe

@@ -32,9 +32,11 @@ package struct Recipe {
         add(settingsOf: "data")
         add(settingsOf: "model")
         for (index, file) in (trainFiles ?? configuration.data.train).enumerated() {
-            try add(file: file, as: "data.train[\(index)]")
+            try add(file: file, as: "data.train[\(index)]", .data)
         }
-        for (index, file) in configuration.data.test.enumerated() { try add(file: file, as: "data.test[\(index)]") }
+        for (index, file) in configuration.data.test.enumerated() {
+            try add(file: file, as: "data.test[\(index)]", .data)
+        }
         try add(file: reader + "/config.json", as: "reader")
         try add(tokenizerOf: reader, as: "")
         try addTemplate()
@@ -78,9 +80,9 @@ package struct Recipe {
         for row in configuration.rows(of: section) where row.key == key { parts[key] = row.value }
     }
 
-    mutating func add(file path: String, as name: String) throws {
+    mutating func add(file path: String, as name: String, _ kind: RDOError.Kind = .artefact) throws {
         reads.append(path)
-        parts[name] = FileStamp(path) == nil ? Self.missing : try digests.digest(ofFile: path)
+        parts[name] = FileStamp(path) == nil ? Self.missing : try digests.digest(ofFile: path, kind)
     }
 
     /// An HDF5 file, which states its own digest if it is of this program's making.

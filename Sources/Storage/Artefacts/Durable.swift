@@ -112,12 +112,14 @@ extension RDOError {
 extension Digest {
     /// The digest of a file's bytes from `offset` on, and how many they are.
     ///
-    /// - Throws: `RDOError(.artefact)` when the file cannot be read or is no regular file.
-    package static func of(file path: String, from offset: Int = 0) throws -> (digest: Digest, byteCount: Int) {
-        try InputFile.requireRegular(path)
+    /// - Throws: an error of `kind` when the file cannot be read or is no regular file.
+    package static func of(
+        file path: String, from offset: Int = 0, _ kind: RDOError.Kind = .artefact
+    ) throws -> (digest: Digest, byteCount: Int) {
+        try InputFile.requireRegular(path, kind)
         let descriptor = open(path, O_RDONLY)
         guard descriptor >= 0, lseek(descriptor, offset, SEEK_SET) == offset else {
-            throw RDOError.system("read", path)
+            throw RDOError.system("read", path, kind)
         }
         defer { close(descriptor) }
         let stream = DigestStream()
@@ -127,7 +129,7 @@ extension Digest {
         while true {
             let count = read(descriptor, block.baseAddress, block.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw RDOError.system("read", path) }
+            guard count >= 0 else { throw RDOError.system("read", path, kind) }
             if count == 0 { return (stream.digest, total) }
             stream.update(UnsafeRawBufferPointer(rebasing: block[..<count]))
             total += count

@@ -68,8 +68,9 @@ package final class KnownDigests {
     }
 
     /// Of the bytes of a file.
-    package func digest(ofFile path: String) throws -> String {
-        try digest(of: path, [path]) { try Digest.of(file: path).digest.hex }
+    /// - Throws: an error of `kind` when it cannot be read or is no regular file.
+    package func digest(ofFile path: String, _ kind: RDOError.Kind = .artefact) throws -> String {
+        try digest(of: path, [path]) { try Digest.of(file: path, kind).digest.hex }
     }
 }
 

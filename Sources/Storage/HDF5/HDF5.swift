@@ -13,6 +13,12 @@ enum HDF5 {
     /// files are closed or flushed by then, so it need not.
     private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
 
+    /// Files that this process writes at the time: what it writes has no limit. Guarded by the lock.
+    nonisolated(unsafe) private static var written: Set<String> = []
+
+    static func begin(writing path: String) { alone { _ = written.insert(path) } }
+    static func end(writing path: String) { alone { _ = written.remove(path) } }
+
     /// Runs `body` alone, with the library's own error printing off.
     ///
     /// - Parameter path: the file that it is about, which takes the blame when the library crashes.
@@ -34,7 +40,9 @@ enum HDF5 {
     ) throws -> Result {
         try alone(at: path) {
             errno = 0
-            let result = LibraryMemory.limited(at: path, body)
+            let result =
+                written.contains(path)
+                ? body() : LibraryTime.limited(at: path) { LibraryMemory.limited(at: path, body) }
             guard result < 0 else { return result }
             if errno == ENOMEM { LibraryMemory.end(purpose(), at: path) }
             throw RDOError(.artefact, "cannot \(purpose()): \(innermostMessage())", at: path)

@@ -46,6 +46,7 @@ package final class HDF5File: HDF5Location {
         id = try HDF5File.withAccessList(at: path, format: format) { list in
             try HDF5.call("change", at: path) { H5Fopen(path, rdo_h5_read_write(), list) }
         }
+        HDF5.begin(writing: path)
     }
 
     /// Creates a file that must not exist yet.
@@ -63,6 +64,7 @@ package final class HDF5File: HDF5Location {
                 return try HDF5.call("create", at: path) { H5Fcreate(path, rdo_h5_exclusive(), creation, list) }
             }
         }
+        HDF5.begin(writing: path)
     }
 
     deinit { try? close() }
@@ -103,6 +105,7 @@ package final class HDF5File: HDF5Location {
         guard isOpen else { return }
         let open = id
         id = 0
+        defer { HDF5.end(writing: filePath) }
         try HDF5.call("close", at: filePath) { H5Fclose(open) }
     }
 }

@@ -97,7 +97,7 @@ def lines(case):
     # Where --set output=… was what is missing, the run's own directory is the output.
     case.touched = ["run/.lock", "run/.rdo", "run/rdo.log", "run/data"]
     case.inputs(*INPUTS)
-    case.expect({USAGE, DATA, ARTEFACT}, "rdo --help",
+    case.expect({USAGE, DATA, ARTEFACT}, "rdo --help", "out/",
                 *[each for text in arguments for each in (text, text.split("=")[0]) if each])
 
 
