@@ -163,6 +163,7 @@ import Testing
                 "{\"key\": \"\(key)\", \"difference\": 1}\n{\"key\": \"\(other)\", \"difference\": 2, \"label\": 1}", 3,
                 "the row has a label, line 1 has a key and a difference alone"
             ), ("", 3, "the file has no rows"), ("not JSON", 3, "not a JSON object"),
+            (String(repeating: "x\n", count: 100_002), 3, "100000 of the first 100000 rows are bad"),
         ]
         for (rows, status, what) in cases {
             let found = try problem(rows + "\n")

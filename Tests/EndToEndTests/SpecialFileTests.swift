@@ -36,6 +36,8 @@ import Testing
         for key in ["data.train", "data.test"] {
             check(try train(ranks, "\(key)=\(pipe)"), code: 3, mentions: pipe + ": a pipe, not a regular file")
             check(try train(ranks, "\(key)=\(loop)"), code: 3, mentions: loop, "Too many levels of symbolic links")
+            check(
+                try train(ranks, "\(key)=\(work.path(""))"), code: 3, mentions: ": a directory, not a regular file")
             check(try train(ranks, "\(key)=/dev/zero"), code: 3, mentions: "/dev/zero: a device, not a regular file")
         }
     }

@@ -57,6 +57,27 @@ import Testing
         #expect(error?.what == "/x keeps its data outside the file" && error?.place == scratch.file("external.h5"))
     }
 
+    /// Rows by the million million of which none was written: neither made room for nor read piece by piece.
+    @Test func shapesThatNoFileOfThatSizeCanHold() throws {
+        let file = try file("sparse.h5") { file in
+            for (name, rows) in [("few", hsize_t(1 << 16)), ("many", 1 << 40)] {
+                var (extent, chunk) = (rows, hsize_t(1024))
+                let list = H5Pcreate(rdo_h5_dataset_create())
+                H5Pset_chunk(list, 1, &chunk)
+                let space = H5Screate_simple(1, &extent, nil)
+                let dataset = H5Dcreate2(
+                    file, name, rdo_h5_file_i32(), space, rdo_h5_default(), list, rdo_h5_default())
+                #expect(dataset >= 0)
+                H5Dclose(dataset)
+                H5Sclose(space)
+                H5Pclose(list)
+            }
+        }
+        #expect(try file.dataset("few").read(Int32.self, rows: 9..<12) == [0, 0, 0])
+        let error = artefactError { _ = try file.dataset("many").read(Int32.self, rows: 9..<12) }
+        #expect(error?.what == "/many has the impossible shape [1099511627776]: the file is damaged")
+    }
+
     /// A pipe would be waited for.
     @Test(.timeLimit(.minutes(1))) func pipes() throws {
         let path = scratch.file("pipe")

@@ -61,6 +61,21 @@ import Testing
         #expect(try Artefacts.verify(path) == "ledger: 4 visits, agrees with its digest")
     }
 
+    /// What another program wrote is subtracted and added.
+    @Test(arguments: ["step", "row"]) func impossibleNumbers(_ column: String) throws {
+        let scratch = try Scratch()
+        let path = scratch.file("ledger.h5")
+        try Self.write(path, 0..<3)
+        let file = try HDF5File(changing: path, format: .checksummed)
+        try file.dataset("/visits/" + column).write([Int64.max], rows: 5..<6)
+        try file.close()
+        let handle = try #require(FileHandle(forUpdatingAtPath: path))
+        try handle.write(contentsOf: Data(count: SealedFile.blockSize))
+        try handle.close()
+        let error = artefactError { _ = try LedgerFile.read(path) }
+        #expect(error?.what == "/visits/\(column) holds the impossible number 9223372036854775807")
+    }
+
     @Test(arguments: 0...7) func aResumeDropsWhatIsDoneAgain(_ step: Int) throws {
         let scratch = try Scratch()
         let path = scratch.file("ledger.h5")

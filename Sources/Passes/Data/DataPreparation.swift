@@ -23,7 +23,7 @@ struct DataPreparation {
     func set() throws -> (directory: String, set: PreparedSet) {
         let directory = session.configuration.dataDirectory + "/" + name
         let identity = try world.textFromRankZero(identity)
-        let isThere = try world.withoutTimeout { try world.isTrueOnRankZero { try self.isThere(directory, identity) } }
+        let isThere = try world.withoutTimeout { try world.isTrueOnRankZero { try isUsable(directory, identity) } }
         if !isThere { try make(directory, identity) }
         let set = try world.collectively { () throws -> PreparedSet in
             guard let set = try PreparedSet.read(directory) else {
@@ -35,8 +35,8 @@ struct DataPreparation {
         return (directory, set)
     }
 
-    /// Whether the set is there, whole and of this identity.
-    private func isThere(_ directory: String, _ identity: String) throws -> Bool {
+    /// Whether the set is there, as it was written and of this identity.
+    private func isUsable(_ directory: String, _ identity: String) throws -> Bool {
         guard let set = try PreparedSet.read(directory), set.identity == identity else { return false }
         let rows = plan.modelRows ?? plan.tokenizer.vocabularySize
         let isAsWritten = try set.isAsWritten(in: directory, session.knownDigests)
